@@ -1,0 +1,52 @@
+# Every command once. CI and pre-commit only call these.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo serve test check lint format bench lock clean
+
+help:            ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $(STAMP)
+
+install: $(STAMP) ## make .venv with the gateway command in it
+
+demo: $(STAMP)   ## the whole story on real purchases, over HTTP, in under a minute
+	$(BIN)/gateway demo
+
+serve: $(STAMP)  ## leave the demo gateway running
+	$(BIN)/gateway demo --serve
+
+test: $(STAMP)   ## everything that must pass before a commit
+	$(BIN)/python -m pytest -n 2 -m "not long" --cov --cov-report= tests
+	$(BIN)/python -m coverage report --include='gateway/privacy/*,gateway/policy/*,gateway/ledger/*' --fail-under=100 --skip-covered --show-missing
+
+check: lint test ## test, and the long programmes: fuzz, crash, audit
+	$(BIN)/python -m pytest -m long tests
+
+lint: $(STAMP)   ## style, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## rewrite to the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## side by side with plain SQL, as ratios
+	$(BIN)/python -m bench
+
+lock:            ## renew the pinned versions and hashes (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt
+
+clean:           ## remove what the commands above made
+	rm -rf $(VENV) demo-state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

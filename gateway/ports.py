@@ -1,0 +1,94 @@
+"""The doors of the core: what it needs of the world, where there are really two implementations.
+
+Nothing here does anything; the composition root (app.py) passes the real ones in.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        ...
+
+
+class Randomness(Protocol):
+    def token_bytes(self, count: int) -> bytes:
+        """Return `count` bytes that nobody can predict."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedClock:
+    """A clock that stands still: for tests and for planning under one constant `now()`."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL of ours for one engine, with its bound parameters in order.
+
+    `parameters` holds the secret of the keyed hash as text; it never appears in `sql`.
+    """
+
+    sql: str
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCost:
+    """What a statement truly cost. The provider's alone: it would tell about the data."""
+
+    wall_ms: float
+    cpu_ms: float
+    rows: int
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExactRows:
+    """Exact bounded aggregates: one Arrow IPC stream. Only `release` may open it.
+
+    INVARIANT: nothing after release holds one.
+    """
+
+    ipc: bytes
+    cost: EngineCost
+
+    def table(self) -> pa.Table:
+        """Return the rows as an Arrow table."""
+        return pa.ipc.open_stream(self.ipc).read_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a dataset's engine is: `kind` duckdb and the absolute `path` of its file."""
+
+    kind: str
+    path: str
+
+
+class Lease(Protocol):
+    """An engine worker with the data open, held before the charge so that a dead engine costs nothing."""
+
+    async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
+        """Run one statement. Raises GatewayError `query_failed` whatever the engine says."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """A provider's engine. Each method may raise GatewayError `engine_unavailable`."""
+
+    async def lease(self, source: Source, stamp: str) -> Lease:
+        """Open the data as it was when `stamp` was taken; else raise `refresh_needed`."""
+        ...
