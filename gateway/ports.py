@@ -65,7 +65,7 @@ class ExactRows:
 
     def table(self) -> pa.Table:
         """Return the rows as an Arrow table."""
-        return pa.ipc.open_stream(self.ipc).read_all()
+        return pa.RecordBatchStreamReader(self.ipc).read_all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class NoisyTable:
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the answer. A direct one is `primitive * factor` (factor a decimal text), with a closed-form interval."""
+    """A column of the answer. A direct one is `primitive * factor` (decimal text), with a closed-form interval."""
 
     name: str
     type: SqlType

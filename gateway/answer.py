@@ -1,0 +1,119 @@
+"""The documents that a buyer gets: an answer, a quote. Pure; names and shapes are those of docs/API.md."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.catalog.model import Dataset
+from gateway.ledger.model import Charge
+from gateway.orders import Cost
+from gateway.planning import Planned
+from gateway.privacy import accounting
+from gateway.privacy.units import epsilon_of_rho
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Noisy rows after post-processing, with a 95 % interval for each noisy cell."""
+
+    rows: list[list[object]]
+    intervals: Mapping[str, list[list[object] | None]]
+    truncated: bool
+
+
+def answer_bytes(
+    query_id: str,
+    planned: Planned,
+    dataset: Dataset,
+    finished: Finished,
+    due: Cost,
+    charge: Charge | None,
+    at: datetime,
+) -> bytes:
+    """Return the exact bytes of an answer; `charge` is None where everything was stored."""
+    document: dict[str, object] = {
+        "query_id": query_id,
+        "state": "FINISHED",
+        "columns": columns(planned),
+        "rows": finished.rows,
+        "intervals": {"confidence": 0.95, "columns": finished.intervals},
+        "privacy": {
+            **privacy(dataset, due.rho, due.delta),
+            "stored": charge is None,
+            "bounds": {note.column: {"rows": note.rows, "groups": note.groups} for note in planned.notes},
+            "intervals_cover": "noise",
+        },
+        "versions": {"policy": dataset.policy_version, "data": dataset.data_version, "as_of": _time(at)},
+        "notices": [*planned.notices, *(["rows beyond row_limit are left out"] if finished.truncated else [])],
+        "price": price(due),
+        "receipt": {"log_index": charge.log_index, "leaf": f"sha256:{charge.leaf_hash}"} if charge else None,
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
+
+
+def quote_document(planned: Planned, dataset: Dataset, due: Cost, *, stored: bool) -> dict[str, object]:
+    """Return what a query would cost and how exact it would be; from the plan and the policy alone."""
+    measurement = planned.measurements[0]
+    half_widths = {note.column: note.half_width for note in planned.notes}
+    return {
+        "state": "QUOTED",
+        "columns": columns(planned),
+        "privacy": {**privacy(dataset, due.rho, due.delta), "stored": stored, "epsilon_asked": f"{planned.epsilon:f}"},
+        "price": price(due),
+        "expected": {
+            "confidence": 0.95,
+            "half_width": half_widths,
+            "cells": measurement.cells(),
+            "partitions": "private" if measurement.selection is not None else "public",
+        },
+        "measured": [
+            {
+                "primitive": p.name,
+                "quantity": p.quantity.value,
+                "clamp": [p.lower, p.upper],
+                "groups": measurement.groups,
+                "noise": "discrete Gaussian",
+                "standard_deviation": round(p.scale, 6),
+                "rho": _rho(p.rho),
+            }
+            for p in measurement.primitives
+        ],
+        "versions": {"policy": dataset.policy_version, "data": dataset.data_version},
+        "notices": list(planned.notices),
+    }
+
+
+def columns(planned: Planned) -> list[dict[str, object]]:
+    return [
+        {"name": column.name, "type": str(column.type), **({"noisy": True} if column.noisy else {})}
+        for column in planned.finish.columns
+    ]
+
+
+def privacy(dataset: Dataset, rho: int, delta: int) -> dict[str, object]:
+    """Return a privacy loss in numbers: rho and delta as charged, and an epsilon with the delta it holds at."""
+    epsilon, at_delta = accounting.display(rho, delta, dataset.privacy.budget.delta)
+    return {
+        "rho": _rho(rho),
+        "delta": float(delta) * 1e-18,
+        "epsilon": round(epsilon_of_rho(rho), 9),
+        "as": {"epsilon": epsilon, "delta": at_delta},
+    }
+
+
+def _rho(rho: int) -> float:
+    return rho / 10**12
+
+
+def price(due: Cost) -> dict[str, object]:
+    return {
+        "amount": f"{due.price.amount:f}",
+        "currency": due.price.currency,
+        "plan": due.price.plan,
+        "version": due.price.version,
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,66 @@
+"""Steps 9 to 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter
+
+from gateway.answer import Finished
+from gateway.errors import GatewayError
+from gateway.planning import PlanJob, Planned
+from gateway.planning_worker import PLANNED
+from gateway.ports import ExactRows
+from gateway.privacy.measurement import Finish, Measurement, NoisyTable
+from gateway.privacy.release import from_stored, to_stored
+from gateway.workers.pool import Pool
+from gateway.workers.role import WorkerDied, WorkerTimeout
+
+NOISY = TypeAdapter(NoisyTable)
+FINISHED = TypeAdapter(Finished)
+
+
+class WorkerPlanner:
+    """Plans in a killable process."""
+
+    def __init__(self, pool: Pool, deadline_s: float, wait_s: float) -> None:
+        self._pool, self._deadline_s, self._wait_s = pool, deadline_s, wait_s
+
+    async def plan(self, job: PlanJob) -> Planned:
+        """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
+        try:
+            reply = await self._pool.call("plan", job, self._deadline_s, self._wait_s)
+        except (WorkerTimeout, WorkerDied):
+            hint = "Split the question, or name parts of it in WITH."
+            raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None
+        return PLANNED.validate_json(reply.payload)
+
+
+class WorkerReleaser:
+    """Draws noise and finishes answers in a process that keeps nothing."""
+
+    def __init__(self, pool: Pool, deadline_s: float) -> None:
+        self._pool, self._deadline_s = pool, deadline_s
+
+    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:
+        """Return a measurement from stored releases alone, or None where one is missing."""
+        return from_stored(measurement, stored)
+
+    async def release(
+        self, measurement: Measurement, exact: ExactRows, stored: Mapping[str, bytes]
+    ) -> tuple[NoisyTable, dict[str, bytes]]:
+        """Return the noisy table, and what to store of each primitive that was drawn now."""
+        reply = await self._pool.call("release", (measurement, exact.ipc, dict(stored)), self._deadline_s)
+        noisy = NOISY.validate_json(reply.payload)
+        fresh = {digest: value for digest, value in to_stored(measurement, noisy).items() if digest not in stored}
+        return noisy, fresh
+
+    async def finish(
+        self,
+        tables: list[NoisyTable],
+        measurements: list[Measurement],
+        finish: Finish,
+        seed: int,
+        row_limit: int | None,
+    ) -> Finished:
+        """Return the rows of the answer with their intervals. Holds noisy tables alone."""
+        reply = await self._pool.call("finish", (tables, measurements, finish, seed, row_limit), self._deadline_s)
+        return FINISHED.validate_json(reply.payload)

@@ -1,0 +1,193 @@
+"""What the front door may ask: queries through the pipeline, and the catalogue, budget, meter and receipts."""
+
+import json
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+
+from gateway import pipeline
+from gateway.app.publishing import Publisher, is_granted, unknown_dataset
+from gateway.catalog.describe import describe
+from gateway.catalog.model import Dataset
+from gateway.errors import GatewayError
+from gateway.evidence.receipts import Evidence
+from gateway.ledger.ledger import Ledger, QueryRow
+from gateway.orders import accounts, buyer_id
+from gateway.policy.decide import admit
+from gateway.policy.model import Refusal
+from gateway.ports import Clock, EngineCost
+from gateway.privacy.units import rho_of_epsilon
+from gateway.request import Caller, Request
+
+provider_log = logging.getLogger("gateway.provider")
+
+
+class Telemetry:
+    """The provider's eyes: engine cost as `measured` events, failures in the provider's own log."""
+
+    def __init__(self, ledger: Ledger, new_id: Callable[[], str]) -> None:
+        self._ledger = ledger
+        self._new_id = new_id
+
+    async def measured(self, query_id: str, cost: EngineCost) -> None:
+        """Write the true engine cost of a query, for the provider alone."""
+        figures = {
+            "wall_ms": round(cost.wall_ms, 3),
+            "cpu_ms": round(cost.cpu_ms, 3),
+            "rows": cost.rows,
+            "peak_memory_bytes": cost.peak_memory_bytes,
+        }
+        await self._ledger.measured(query_id, json.dumps(figures, sort_keys=True))
+
+    def failed(self, query_id: str, error: BaseException) -> None:
+        """Tell the provider why a charged query failed."""
+        provider_log.error("query %s failed: %s: %s", query_id, type(error).__name__, error)
+
+    async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None:
+        """Write a refusal as a free meter event: code and place, no SQL."""
+        facts = {
+            "organisation": caller.organisation,
+            "buyer": caller.subject,
+            "dataset": dataset.name,
+            "policy_version": dataset.policy_version,
+            "decision": "refused",
+            "reason": error.code,
+            "amount": "0",
+        }
+        await self._ledger.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
+
+
+class GatewayService:
+    """Satisfies gateway.web.service.Service."""
+
+    def __init__(
+        self,
+        parts: pipeline.Parts,
+        publisher: Publisher,
+        ledger: Ledger,
+        evidence: Evidence,
+        clock: Clock,
+        ready: Callable[[], bool],
+    ) -> None:
+        self._parts = parts
+        self._publisher = publisher
+        self._ledger = ledger
+        self._evidence = evidence
+        self._clock = clock
+        self._ready = ready
+
+    async def answer(self, request: Request, token: str) -> bytes:
+        """Return the exact stored bytes of an answer."""
+        return await pipeline.answer(self._parts, request, token)
+
+    async def quote(self, request: Request, token: str) -> dict[str, object]:
+        """Return what a query would cost."""
+        return await pipeline.quote(self._parts, request, token)
+
+    async def identify(self, token: str) -> Caller:
+        """Return who holds a token."""
+        return await self._parts.tokens.identify(token)
+
+    async def datasets(self, caller: Caller) -> list[dict[str, object]]:
+        """Return the datasets that the caller has a grant on."""
+        return [
+            {"name": d.name, "title": d.title, "provider": d.provider, "data_version": d.data_version}
+            for d in self._granted(caller)
+        ]
+
+    def _granted(self, caller: Caller) -> list[Dataset]:
+        return [d for d in self._publisher.datasets.values() if is_granted(d, caller) or _provides(d, caller)]
+
+    async def dataset(self, caller: Caller, name: str) -> dict[str, object]:
+        """Return what may be asked of a dataset, from its policy alone."""
+        found = next((d for d in self._granted(caller) if d.name == name), None)
+        if found is None:
+            raise unknown_dataset(name)
+        plans = [found.plan_of(g) for g in found.grants if g.organisation == caller.organisation]
+        return describe(found, next((plan for plan in plans if plan is not None), None))
+
+    async def budget(self, caller: Caller) -> list[dict[str, object]]:
+        """Return limits, what is spent and left of every dataset the caller may use."""
+        return [await self._budget_of(d, caller) for d in self._granted(caller) if is_granted(d, caller)]
+
+    async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
+        permit = admit(dataset, caller, caller.purpose, self._clock.now().date())
+        grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
+        refs = accounts(dataset, caller, grant)
+        balances = await self._ledger.balances(refs)
+        last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
+        rho_each = last[0] if last is not None and last[0] > 0 else rho_of_epsilon(dataset.privacy.default_epsilon)
+        left = min(max(b.rho_limit - b.rho_spent, 0) for b in balances)
+        levels = [
+            {
+                "level": b.key.partition("/")[0],
+                "rho": {
+                    "limit": b.rho_limit / 1e12,
+                    "spent": b.rho_spent / 1e12,
+                    "left": max(b.rho_limit - b.rho_spent, 0) / 1e12,
+                },
+                "delta": {
+                    "limit": b.delta_limit / 1e18,
+                    "spent": b.delta_spent / 1e18,
+                    "left": max(b.delta_limit - b.delta_spent, 0) / 1e18,
+                },
+            }
+            for b in balances
+        ]
+        return {
+            "dataset": dataset.name,
+            "levels": levels,
+            "share_left": float(min(_share(b.rho_limit, b.rho_spent) for b in balances)),
+            "queries_left": left // rho_each,
+            "counted_with": "the last query" if last is not None else "the default epsilon",
+        }
+
+    async def events(self, caller: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """Return meter events after a cursor: billing reads the buyer-visible ones, a provider its own cost too."""
+        if not caller.roles & {"billing", "provider"}:
+            hint = "Ask with a token whose roles include billing or provider."
+            raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
+        return await self._ledger.events(after, limit, provider="provider" in caller.roles)
+
+    async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
+        """Return the signed receipt of the caller's own query."""
+        await self._own(caller, query_id)
+        return await self._evidence.receipt(query_id)
+
+    async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
+        """Return the state of the caller's own query, with its answer once it is stored."""
+        row = await self._own(caller, query_id)
+        document: dict[str, object] = {"query_id": query_id, "state": row.state.upper()}
+        if row.answer is not None:
+            document["answer"] = json.loads(row.answer)
+        return document
+
+    async def _own(self, caller: Caller, query_id: str) -> QueryRow:
+        row = await self._ledger.query(query_id)
+        watching = caller.roles & {"billing", "supervisor", "arbiter"}
+        if row is None or not (row.buyer == buyer_id(caller) or watching):
+            raise GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
+        return row
+
+    async def checkpoint(self) -> str:
+        """Return the signed head of the log."""
+        return await self._evidence.checkpoint()
+
+    async def refresh(self, caller: Caller, name: str) -> dict[str, object]:
+        """Declare a new data version, for the dataset's provider."""
+        found = next((d for d in self._publisher.datasets.values() if d.name == name), None)
+        if found is None or not _provides(found, caller):
+            raise unknown_dataset(name)
+        return {"dataset": name, "data_version": await self._publisher.refresh(name)}
+
+    async def ready(self) -> bool:
+        """Tell whether queries would be taken now."""
+        return self._ready()
+
+
+def _provides(dataset: Dataset, caller: Caller) -> bool:
+    return "provider" in caller.roles and caller.organisation == dataset.provider
+
+
+def _share(limit: int, spent: int) -> Decimal:
+    return max(Decimal(limit - spent), Decimal(0)) / Decimal(max(limit, 1))

@@ -1,0 +1,378 @@
+"""A policy and what the engine says of its tables, to the dataset that every stage reads. Pure; lists all problems."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import PurePath
+
+from gateway.catalog.document import BudgetEntry, ColumnEntry, GrantEntry, PolicyDocument, PriceEntry, TableEntry
+from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
+from gateway.catalog.load import PolicyErrors, Problem, policy_version
+from gateway.catalog.model import (
+    Budget,
+    Column,
+    Compliance,
+    DataClass,
+    Dataset,
+    Grant,
+    Hop,
+    PricePlan,
+    Privacy,
+    Table,
+    Use,
+)  # fmt: skip
+from gateway.catalog.types import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGER,
+    OTHER,
+    TEXT,
+    TIMESTAMP,
+    UUID,
+    Cell,
+    Scalar,
+    SqlType,
+    TypeKind,
+    decimal,
+    to_cell,
+)  # fmt: skip
+from gateway.errors import GatewayError
+from gateway.ports import Source
+
+_TYPES = {
+    "BOOLEAN": BOOLEAN, "TINYINT": INTEGER, "SMALLINT": INTEGER, "INTEGER": INTEGER, "BIGINT": INTEGER,
+    "UTINYINT": INTEGER, "USMALLINT": INTEGER, "UINTEGER": INTEGER, "FLOAT": DOUBLE, "DOUBLE": DOUBLE,
+    "VARCHAR": TEXT, "DATE": DATE, "TIMESTAMP": TIMESTAMP, "UUID": UUID,
+}  # fmt: skip
+_KEYS = (TypeKind.INTEGER, TypeKind.TEXT, TypeKind.UUID)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+ALL_USES = frozenset(Use)
+
+
+def sql_type(text: str) -> SqlType:
+    """Return the type that an engine's type text means; OTHER for what is not computed with."""
+    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", text)
+    return decimal(int(found[1]), int(found[2])) if found else _TYPES.get(text, OTHER)
+
+
+@dataclass(slots=True)
+class _Builder:
+    document: PolicyDocument
+    inspection: Inspection
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: str, message: str, fix: str) -> None:
+        self.problems.append(Problem(path, None, message, fix))
+
+    def tables(self) -> tuple[Table, ...]:
+        return tuple(t for name, entry in self.document.tables.items() if (t := self.table(name, entry)) is not None)
+
+    def table(self, name: str, entry: TableEntry) -> Table | None:
+        path = f"tables.{name}"
+        engine = next((t for t in self.inspection.tables if t.name.casefold() == name.casefold()), None)
+        if engine is None:
+            self.problem(path, "the engine has no such table", "Correct the name, or load the table.")
+            return None
+        if engine.kind != "table":
+            self.problem(path, "this is a view", "Name base tables; a view may read anything.")
+            return None
+        owner, hop = self.path_to_unit(name, entry)
+        if not entry.public and owner is None and hop is None:
+            fix = "Add `unit_path: {column: table.key}`, or `public: true` for open data."
+            self.problem(path, "nothing leads from this table to the privacy unit", fix)
+        if entry.public and (owner is not None or entry.unit_path):
+            self.problem(path, "a public table holds the privacy unit", "Remove `public: true`.")
+        self.named_columns_exist(path, entry, engine)
+        return Table(
+            name=name,
+            public=entry.public,
+            rows=entry.rows,
+            columns=self.columns(name, entry, engine, owner, hop),
+            unique=entry.unique,
+            owner=owner,
+            hop=hop,
+            per_unit_rows=entry.per_unit.rows if entry.per_unit else 1,
+            per_unit_groups=entry.per_unit.groups if entry.per_unit else 1,
+        )
+
+    def named_columns_exist(self, path: str, entry: TableEntry, engine: EngineTable) -> None:
+        present = {column.name.casefold() for column in engine.columns}
+        named = [*entry.columns, *(entry.unit_path or {}), *(c for key in entry.unique for c in key)]
+        for column in dict.fromkeys(named):
+            if column.casefold() not in present:
+                self.problem(f"{path}.columns.{column}", "the engine's table has no such column", "Correct the name.")
+
+    def path_to_unit(self, name: str, entry: TableEntry) -> tuple[str | None, Hop | None]:
+        unit = self.document.privacy.unit
+        if name == unit.table:
+            return unit.key, None
+        if not entry.unit_path:
+            return None, None
+        path = f"tables.{name}.unit_path"
+        if len(entry.unit_path) != 1:
+            self.problem(path, "a table has one step towards the unit", "Write {column: table.key}.")
+            return None, None
+        column, target = next(iter(entry.unit_path.items()))
+        table, _, key = target.partition(".")
+        if (table, key) == (unit.table, unit.key):
+            return column, None
+        following = self.document.tables.get(table)
+        if following is None or following.public or (key,) not in following.unique:
+            fix = "Lead to the unit's key, or to a private table that lists the key under `unique`."
+            self.problem(path, f"'{target}' does not lead to the unit", fix)
+            return None, None
+        if self.circular(name):
+            self.problem(path, "the path comes back to this table", "Lead towards the unit.")
+            return None, None
+        return None, Hop(column, table, key)
+
+    def circular(self, name: str) -> bool:
+        seen: set[str] = set()
+        here = name
+        while here not in seen:
+            seen.add(here)
+            entry = self.document.tables.get(here)
+            if entry is None or not entry.unit_path:
+                return False
+            here = next(iter(entry.unit_path.values())).partition(".")[0]
+        return True
+
+    def columns(
+        self, name: str, entry: TableEntry, engine: EngineTable, owner: str | None, hop: Hop | None
+    ) -> tuple[Column, ...]:
+        led_to = {
+            target.partition(".")[2]
+            for other in self.document.tables.values()
+            for target in (other.unit_path or {}).values()
+            if target.partition(".")[0] == name
+        }
+        keys = {owner, hop.column if hop else None} | led_to
+        built = []
+        for column in engine.columns:
+            listed = entry.columns.get(column.name)
+            if listed is None and not entry.public and column.name not in keys:
+                continue
+            built.append(
+                self.column(f"tables.{name}", name, column, listed, public=entry.public, key=column.name in keys)
+            )
+        return tuple(built)
+
+    def column(
+        self, path: str, table: str, engine: EngineColumn, entry: ColumnEntry | None, *, public: bool, key: bool
+    ) -> Column:
+        here, type_ = f"{path}.columns.{engine.name}", sql_type(engine.type_text)
+        if key and not public and type_.kind not in _KEYS:
+            self.problem(here, f"{engine.type_text} cannot be a unit or chain key", "Use integers, UUIDs or text.")
+        entry = entry or ColumnEntry()
+        use = frozenset(entry.use) if entry.use or not public else ALL_USES
+        self.check_use(here, entry, type_, use, key=key and not public)
+        distinct = next((c for t, n, c in self.inspection.distinct if (t, n) == (table, engine.name)), None)
+        return Column(
+            name=engine.name,
+            type=type_,
+            nullable=engine.nullable and entry.nullable is not False,
+            data_class=DataClass.CORE if key and not public else entry.data_class,
+            use=use if type_ is not OTHER else frozenset(),
+            bounds=self.bounds(here, entry, type_),
+            values=self.values(here, entry, type_),
+            public_values=distinct if public else None,
+            granularity=entry.granularity,
+            per_unit_sum=entry.per_unit_sum,
+        )
+
+    def check_use(self, path: str, entry: ColumnEntry, type_: SqlType, use: frozenset[Use], *, key: bool) -> None:
+        if (entry.data_class is DataClass.CORE or key) and entry.use:
+            self.problem(f"{path}.use", "core data and keys are never used", "Remove `use`.")
+        if entry.data_class is DataClass.IMPORTANT and Use.GROUP in use:
+            self.problem(f"{path}.use", "important data is never a group key", "Remove `group`.")
+        if type_ is OTHER and entry.use:
+            self.problem(f"{path}.use", "this type is not computed with", "Cast the column in the source.")
+
+    def bounds(self, path: str, entry: ColumnEntry, type_: SqlType) -> tuple[Scalar, Scalar] | None:
+        if entry.bounds is None:
+            return None
+        ends = [self.coerced(f"{path}.bounds", end, type_) for end in entry.bounds]
+        if any(end is None for end in ends) or not (type_.numeric or type_.temporal):
+            self.problem(f"{path}.bounds", f"these are no bounds of a {type_}", "Write two numbers or two dates.")
+            return None
+        lo, hi = ends
+        if lo > hi:  # type: ignore[operator]
+            self.problem(f"{path}.bounds", "the lower bound is above the upper", "Swap them.")
+        return lo, hi  # type: ignore[return-value]
+
+    def values(self, path: str, entry: ColumnEntry, type_: SqlType) -> tuple[Cell, ...] | None:
+        if entry.values is None:
+            return None
+        cells: list[Cell] = []
+        for value in entry.values:
+            scalar = self.coerced(f"{path}.values", value, type_)
+            if scalar is None:
+                fix = "Quote text; write numbers and dates as such."
+                self.problem(f"{path}.values", f"'{value}' is not a {type_}", fix)
+                continue
+            cells.append(f"{scalar:.{type_.scale}f}" if isinstance(scalar, Decimal) else to_cell(scalar))
+        if len(set(cells)) != len(cells):
+            self.problem(f"{path}.values", "a value stands twice", "List each once.")
+        return tuple(cells)
+
+    @staticmethod
+    def coerced(path: str, value: object, type_: SqlType) -> Scalar | None:
+        """Return a value of the column's own type, or None."""
+        del path
+        kind = type_.kind
+        if kind is TypeKind.BOOLEAN:
+            return value if isinstance(value, bool) else None
+        if isinstance(value, bool):
+            return None
+        if kind is TypeKind.INTEGER:
+            whole = isinstance(value, Decimal) and value == value.to_integral_value()
+            return int(value) if isinstance(value, int) or whole else None  # type: ignore[call-overload]
+        if kind in (TypeKind.DECIMAL, TypeKind.DOUBLE):
+            return Decimal(str(value)) if isinstance(value, int | Decimal) else None
+        if kind is TypeKind.DATE:
+            return value if isinstance(value, date) and not isinstance(value, datetime) else None
+        if kind is TypeKind.TIMESTAMP:
+            return datetime(value.year, value.month, value.day) if isinstance(value, date) else None  # noqa: DTZ001
+        return value if isinstance(value, str) else None
+
+
+def build(document: PolicyDocument, inspection: Inspection, *, data_version: str, base: PurePath) -> Dataset:
+    """Return the dataset of a policy over the engine's own types.
+
+    Raises PolicyErrors with every name, type, path, class and sum that does not hold.
+    """
+    builder = _Builder(document, inspection)
+    tables = builder.tables()
+    _check_budgets(builder)
+    _check_grants(builder)
+    if document.privacy.unit.table not in document.tables:
+        builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
+    if builder.problems:
+        raise PolicyErrors(document.dataset, tuple(builder.problems))
+    engine = document.engine
+    broken = inspection.broken_facts
+    return Dataset(
+        name=document.dataset,
+        title=document.title,
+        provider=document.provider.organisation,
+        source=Source(engine.kind, str(base / engine.path)),
+        compliance=Compliance(document.compliance.reviewed_by, document.compliance.valid_until),
+        privacy=_privacy(document),
+        tables=tables,
+        grants=tuple(_grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
+        prices=tuple(_plan(name, entry) for name, entry in document.prices.items()),
+        policy_version=policy_version(document),
+        data_version=data_version,
+        stamp=inspection.stamp,
+        suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
+    )
+
+
+def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:
+    if entry is None:
+        return None
+    delta = entry.delta or document.privacy.budget.delta
+    assert delta is not None  # INVARIANT: _check_budgets asked for it
+    return Budget(entry.epsilon, delta)
+
+
+def _privacy(document: PolicyDocument) -> Privacy:
+    entry = document.privacy
+    top = _budget(entry.budget, document)
+    assert top is not None  # INVARIANT: the model requires it
+    return Privacy(
+        unit_table=entry.unit.table,
+        unit_key=entry.unit.key,
+        account=entry.account or f"{document.provider.organisation}/{entry.unit.table}.{entry.unit.key}",
+        budget=top,
+        per_organisation=_budget(entry.per_organisation, document),
+        per_buyer=_budget(entry.per_buyer, document),
+        default_epsilon=entry.per_query.default_epsilon,
+        max_epsilon=entry.per_query.max_epsilon,
+        min_units=entry.min_units,
+        max_cells=entry.max_cells,
+    )
+
+
+def _grant(entry: GrantEntry, index: int, document: PolicyDocument) -> Grant:
+    count, _, unit = (entry.rate or "").partition("/")
+    return Grant(
+        name=entry.name or f"grant-{index}",
+        organisation=entry.to.organisation,
+        subject=entry.to.subject,
+        mode=entry.mode,
+        purposes=frozenset(entry.purposes),
+        jurisdictions=frozenset(entry.jurisdictions),
+        valid_from=entry.valid[0] if entry.valid else None,
+        valid_until=entry.valid[1] if entry.valid else None,
+        uses=entry.uses,
+        rate_count=int(count) if entry.rate else None,
+        rate_seconds=_SECONDS[unit] if entry.rate else None,
+        price_plan=entry.price_plan,
+        budget=_budget(entry.budget, document),
+    )
+
+
+def _plan(name: str, entry: PriceEntry) -> PricePlan:
+    version = sha256(entry.model_dump_json().encode()).hexdigest()
+    return PricePlan(
+        name=name,
+        version=f"sha256:{version}",
+        currency=entry.currency,
+        per_query=entry.per_query,
+        per_epsilon=entry.per_epsilon,
+        per_million_rows=entry.per_million_rows,
+        class_factor=tuple(entry.class_factor.items()),
+        income_split=tuple(entry.income_split.items()),
+    )
+
+
+def _check_budgets(builder: _Builder) -> None:
+    privacy = builder.document.privacy
+    if privacy.budget.delta is None:
+        builder.problem("privacy.budget.delta", "the budget has no delta", "Write for example delta: 1.0e-6.")
+    inner = [b.epsilon for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
+    largest = privacy.per_query.max_epsilon
+    if largest > min(inner):
+        builder.problem("privacy.per_query.max_epsilon", f"no query can pay {largest}", f"At most {min(inner)}.")
+    if privacy.per_query.default_epsilon > largest:
+        builder.problem("privacy.per_query.default_epsilon", "the default is above the maximum", f"At most {largest}.")
+
+
+def _check_grants(builder: _Builder) -> None:
+    document = builder.document
+    for index, grant in enumerate(document.grants):
+        path = f"grants.{index}"
+        if grant.price_plan is not None and grant.price_plan not in document.prices:
+            builder.problem(f"{path}.price_plan", f"there is no plan '{grant.price_plan}'", "Add it under `prices`.")
+        if grant.valid is not None and grant.valid[0] > grant.valid[1]:
+            builder.problem(f"{path}.valid", "the grant ends before it begins", "Swap the dates.")
+    names = [grant.name for grant in document.grants if grant.name is not None]
+    if len(set(names)) != len(names):
+        builder.problem("grants", "two grants have one name", "Give each its own.")
+    for name, plan in document.prices.items():
+        if plan.income_split and sum(plan.income_split.values()) != 1:
+            builder.problem(f"prices.{name}.income_split", "the shares do not sum to 1", "Make them sum to exactly 1.")
+
+
+def check_together(datasets: Sequence[Dataset]) -> None:
+    """Refuse policies that share an account by default, or share one with different budgets.
+
+    Raises GatewayError `policy_invalid`: two files over the same people must not double their budget.
+    """
+    by_account: dict[str, Dataset] = {}
+    for dataset in datasets:
+        other = by_account.setdefault(dataset.privacy.account, dataset)
+        if other is dataset:
+            continue
+        default = f"{dataset.provider}/{dataset.privacy.unit_table}.{dataset.privacy.unit_key}"
+        if dataset.privacy.account == default:
+            detail = f"'{other.name}' and '{dataset.name}' protect the same unit and name no account."
+            raise GatewayError("policy_invalid", detail, "Write the same `privacy.account` in both.")
+        if other.privacy.budget != dataset.privacy.budget:
+            detail = f"'{other.name}' and '{dataset.name}' share an account with different budgets."
+            raise GatewayError("policy_invalid", detail, "Write the same `privacy.budget` in both.")

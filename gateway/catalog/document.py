@@ -1,0 +1,131 @@
+"""A policy file as its provider writes it: pydantic models, the source of policies/schema.json. Default deny."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from gateway.catalog.model import DataClass, Use
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/]+$")]
+Exact = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, int | float) else value),
+    PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json"),
+]
+Scalar = bool | int | Exact | date | str
+
+
+class Entry(BaseModel):
+    """Every part of a policy: unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProviderEntry(Entry):
+    organisation: Name = Field(description="Who owns the data and is paid for it.")
+    contact: str = Field(default="", description="Whom to ask.")
+
+
+class EngineEntry(Entry):
+    kind: Literal["duckdb"] = Field(description="The engine that holds the data.")
+    path: str = Field(description="The database file, relative to this policy file.")
+
+
+class ComplianceEntry(Entry):
+    source: str = Field(description="Where the data comes from.")
+    legal_basis: str = Field(description="On what legal basis it is used.")
+    reviewed_by: str | None = Field(default=None, description="Who reviewed it: someone other than its owner.")
+    valid_until: date | None = Field(default=None, description="The last day on which the dataset may be queried.")
+
+
+class UnitEntry(Entry):
+    table: Name = Field(description="The table with one key for each person or organisation protected.")
+    key: Name = Field(description="The column that holds that key.")
+
+
+class BudgetEntry(Entry):
+    epsilon: Exact = Field(gt=0, description="Privacy budget; converted once to rho-zCDP.")
+    delta: Exact | None = Field(default=None, gt=0, lt=1, description="Half converts epsilon, half is for thresholds.")
+
+
+class PerQueryEntry(Entry):
+    default_epsilon: Exact = Field(gt=0, description="What a query spends that does not say.")
+    max_epsilon: Exact = Field(gt=0, description="The most that one query may spend.")
+
+
+class PrivacyEntry(Entry):
+    unit: UnitEntry
+    budget: BudgetEntry = Field(description="What everyone together may learn.")
+    per_organisation: BudgetEntry | None = Field(default=None, description="A quota within the budget.")
+    per_buyer: BudgetEntry | None = Field(default=None, description="A quota within the organisation's.")
+    per_query: PerQueryEntry
+    min_units: int = Field(default=1, ge=1, le=1_000_000, description="Cells with fewer units than this are hidden.")
+    max_cells: int = Field(default=10_000, ge=1, le=1_000_000, description="The most cells one answer may have.")
+    account: Name | None = Field(default=None, description="Policies over the same people name one account.")
+
+
+class PerUnitEntry(Entry):
+    rows: int = Field(ge=1, le=1_000_000, description="Rows of one unit that count in one group.")
+    groups: int = Field(ge=1, le=1_000_000, description="Groups that one unit counts in.")
+
+
+class ColumnEntry(Entry):
+    data_class: DataClass = Field(default=DataClass.GENERAL, alias="class", description="GB/T 43697-2024.")
+    use: tuple[Use, ...] = Field(default=(), description="What queries may do with it. Default: hidden.")
+    values: tuple[Scalar, ...] | None = Field(default=None, description="All values: a public key.")
+    bounds: tuple[Scalar, Scalar] | None = Field(default=None, description="Lowest and highest value, inclusive.")
+    granularity: Exact | None = Field(default=None, gt=0, description="The step that sums are counted in.")
+    per_unit_sum: tuple[Exact, Exact] | None = Field(default=None, description="Bounds of one unit's sum in a group.")
+    nullable: bool | None = Field(default=None, description="false promises that no value is NULL.")
+
+
+class TableEntry(Entry):
+    public: bool = Field(default=False, description="Open data: no privacy unit.")
+    rows: int = Field(default=1, ge=1, description="The public order of magnitude, never the true count.")
+    unique: tuple[tuple[Name, ...], ...] = Field(default=(), description="Keys: checked at publish, and promised.")
+    unit_path: dict[Name, str] | None = Field(default=None, description="Foreign key to the unit: {column: table.key}.")
+    per_unit: PerUnitEntry | None = Field(default=None, description="Contribution bounds.")
+    columns: dict[Name, ColumnEntry] = Field(default_factory=dict)
+
+
+class GrantTo(Entry):
+    organisation: Name
+    subject: Name | None = Field(default=None, description="One person only; default everyone of it.")
+
+
+class GrantEntry(Entry):
+    name: Name | None = Field(default=None, description="A stable name; default grant-1, grant-2 ... in order.")
+    to: GrantTo
+    mode: Literal["open", "authorised", "modelling", "federated", "encrypted", "sandbox"] = "authorised"
+    purposes: tuple[Name, ...] = ()
+    jurisdictions: tuple[Name, ...] = ()
+    valid: tuple[date, date] | None = None
+    uses: int | None = Field(default=None, ge=1)
+    rate: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,8}/(s|min|h|day)$")
+    budget: BudgetEntry | None = None
+    price_plan: Name | None = None
+
+
+class PriceEntry(Entry):
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    per_query: Exact = Field(default=Decimal(0), ge=0)
+    per_epsilon: Exact = Field(default=Decimal(0), ge=0)
+    per_million_rows: Exact = Field(default=Decimal(0), ge=0)
+    class_factor: dict[DataClass, Exact] = Field(default_factory=dict)
+    income_split: dict[Name, Exact] = Field(default_factory=dict)
+
+
+class PolicyDocument(Entry):
+    """One dataset: what it is, who may ask what of it, for how much privacy and money."""
+
+    dataset: Name
+    title: str = ""
+    provider: ProviderEntry
+    engine: EngineEntry
+    compliance: ComplianceEntry
+    privacy: PrivacyEntry
+    tables: dict[Name, TableEntry] = Field(min_length=1)
+    grants: tuple[GrantEntry, ...] = ()
+    prices: dict[Name, PriceEntry] = Field(default_factory=dict)

@@ -1,0 +1,65 @@
+"""What an engine tells about a source when a policy is checked, and what it is asked. Plain values."""
+
+from dataclasses import dataclass
+
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.types import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class EngineColumn:
+    """`type_text` is the engine's own, for example DECIMAL(18,2)."""
+
+    name: str
+    type_text: str
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EngineTable:
+    """`kind` is table or view; `unique` are the keys that the engine enforces."""
+
+    name: str
+    kind: str
+    columns: tuple[EngineColumn, ...]
+    unique: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """`distinct` holds (table, column, sorted cells or None where there are too many) of public tables.
+
+    `broken_facts` names declared facts that do not hold. `stamp` marks the data as it was looked at.
+    """
+
+    stamp: str
+    tables: tuple[EngineTable, ...]
+    distinct: tuple[tuple[str, str, tuple[Cell, ...] | None], ...]
+    broken_facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionOrder:
+    """What to look at: tables, the public ones' distinct values, and declared facts to check."""
+
+    tables: tuple[str, ...]
+    public_tables: tuple[str, ...]
+    unique: tuple[tuple[str, tuple[str, ...]], ...]
+    not_null: tuple[tuple[str, str], ...]
+    distinct_limit: int = 10_000
+
+
+def order(document: PolicyDocument) -> InspectionOrder:
+    """Return what an engine is asked about a policy's tables."""
+    tables = document.tables
+    return InspectionOrder(
+        tables=tuple(tables),
+        public_tables=tuple(name for name, table in tables.items() if table.public),
+        unique=tuple((name, tuple(key)) for name, table in tables.items() for key in table.unique),
+        not_null=tuple(
+            (name, column)
+            for name, table in tables.items()
+            for column, entry in table.columns.items()
+            if entry.nullable is False
+        ),
+    )

@@ -1,0 +1,165 @@
+"""Policy text to a document: strict YAML 1.2, every problem with its path, line and fix. Pure: takes text."""
+
+import difflib
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarfloat import ScalarFloat
+
+from gateway.catalog.document import PolicyDocument
+from gateway.errors import GatewayError, Position
+
+MAX_BYTES = 1024 * 1024
+
+RESERVED = frozenset(
+    {"time_quantum", "accounting", "reuse_across_buyers", "refresh", "refill", "alerts", "retention", "minimum",
+     "recipient_jurisdiction", "max_matches"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: `path` such as tables.purchases.columns.amount.bounds, `line` from 1, and what to write instead."""
+
+    path: str
+    line: int | None
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.path}: {self.message}. {self.fix}".strip()
+
+
+class PolicyErrors(GatewayError):
+    """A policy that does not hold, with all of its problems."""
+
+    def __init__(self, name: str, problems: tuple[Problem, ...]) -> None:
+        position = next((Position(p.line, 1) for p in problems if p.line), None)
+        text = "\n".join(f"{name}: {problem}" for problem in problems)
+        super().__init__("policy_invalid", text, problems[0].fix, position)
+        self.problems = problems
+
+    def __reduce__(self) -> tuple[type[GatewayError], tuple[str, str, str, Position | None]]:
+        return GatewayError, (self.code, self.detail, self.hint, self.position)
+
+
+def parse(text: str, name: str) -> PolicyDocument:
+    """Return the policy of a YAML text.
+
+    Raises PolicyErrors with every problem found: syntax, unknown keys, wrong types, missing parts.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise PolicyErrors(name, (Problem("file", None, "the file is larger than 1 MiB", "Split it by dataset."),))
+    tree = _yaml(text, name)
+    try:
+        return PolicyDocument.model_validate(_plain(tree))
+    except ValidationError as error:
+        raise PolicyErrors(name, tuple(_problem(tree, e) for e in error.errors())) from None
+
+
+def _yaml(text: str, name: str) -> CommentedMap:
+    reader = YAML(typ="rt", pure=True)
+    reader.version = (1, 2)
+    try:
+        tree = reader.load(io.StringIO(text))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        message = (error.problem or "not YAML").splitlines()[0]
+        raise PolicyErrors(name, (Problem("file", line, message, "Mend the YAML at this line."),)) from None
+    except YAMLError:
+        raise PolicyErrors(name, (Problem("file", None, "not YAML", "Write one YAML mapping."),)) from None
+    if not isinstance(tree, CommentedMap):
+        raise PolicyErrors(name, (Problem("file", 1, "not a mapping", "Begin with `dataset: name`."),))
+    if "&" in text and any(word.startswith(("&", "*")) for word in text.split()):
+        fix = "Write the value out where it is used."
+        raise PolicyErrors(name, (Problem("file", None, "anchors and aliases are not read", fix),))
+    return tree
+
+
+def _plain(node: Any) -> Any:
+    """Return plain Python values; numbers with a point become exact decimals."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    if isinstance(node, ScalarFloat | float):
+        return Decimal(repr(float(node)))
+    if isinstance(node, bool):
+        return bool(node)
+    return int(node) if isinstance(node, int) else node
+
+
+def _problem(tree: CommentedMap, error: Any) -> Problem:
+    location = [part for part in error["loc"] if not (isinstance(part, str) and part in _UNION_TAGS)]
+    path = ".".join(str(part) for part in location)
+    line, parent = _locate(tree, location)
+    key = str(location[-1]) if location else ""
+    if error["type"] == "extra_forbidden":
+        if key in RESERVED:
+            return Problem(path, line, "this key is reserved and not served yet", "Leave it out for now.")
+        known = _keys_at(location[:-1])
+        close = difflib.get_close_matches(key, known, n=1)
+        return Problem(
+            path,
+            line,
+            "this key is not known",
+            f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}.",
+        )
+    if error["type"] == "missing":
+        return Problem(path, parent, "this key is missing", f"Add `{key}:`.")
+    return Problem(path, line, error["msg"].rstrip("."), f"Look at `{key}` in policies/README.md.")
+
+
+_UNION_TAGS = frozenset({"bool", "int", "date", "str", "decimal", "function-before[<lambda>(), decimal]"})
+
+
+def _locate(tree: Any, location: list[Any]) -> tuple[int | None, int | None]:
+    """Return the line of the last part that is there, and that of its parent."""
+    line: int | None = 1
+    parent: int | None = 1
+    node = tree
+    for part in location:
+        if isinstance(node, CommentedMap) and part in node:
+            parent, line = line, node.lc.key(part)[0] + 1
+            node = node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            parent, line = line, node.lc.item(part)[0] + 1
+            node = node[part]
+        else:
+            return line, line
+    return line, parent
+
+
+def _keys_at(location: list[Any]) -> list[str]:
+    """Return the keys that a policy may have at a place."""
+    node: Any = PolicyDocument.model_json_schema(by_alias=True)
+    root = node
+    for part in location:
+        node = _resolve(node, root)
+        node = (
+            node.get("items", node)
+            if isinstance(part, int)
+            else node.get("properties", {}).get(part, node.get("additionalProperties", {}))
+        )
+    return sorted(_resolve(node, root).get("properties", {}))
+
+
+def _resolve(node: Any, root: Any) -> Any:
+    while isinstance(node, dict) and ("$ref" in node or "anyOf" in node):
+        node = root["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node["anyOf"][0]
+    return node if isinstance(node, dict) else {}
+
+
+def policy_version(document: PolicyDocument) -> str:
+    """Return the hash of the policy's canonical form: what charges, receipts and stored releases name."""
+    canonical = json.dumps(document.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"

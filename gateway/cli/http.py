@@ -1,0 +1,118 @@
+"""A blocking HTTP client for the command line: one call, one reply. Never follows a redirect, never uses a proxy for it.
+
+Holds no state but the address and the token; knows the API's errors, not its answers.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+from urllib import error, request
+from urllib.parse import urlsplit
+
+from gateway.errors import CODES, GatewayError, Kind, Position
+
+TIMEOUT_S = 120.0
+MAX_REPLY_BYTES = 256 * 1024 * 1024
+
+
+class Unreachable(Exception):
+    """No gateway answered at the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful reply, its body exactly as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def lines(self) -> list[Any]:
+        """Return the values of a body of JSON lines."""
+        return [json.loads(line) for line in self.body.splitlines() if line.strip()]
+
+
+class _NoRedirect(request.HTTPRedirectHandler):
+    """A redirect would carry the token to an address nobody chose."""
+
+    def redirect_request(
+        self,
+        req: request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Any,
+        newurl: str,
+    ) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One caller at one gateway."""
+
+    url: str
+    token: str
+
+    def get(self, path: str) -> Reply:
+        return self._call("GET", path, None, {})
+
+    def post(self, path: str, body: Mapping[str, object], idempotency_key: str | None = None) -> Reply:
+        """Send one JSON body. Raises as `get` does."""
+        headers = {"Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        return self._call("POST", path, json.dumps(body, allow_nan=False).encode(), headers)
+
+    def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
+        """Return the reply.
+
+        Raises GatewayError with the server's own code, detail, hint and position; Unreachable otherwise.
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise Unreachable(f"{self.url} is not an http or https address")
+        headers = {**headers, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
+        call = request.Request(  # noqa: S310 - the scheme was checked above
+            self.url.rstrip("/") + path, data=body, headers=headers, method=method
+        )
+        opener = request.build_opener(request.ProxyHandler({}), _NoRedirect())
+        try:
+            with opener.open(call, timeout=TIMEOUT_S) as reply:
+                return Reply(reply.status, dict(reply.headers), reply.read(MAX_REPLY_BYTES))
+        except error.HTTPError as problem:
+            with problem:
+                raise _as_gateway_error(problem.code, problem.read(MAX_REPLY_BYTES)) from None
+        except (OSError, error.URLError) as failure:
+            reason = getattr(failure, "reason", failure)
+            raise Unreachable(f"no gateway answers at {self.url}: {reason}") from None
+
+
+def _as_gateway_error(status: int, body: bytes) -> GatewayError:
+    """Rebuild the server's error from its problem+json."""
+    try:
+        problem = json.loads(body)
+        code = problem["code"]
+        place = problem.get("position")
+        position = Position(place["line"], place["column"]) if place else None
+        detail, hint = str(problem.get("detail") or problem["title"]), str(problem.get("hint") or "")
+    except (ValueError, KeyError, TypeError):
+        return GatewayError("internal", f"HTTP status {status} without a readable problem")
+    if code not in CODES:  # a newer server may have newer codes
+        kind = "bad_request" if 400 <= status < 500 else "internal"
+        return GatewayError(kind, f"{code}: {detail}", hint, position)
+    return GatewayError(code, detail, hint, position)
+
+
+EXIT_CODES: dict[Kind, int] = {
+    Kind.USER: 2,
+    Kind.DENIED: 3,
+    Kind.EXHAUSTED: 4,
+    Kind.UNAVAILABLE: 5,
+    Kind.INTERNAL: 1,
+}
+"""What a shell script sees: who has to act, as the process's exit code."""

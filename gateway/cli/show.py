@@ -1,0 +1,140 @@
+"""How answers, quotes and errors look on a terminal. Pure rendering: rich objects out, no I/O but the console's."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.errors import GatewayError
+
+PLAIN_WIDTH = 116
+MISSING = Text("-", style="dim")
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console; where nobody watches, wide enough that tables are not broken."""
+    stream = sys.stderr if error else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A noisy value with its interval, as numbers: `half_width` is half the interval's length."""
+
+    value: float
+    half_width: float
+
+    @property
+    def relative(self) -> float | None:
+        """The half-width as a share of the value's size; None at zero."""
+        return abs(self.half_width / self.value) if self.value else None
+
+
+def estimates(answer: Mapping[str, Any], column: str) -> list[Estimate | None]:
+    """Return the estimates of one column, one for each row; None where value or interval is missing."""
+    index = [entry["name"] for entry in answer["columns"]].index(column)
+    bounds = answer["intervals"]["columns"].get(column) or [None] * len(answer["rows"])
+    found: list[Estimate | None] = []
+    for row, interval in zip(answer["rows"], bounds, strict=True):
+        if row[index] is None or interval is None:
+            found.append(None)
+            continue
+        low, high = (float(end) for end in interval)
+        found.append(Estimate(float(row[index]), (high - low) / 2))
+    return found
+
+
+def answer_table(answer: Mapping[str, Any], title: str = "", limit: int | None = None) -> Table:
+    """Return the rows with, beside every noisy column, its 95 % interval as half-width and share."""
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    columns = answer["columns"]
+    for column in columns:
+        table.add_column(Text(column["name"]), justify="right" if column.get("noisy") else "left")
+        if column.get("noisy"):
+            table.add_column(Text("± 95 %", style="dim"), justify="right")
+    noisy = {column["name"]: estimates(answer, column["name"]) for column in columns if column.get("noisy")}
+    for number, row in enumerate(answer["rows"][:limit]):
+        cells: list[Text] = []
+        for column, value in zip(columns, row, strict=True):
+            cells.append(_value(value))
+            if column.get("noisy"):
+                cells.append(_spread(noisy[column["name"]][number]))
+        table.add_row(*cells)
+    hidden = len(answer["rows"]) - (limit if limit is not None else len(answer["rows"]))
+    if hidden > 0:
+        table.caption = f"and {hidden} more rows"
+    return table
+
+
+def _value(value: object) -> Text:
+    match value:
+        case None:
+            return Text("NULL", style="dim")
+        case bool():
+            return Text(str(value).lower())
+        case int():
+            return Text(f"{value:,}")
+        case float():
+            return Text(f"{value:,.2f}")
+        case _:
+            return Text(str(value))
+
+
+def _spread(estimate: Estimate | None) -> Text:
+    if estimate is None:
+        return MISSING
+    share = "" if estimate.relative is None else f"  ({estimate.relative:.1%})"
+    decimals = 0 if estimate.half_width >= 100 else 2
+    return Text(f"± {estimate.half_width:,.{decimals}f}{share}", style="cyan")
+
+
+def cost_line(answer: Mapping[str, Any]) -> Text:
+    """Return one line on what the answer cost: privacy loss and money."""
+    privacy, price = answer["privacy"], answer["price"]
+    line = Text("cost  ", style="dim")
+    if privacy.get("stored"):
+        line.append("nothing: the stored answer again", style="green")
+        return line
+    line.append(f"rho {privacy['rho']:.6g}, delta {privacy['delta']:.3g}")
+    equivalent = privacy.get("as")
+    if equivalent:
+        line.append(f"  (epsilon {equivalent['epsilon']:.3g} at delta {equivalent['delta']:.2g})")
+    line.append(f"  price {price['amount']} {price['currency']}", style="bold")
+    return line
+
+
+def error_text(error: GatewayError, sql: str | None = None) -> Text:
+    """Return code, detail, a caret under the place in the SQL, and the hint."""
+    text = Text()
+    text.append(error.code, style="bold red")
+    text.append(f"  {error.detail}\n")
+    lines = sql.splitlines() if sql else []
+    if error.position is not None and 1 <= error.position.line <= len(lines):
+        # A tab is one column to the parser, so it must be one on the screen.
+        line = lines[error.position.line - 1].replace("\t", " ")
+        start = max(0, error.position.column - 70)
+        text.append(f"  {line[start : start + 110]}\n")
+        text.append("  " + " " * (error.position.column - 1 - start) + "^\n", style="bold red")
+    if error.hint:
+        text.append("hint: ", style="bold green")
+        text.append(f"{error.hint}\n")
+    for problem in getattr(error, "problems", ()):
+        text.append(f"  {problem}\n")
+    return text
+
+
+def table_of(headings: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> Table:
+    """Return a plain table; numbers stand right."""
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    numbers = [
+        all(isinstance(row[index], int | float) for row in rows) and bool(rows) for index in range(len(headings))
+    ]
+    for heading, number in zip(headings, numbers, strict=True):
+        table.add_column(Text(heading), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_value(value) if isinstance(value, int) else Text(str(value)) for value in row))
+    return table

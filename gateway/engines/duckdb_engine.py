@@ -1,0 +1,85 @@
+"""DuckDB from the gateway's side: leases of worker processes, and the provider's own look at a file."""
+
+from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
+from gateway.errors import GatewayError
+from gateway.ports import EngineCost, ExactRows, Source, Statement
+from gateway.workers.pool import Pool
+from gateway.workers.role import WorkerError
+from gateway.workers.worker import Worker
+
+OPEN_S = 10.0
+INSPECT_S = 300.0
+
+
+class DuckDBLease:
+    """A worker with the declared data open, until `close`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
+        """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
+        try:
+            reply = await self._worker.call("run", (statement.sql, statement.parameters), deadline_s)
+        except WorkerError as error:
+            raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
+        figures = reply.header
+        cost = EngineCost(
+            float(figures["wall_ms"]), float(figures["cpu_ms"]), int(figures["rows"]), int(figures["peak_memory_bytes"])
+        )
+        return ExactRows(reply.payload, cost)
+
+    async def close(self) -> None:
+        """Give the worker back."""
+        self._worker.release()
+
+
+class DuckDBEngine:
+    """The engine port over a pool of DuckDB processes."""
+
+    def __init__(self, pool: Pool, wait_s: float) -> None:
+        self._pool = pool
+        self._wait_s = wait_s
+
+    async def lease(self, source: Source, stamp: str) -> DuckDBLease:
+        """Return a worker with the data open as it was at `stamp`.
+
+        Raises GatewayError `refresh_needed`, `engine_unavailable` or `overloaded`.
+        """
+        worker = await self._pool.acquire(self._wait_s, prefer=source.path)
+        try:
+            await worker.call("open", (source.path, stamp), OPEN_S)
+        except WorkerError:
+            worker.release()
+            raise _unavailable() from None
+        except BaseException:
+            worker.release()
+            raise
+        worker.tag = source.path
+        return DuckDBLease(worker)
+
+    async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
+        """Return what the file says of a policy's tables, for its provider."""
+        try:
+            reply = await self._pool.call("inspect", (source.path, order), INSPECT_S, self._wait_s)
+        except WorkerError:
+            raise _unavailable() from None
+        found = reply.header["inspection"]
+        return Inspection(
+            stamp=str(found["stamp"]),
+            tables=tuple(
+                EngineTable(
+                    name,
+                    kind,
+                    tuple(EngineColumn(c, t, bool(n)) for c, t, n in columns),
+                    tuple(tuple(key) for key in unique),
+                )
+                for name, kind, columns, unique in found["tables"]
+            ),
+            distinct=tuple((t, c, None if cells is None else tuple(cells)) for t, c, cells in found["distinct"]),
+            broken_facts=tuple(found["broken_facts"]),
+        )
+
+
+def _unavailable() -> GatewayError:
+    return GatewayError("engine_unavailable", "The data cannot be opened now.", "Ask again in a moment.")

@@ -1,0 +1,250 @@
+"""The DuckDB process: one file, opened read-only and locked down, one statement at a time.
+
+The process is the isolation (killable, limited); the settings are the third line of defence, after the grammar.
+"""
+
+import logging
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
+from gateway.catalog.types import Cell, to_cell
+from gateway.errors import GatewayError
+
+log = logging.getLogger("gateway.engine")
+
+UNAVAILABLE = "The data cannot be opened now."
+
+
+def stamp_of(path: str) -> str:
+    """Return the mark of a data file: inode, modification time, size. Raises `engine_unavailable` without one."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        hint = "The provider has to put the data file in its place."
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint) from None
+    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
+
+
+def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+    """Open a file read-only with everything else shut. Raises `engine_unavailable`, never with the engine's words."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": "",
+        "allow_unsigned_extensions": "false",
+        "access_mode": "READ_ONLY",
+    }
+    try:
+        connection = duckdb.connect(path, read_only=True, config=config)
+    except duckdb.Error as error:
+        log.warning("cannot open the data: %s", error)
+        hint = "If a writer holds the file, close it; publish a new file by renaming it into place."
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint) from None
+    for setting in (
+        "enable_external_access = false",
+        "autoload_known_extensions = false",
+        "autoinstall_known_extensions = false",
+        "allow_community_extensions = false",
+        "python_enable_replacements = false",
+        f"memory_limit = '{memory_mb}MB'",
+        f"threads = {threads}",
+        "max_temp_directory_size = '0KiB'",
+        "max_expression_depth = 1000",
+        "TimeZone = 'UTC'",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+class DuckDBHandler:
+    """Handles `open(path, stamp)`, `run(sql, parameters)` and, for the provider, `inspect(path, order)`."""
+
+    def __init__(self, memory_mb: int, threads: int) -> None:
+        self._memory_mb = memory_mb
+        self._threads = threads
+        self._opened: tuple[str, str] | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
+        """Return an engine's answer; its errors become ours, with fixed words."""
+        match method:
+            case "open":
+                return self._open(*argument)
+            case "run":
+                return self._run(*argument)
+            case "inspect":
+                return self._inspect(*argument)
+            case "close":
+                self._close()
+                return {}, b""
+            case _:
+                raise ValueError(method)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._opened = None, None
+
+    def _open(self, path: str, stamp: str) -> tuple[dict[str, Any], bytes]:
+        if self._opened != (path, stamp) or stamp_of(path) != stamp:
+            self._close()
+            before = stamp_of(path)
+            if before != stamp:
+                hint = "The provider has to declare the new data: gateway dataset refresh."
+                raise GatewayError("refresh_needed", "The data file changed and was not declared.", hint)
+            _refuse_open_writer(path)
+            self._connection = connect(path, self._memory_mb, self._threads)
+            if stamp_of(path) != before:
+                self._close()
+                raise GatewayError("refresh_needed", "The data file changed while it was opened.", "Ask again.")
+            self._opened = (path, stamp)
+        return {}, b""
+
+    def _run(self, sql: str, parameters: tuple[str, ...]) -> tuple[dict[str, Any], bytes]:
+        assert self._connection is not None  # INVARIANT: a lease opens before it runs
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            statements = self._connection.extract_statements(sql)
+            assert len(statements) == 1  # INVARIANT: one statement, written by us
+            assert statements[0].type == duckdb.StatementType.SELECT
+            table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
+        except (duckdb.Error, AssertionError) as error:
+            log.error("statement failed: %s", error)  # noqa: TRY400 - the text alone, to the provider
+            raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        cost = {
+            "wall_ms": (time.perf_counter() - wall) * 1000,
+            "cpu_ms": (time.process_time() - cpu) * 1000,
+            "rows": table.num_rows,
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+        return cost, sink.getvalue().to_pybytes()
+
+    def _inspect(self, path: str, order: InspectionOrder) -> tuple[dict[str, Any], bytes]:
+        before = stamp_of(path)
+        _refuse_open_writer(path)
+        connection = connect(path, self._memory_mb, self._threads)
+        try:
+            found = inspect(connection, order, before)
+        finally:
+            connection.close()
+        if stamp_of(path) != before:
+            raise GatewayError("engine_unavailable", "The data file changed while it was read.", "Try again.")
+        return {"inspection": _json(found)}, b""
+
+
+def _refuse_open_writer(path: str) -> None:
+    if Path(f"{path}.wal").exists():
+        hint = "Close the writer after CHECKPOINT, or publish a finished copy by renaming it into place."
+        raise GatewayError("engine_unavailable", "A writer has not finished with the data file.", hint)
+
+
+def _json(found: Inspection) -> dict[str, Any]:
+    return {
+        "stamp": found.stamp,
+        "tables": [
+            [t.name, t.kind, [[c.name, c.type_text, c.nullable] for c in t.columns], [list(key) for key in t.unique]]
+            for t in found.tables
+        ],
+        "distinct": [[t, c, None if cells is None else list(cells)] for t, c, cells in found.distinct],
+        "broken_facts": list(found.broken_facts),
+    }
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def inspect(connection: duckdb.DuckDBPyConnection, order: InspectionOrder, stamp: str) -> Inspection:
+    """Return types, keys, public values and broken facts of the tables that a policy names."""
+    tables = tuple(t for name in order.tables if (t := _table(connection, name)) is not None)
+    present = {table.name.casefold(): table for table in tables}
+    distinct = tuple(
+        (name, column.name, _distinct(connection, name, column, order.distinct_limit))
+        for name in order.public_tables
+        if name.casefold() in present
+        for column in present[name.casefold()].columns
+    )
+    return Inspection(stamp, tables, distinct, _broken(connection, order, present))
+
+
+def _table(connection: duckdb.DuckDBPyConnection, name: str) -> EngineTable | None:
+    where = "schema_name = 'main' AND database_name = current_database() AND lower(table_name) = lower(?)"
+    columns = connection.execute(
+        f"SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE {where} "
+        "ORDER BY column_index",
+        [name],
+    ).fetchall()
+    if not columns:
+        return None
+    ddl = connection.execute(f"SELECT sql FROM duckdb_tables() WHERE {where}", [name]).fetchone()
+    if ddl is not None and "COLLATE" in ddl[0].upper():
+        hint = "Load the text columns without COLLATE: keys are compared byte by byte."
+        raise GatewayError("policy_invalid", f"The table '{name}' has a collation.", hint)
+    keys = connection.execute(
+        "SELECT constraint_column_names FROM duckdb_constraints() WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') "
+        f"AND {where}",
+        [name],
+    ).fetchall()
+    return EngineTable(
+        name=columns[0][0],
+        kind="table" if ddl is not None else "view",
+        columns=tuple(EngineColumn(c, t, bool(n)) for _, c, t, n in columns),
+        unique=tuple(tuple(key[0]) for key in keys),
+    )
+
+
+def _distinct(
+    connection: duckdb.DuckDBPyConnection, table: str, column: EngineColumn, limit: int
+) -> tuple[Cell, ...] | None:
+    """Return the sorted distinct values of a public column, NULL last; None where there are too many, or floats."""
+    plain = column.type_text in ("BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP") or "INT" in column.type_text
+    if not (plain or column.type_text.startswith("DECIMAL")):
+        return None
+    name = quoted(column.name)
+    rows = connection.execute(
+        f"SELECT DISTINCT {name} FROM {quoted(table)} ORDER BY {name} NULLS LAST LIMIT {limit + 1}"
+    ).fetchall()
+    return tuple(to_cell(row[0]) for row in rows) if len(rows) <= limit else None
+
+
+def _broken(
+    connection: duckdb.DuckDBPyConnection, order: InspectionOrder, present: Mapping[str, EngineTable]
+) -> tuple[str, ...]:
+    broken: list[str] = []
+    for table, key in order.unique:
+        if table.casefold() not in present or not _has(present[table.casefold()], key):
+            continue
+        names = ", ".join(quoted(column) for column in key)
+        found = connection.execute(
+            f"SELECT 1 FROM {quoted(table)} GROUP BY {names} HAVING COUNT(*) > 1 LIMIT 1"
+        ).fetchone()
+        if found is not None:
+            broken.append(f"{table}.unique[{', '.join(key)}]")
+    for table, column in order.not_null:
+        if table.casefold() in present and _has(present[table.casefold()], (column,)):
+            found = connection.execute(
+                f"SELECT 1 FROM {quoted(table)} WHERE {quoted(column)} IS NULL LIMIT 1"
+            ).fetchone()
+            if found is not None:
+                broken.append(f"{table}.not_null[{column}]")
+    return tuple(broken)
+
+
+def _has(table: EngineTable, columns: tuple[str, ...]) -> bool:
+    names = {column.name.casefold() for column in table.columns}
+    return all(column.casefold() in names for column in columns)
+
+
+def make(config: Mapping[str, Any]) -> DuckDBHandler:
+    """Return the handler; DuckDB is warmed so that the first query does not pay for loading it."""
+    duckdb.connect(":memory:").sql("SELECT 1").to_arrow_table()
+    return DuckDBHandler(int(config["memory_mb"]), int(config["threads"]))

@@ -1,0 +1,259 @@
+"""The path of a query: thirteen steps, one function. Steps 1 and 13 (bytes in, bytes out) are the front door's.
+
+Each step takes and returns its own frozen type, so that none can be skipped or run twice. Nothing here opens a
+file, a socket or a database: the parts do, and are passed in.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.answer import Finished, answer_bytes, quote_document
+from gateway.catalog.model import Dataset, Grant
+from gateway.errors import GatewayError
+from gateway.ledger.model import Charge, Failed, InFlight, Order, Stored
+from gateway.orders import Cost, buyer_id, cost, order
+from gateway.planning import PlanJob, Planned
+from gateway.policy.decide import admit
+from gateway.policy.model import Refusal
+from gateway.ports import Clock, EngineCost, ExactRows, Lease, Statement
+from gateway.privacy.measurement import Finish, Measurement, NoisyTable
+from gateway.request import Caller, Request
+
+MAX_FAILURES = 2
+"""A buyer's failed queries on one dataset after which the provider has to look."""
+
+
+class Tokens(Protocol):
+    async def identify(self, token: str) -> Caller: ...
+
+
+class Published(Protocol):
+    async def dataset(self, name: str | None, caller: Caller) -> Dataset:
+        """Return a dataset at its current versions. Raises `unknown_dataset`."""
+        ...
+
+    async def lease(self, dataset: Dataset) -> Lease:
+        """Hold an engine with the dataset's declared data open."""
+        ...
+
+
+class Planner(Protocol):
+    async def plan(self, job: PlanJob) -> Planned: ...
+
+
+class Releaser(Protocol):
+    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
+    async def release(
+        self, measurement: Measurement, exact: ExactRows, stored: Mapping[str, bytes]
+    ) -> tuple[NoisyTable, dict[str, bytes]]: ...
+    async def finish(
+        self,
+        tables: list[NoisyTable],
+        measurements: list[Measurement],
+        finish: Finish,
+        seed: int,
+        row_limit: int | None,
+    ) -> Finished: ...
+
+
+class Book(Protocol):
+    """The ledger as the pipeline sees it."""
+
+    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None: ...
+    async def releases(self, buyer: str, digests: list[str]) -> dict[str, bytes]: ...
+    async def failures(self, buyer: str, dataset: str) -> int: ...
+    async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
+    async def replay(self, order: Order, answer: bytes) -> Stored | None: ...
+    async def record(self, charge: Charge, answer: bytes, releases: Mapping[str, bytes]) -> bytes: ...
+    async def fail(self, charge: Charge, provider_note: str) -> None: ...
+    def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
+
+
+class Telemetry(Protocol):
+    """The provider's eyes: true engine cost and failures. Never a buyer's."""
+
+    async def measured(self, query_id: str, cost: EngineCost) -> None: ...
+    def failed(self, query_id: str, error: BaseException) -> None: ...
+    async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
+
+    tokens: Tokens
+    published: Published
+    planner: Planner
+    releaser: Releaser
+    book: Book
+    telemetry: Telemetry
+    clock: Clock
+    pause: Callable[[float], Awaitable[None]]
+    secret: str
+    engine_deadline_s: float
+
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A query that may be asked: its plan under one grant, and what of it is stored already."""
+
+    caller: Caller
+    dataset: Dataset
+    grant: Grant
+    planned: Planned
+    due: Cost
+    stored: Mapping[str, bytes]
+
+
+async def quote(parts: Parts, request: Request, token: str) -> dict[str, object]:
+    """Return what a query would cost: steps 2 to 7. Touches no data and costs nothing."""
+    caller = await parts.tokens.identify(token)
+    dataset, grant = await _admitted(parts, request, caller)
+    quoted = await _quoted(parts, request, caller, dataset, grant)
+    free = quoted.due.rho == 0 and quoted.due.delta == 0
+    return quote_document(quoted.planned, dataset, quoted.due, stored=free)
+
+
+async def answer(parts: Parts, request: Request, token: str) -> bytes:
+    """Return the exact bytes of a durable answer: steps 2 to 12.
+
+    Raises GatewayError: any refusal (free, logged), `budget_exhausted`, or the uniform `query_failed` (charged).
+    """
+    # 2. identify
+    caller = await parts.tokens.identify(token)
+    dataset, grant = await _admitted(parts, request, caller)
+    query_id = parts.new_id()
+    while True:
+        # 3 to 7. parse, resolve, permit, plan privacy, recall and price
+        known = await _known(parts, request, caller)
+        if known is not None:
+            return known
+        quoted = await _quoted(parts, request, caller, dataset, grant)
+        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due)
+        done = await _attempt(parts, request, quoted, wanted)
+        if done is not None:
+            return done
+        await parts.pause(0.05)
+
+
+async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
+    """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+    dataset = await parts.published.dataset(request.dataset, caller)
+    decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
+    if isinstance(decision, Refusal):
+        error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
+        await parts.telemetry.refused(dataset, caller, error)
+        raise error
+    if dataset.suspended is not None:
+        raise GatewayError("dataset_suspended", "The dataset is suspended.", "Its provider has been told; try later.")
+    if await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
+        raise GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
+    return dataset, decision.grant
+
+
+async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None:
+    """Return the stored answer to this idempotency key, waiting while another request works on it."""
+    if request.idempotency_key is None:
+        return None
+    while True:
+        found = await parts.book.lookup(buyer_id(caller), request.idempotency_key, request.body_digest)
+        match found:
+            case None:
+                return None
+            case Stored():
+                return found.answer
+            case Failed():
+                raise _failed()
+            case InFlight():
+                await parts.pause(0.02)
+
+
+async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant) -> Quoted:
+    # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
+    try:
+        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant))
+    except GatewayError as error:
+        await parts.telemetry.refused(dataset, caller, error)
+        raise
+    # 7. recall and price
+    digests = [p.digest for m in planned.measurements for p in m.primitives]
+    stored = await parts.book.releases(buyer_id(caller), digests)
+    return Quoted(caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(stored)), stored)
+
+
+async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+    """Charge and run, or replay what is stored; None where another request holds the same question."""
+    if quoted.due.rho == 0 and quoted.due.delta == 0:
+        return await _replayed(parts, request, quoted, wanted)
+    # an engine that is down must cost nothing: it is held before the charge
+    lease = await parts.published.lease(quoted.dataset)
+    try:
+        # 8. charge, durably, before the database is asked
+        charge = await parts.book.charge(wanted)
+        match charge:
+            case InFlight():
+                return None
+            case Stored():
+                return charge.answer
+            case Failed():
+                raise _failed()
+            case Charge():
+                return await _drawn(parts, request, quoted, lease, charge)
+    finally:
+        await lease.close()
+
+
+async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:
+    tables = [await parts.releaser.recall(m, quoted.stored) for m in quoted.planned.measurements]
+    whole = [table for table in tables if table is not None]
+    assert len(whole) == len(tables)  # INVARIANT: nothing is due, so every primitive is stored
+    finished = await _finished(parts, request, quoted, whole)
+    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, finished, quoted.due, None, parts.clock.now())
+    earlier = await parts.book.replay(wanted, out)
+    return earlier.answer if earlier is not None else out
+
+
+async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
+    """Run a charged query. Whatever fails from here on is one uniform error; the charge stays."""
+    try:
+        async with parts.book.holding(charge):
+            tables: list[NoisyTable] = []
+            releases: dict[str, bytes] = {}
+            for measurement in quoted.planned.measurements:
+                # 9. execute
+                statement = Statement(measurement.sql, (parts.secret,) * measurement.parameters)
+                exact = await lease.run(statement, parts.engine_deadline_s)
+                # 10. release: the last line that holds an exact row
+                noisy, drawn = await parts.releaser.release(measurement, exact, quoted.stored)
+                spent = exact.cost
+                del exact
+                tables.append(noisy)
+                releases |= drawn
+                await parts.telemetry.measured(charge.query_id, spent)
+            # 11. finish
+            finished = await _finished(parts, request, quoted, tables)
+            out = answer_bytes(
+                charge.query_id, quoted.planned, quoted.dataset, finished, quoted.due, charge, charge.charged_at
+            )
+            # 12. record, durably, before a byte leaves
+            return await parts.book.record(charge, out, releases)
+    except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error
+        parts.telemetry.failed(charge.query_id, error)
+        await parts.book.fail(charge, f"{type(error).__name__}: {error}")
+        raise _failed() from None
+
+
+async def _finished(parts: Parts, request: Request, quoted: Quoted, tables: list[NoisyTable]) -> Finished:
+    seed = int.from_bytes(hashlib.sha256(quoted.planned.question.encode()).digest()[:8], "big")
+    planned = quoted.planned
+    return await parts.releaser.finish(tables, list(planned.measurements), planned.finish, seed, request.row_limit)
+
+
+def _failed() -> GatewayError:
+    hint = "The provider has been told. Another request with the same idempotency key costs nothing more."
+    return GatewayError("query_failed", "The query was charged and could not be finished.", hint)

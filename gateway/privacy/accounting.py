@@ -1,0 +1,77 @@
+"""Budgets: from a policy's (epsilon, delta) to the integers of the ledger, and back for display.
+
+delta-approximate rho-zCDP: rho and delta are two accounts. Half of a policy's delta converts epsilon to rho by
+OpenDP's tight conversion, rounded down; the other half is the limit for thresholds.
+"""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+import opendp.prelude as dp
+
+from gateway.errors import GatewayError
+from gateway.privacy.units import DELTA_UNIT
+
+dp.enable_features("contrib", "honest-but-curious")
+
+_TIGHT_UP_TO = 10_000.0
+
+
+def limits(epsilon: Decimal, delta: Decimal) -> tuple[int, int]:
+    """Return (rho limit, threshold-delta limit) in ledger units, both rounded down.
+
+    Raises GatewayError `policy_invalid` without a delta in (0, 1) or an epsilon above 0.
+    """
+    if not 0 < delta < 1 or epsilon <= 0:
+        hint = "Write for example {epsilon: 10, delta: 1.0e-6}."
+        raise GatewayError("policy_invalid", "A budget needs an epsilon above 0 and a delta between 0 and 1.", hint)
+    return _limits(epsilon, delta)
+
+
+@lru_cache(maxsize=4096)
+def _limits(epsilon: Decimal, delta: Decimal) -> tuple[int, int]:
+    half = Fraction(delta) / 2
+    at = _down(float(half), half)
+    target = _down(float(epsilon), Fraction(epsilon))
+    # rho <= epsilon always, since the conversion is at least rho
+    low, high = 0, math.floor(Fraction(epsilon) * 10**12)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _epsilon(middle, at) <= target:
+            low = middle
+        else:
+            high = middle - 1
+    return low, math.floor(half / DELTA_UNIT)
+
+
+def _down(value: float, exact: Fraction) -> float:
+    return math.nextafter(value, -math.inf) if Fraction(value) > exact else value
+
+
+def _epsilon(rho: int, delta: float) -> float:
+    """Return epsilon at `delta` for rho in ledger units, rounded up.
+
+    Source: OpenDP's tight conversion; above rho = 10,000, where that overflows, the looser closed form
+    rho + 2 sqrt(rho ln(1/delta)) of Bun and Steinke 2016, proposition 1.3.
+    """
+    if rho == 0:
+        return 0.0
+    value = math.nextafter(rho / 10**12, math.inf)
+    if value > _TIGHT_UP_TO:
+        return math.nextafter(value + 2 * math.sqrt(value * -math.log(delta)), math.inf)
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
+    gaussian = dp.m.make_gaussian(*space, scale=math.sqrt(1 / (2 * value)))
+    return float(dp.c.make_zCDP_to_approxDP(gaussian).map(1.0).epsilon(delta))
+
+
+def display(rho: int, delta_threshold: int, delta: Decimal) -> tuple[float, float]:
+    """Return (epsilon, delta) to show for a loss of `rho` and `delta_threshold`: epsilon at half the policy's delta."""
+    half = float(delta / 2)
+    return round(_epsilon(rho, half), 6), half + float(delta_threshold * DELTA_UNIT)
+
+
+def queries_allowed(limit_rho: int, rho_per_query: int) -> int:
+    """Return how many queries of one cost a limit pays for."""
+    return limit_rho // max(rho_per_query, 1)

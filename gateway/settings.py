@@ -1,0 +1,93 @@
+"""Everything that can be set, read once: from the environment (GATEWAY_*), then what the command line says."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import GatewayError
+
+MIN_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this gateway runs. Paths may not exist yet; `state` holds the store, the log and the development keys."""
+
+    policies: Path = Path("policies")
+    state: Path = Path("state")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    source: str = "gateway"
+    issuer: str | None = None
+    audience: str = "controlled-query-gateway"
+    jwks_url: str | None = None
+    jwks_file: Path | None = None
+    hs256_secret: str | None = None
+    max_token_lifetime_s: int = 86_400
+    clock_skew_s: int = 30
+    max_body_bytes: int = 256 * 1024
+    body_timeout_s: float = 10.0
+    planners: int = 1
+    engines: int = 2
+    finishers: int = 1
+    engine_memory_mb: int = 1024
+    engine_threads: int = 1
+    plan_deadline_s: float = 2.0
+    engine_deadline_s: float = 60.0
+    finish_deadline_s: float = 60.0
+    wait_s: float = 30.0
+    drain_s: float = 30.0
+    max_in_flight: int = 256
+    lease_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Check what cannot be right. Raises GatewayError `settings_invalid`."""
+        if self.hs256_secret is not None and len(self.hs256_secret.encode()) < MIN_SECRET_BYTES:
+            raise _invalid("hs256_secret", f"it is shorter than {MIN_SECRET_BYTES} bytes")
+        outside = [name for name in ("jwks_url", "jwks_file", "hs256_secret") if getattr(self, name) is not None]
+        if len(outside) > 1:
+            raise _invalid(outside[1], f"{outside[0]} is set as well; keys come from one place")
+        if bool(outside) != (self.issuer is not None):
+            raise _invalid("issuer", "an outside issuer and its keys are set together or not at all")
+        if self.jwks_url is not None and not self.jwks_url.startswith(("https://", "http://")):
+            raise _invalid("jwks_url", "it is no http or https address")
+
+
+def _invalid(name: str, why: str) -> GatewayError:
+    hint = f"Correct GATEWAY_{name.upper()} or the option of this name."
+    return GatewayError("settings_invalid", f"The setting '{name}' cannot be used: {why}.", hint)
+
+
+def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
+    """Return the settings of an environment and of overrides that win. Raises GatewayError `settings_invalid`."""
+    kinds = {field.name: str(field.type) for field in fields(Settings)}
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("GATEWAY_"):
+            continue
+        name = variable.removeprefix("GATEWAY_").lower()
+        if name not in kinds:
+            raise _invalid(name, "there is no such setting")
+        values[name] = _typed(name, kinds[name], text)
+    return Settings(**{**values, **{name: value for name, value in overrides.items() if value is not None}})
+
+
+def _typed(name: str, kind: str, text: str) -> Any:
+    if "Path" in kind:
+        return Path(text)
+    if "str" in kind:
+        return text
+    try:
+        number = float(text) if "float" in kind else int(text)
+    except ValueError:
+        raise _invalid(name, "it is no number") from None
+    if not 0 <= number < 10**12:
+        raise _invalid(name, "it is out of range")
+    return number
+
+
+def from_environment(overrides: Mapping[str, Any]) -> Settings:
+    """Return this process's settings: the one place that reads its environment."""
+    return read(os.environ, overrides)  # noqa: TID251 - the one door

@@ -1,0 +1,66 @@
+"""What SQL text may cost before it is parsed: bytes, tokens, nesting, IN lists. Linear in the text."""
+
+from sqlglot import TokenType
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token
+
+from gateway.errors import GatewayError, Position
+
+DIALECTS = ("duckdb", "postgres", "trino", "spark")
+MAX_BYTES = 64 * 1024
+MAX_TOKENS = 5_000
+MAX_DEPTH = 30
+MAX_IN_LIST = 1_000
+
+_OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
+_CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
+
+
+def tokenize(text: str, dialect: str) -> list[Token]:
+    """Return the tokens of a text that keeps within the limits.
+
+    Raises GatewayError `sql_too_long`, `sql_too_deep` or `sql_syntax`.
+    """
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        detail = f"The SQL has {size:,} bytes; at most {MAX_BYTES:,} are read."
+        raise GatewayError("sql_too_long", detail, "Shorten the query, for example its IN lists.")
+    try:
+        tokens = Dialect.get_or_raise(dialect).tokenize(text)
+    except TokenError:
+        hint = "Look for a quote or comment that is not closed."
+        raise GatewayError("sql_syntax", "The SQL cannot be split into words.", hint) from None
+    if len(tokens) > MAX_TOKENS:
+        detail = f"The SQL has {len(tokens):,} words and signs; at most {MAX_TOKENS:,} are read."
+        raise GatewayError("sql_too_long", detail, "Use a range or a join with a public table.")
+    _check_nesting(tokens)
+    return tokens
+
+
+def _check_nesting(tokens: list[Token]) -> None:
+    stack: list[list[int]] = []  # for each open bracket: [is it an IN list, commas so far]
+    unary = 0
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        kind = token.token_type
+        unary = unary + 1 if kind in (TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE) else 0
+        if kind in _OPEN:
+            is_in = before is not None and before.token_type is TokenType.IN
+            stack.append([int(is_in), 0])
+        elif kind in _CLOSE and stack:
+            stack.pop()
+        elif kind is TokenType.COMMA and stack:
+            stack[-1][1] += 1
+            if stack[-1][0] and stack[-1][1] >= MAX_IN_LIST:
+                detail = f"An IN list has more than {MAX_IN_LIST:,} members."
+                hint = "Write a range with BETWEEN, or join a public table that holds the list."
+                raise GatewayError("sql_too_long", detail, hint, place_of(token))
+        if len(stack) > MAX_DEPTH or unary > MAX_DEPTH:
+            detail = f"The SQL is nested more than {MAX_DEPTH} deep."
+            hint = "Remove needless parentheses, or name parts of the query in WITH."
+            raise GatewayError("sql_too_deep", detail, hint, place_of(token))
+
+
+def place_of(token: Token) -> Position:
+    """Return where a token starts (the tokenizer counts to its last character)."""
+    return Position(token.line, max(1, token.col - len(token.text) + 1))

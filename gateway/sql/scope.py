@@ -1,0 +1,76 @@
+"""Which column a name means at one place of the query."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from sqlglot import exp
+
+from gateway.errors import GatewayError
+from gateway.sql.parse import place
+from gateway.sql.plan import Field
+from gateway.sql.terms import Term
+
+
+@dataclass(slots=True)
+class Ids:
+    """Gives out column ids that are unique in one plan, in the order of resolution."""
+
+    _numbers: Iterable[int] = field(default_factory=lambda: count(1))
+
+    def next(self) -> str:
+        return f"c{next(iter(self._numbers))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One relation of a FROM clause under its alias; `merged` names come from a USING on its left."""
+
+    alias: str
+    fields: tuple[Field, ...]
+    merged: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The relations in sight, and the aliases of the same SELECT list (which are not columns)."""
+
+    sources: tuple[Source, ...]
+    aliases: frozenset[str] = frozenset()
+
+    def column(self, node: exp.Column) -> Term:
+        """Return the term that a column name means.
+
+        Raises GatewayError `unknown_column` (the same for hidden and absent ones), `ambiguous_name`,
+        `lateral_alias`, `unsupported_sql`.
+        """
+        if not isinstance(node.this, exp.Identifier):
+            raise GatewayError("raw_rows", "A star stands where a column is expected.", _NAME_COLUMNS, place(node))
+        if node.args.get("db") or node.args.get("catalog"):
+            hint = "Write alias.column."
+            raise GatewayError("unsupported_sql", "A column is qualified by a schema.", hint, place(node))
+        wanted, table = node.name.casefold(), node.table.casefold()
+        found = [
+            f
+            for source in self.sources
+            if not table or source.alias.casefold() == table
+            for f in source.fields
+            if f.name.casefold() == wanted and (table or wanted not in source.merged)
+        ]
+        if len(found) > 1:
+            hint = "Qualify the column with its table's alias."
+            raise GatewayError("ambiguous_name", f"'{node.name}' names more than one column.", hint, place(node))
+        if found:
+            return found[0].term
+        if not table and wanted in self.aliases:
+            detail = f"'{node.name}' is an alias of the same SELECT list."
+            raise GatewayError("lateral_alias", detail, "Repeat the expression, or name it in WITH.", place(node))
+        if not table and any(source.alias.casefold() == wanted for source in self.sources):
+            detail = f"'{node.name}' is a whole row."
+            raise GatewayError("raw_rows", detail, _NAME_COLUMNS, place(node))
+        detail = f"There is no column '{node.sql()}' that may be used here."
+        hint = "GET /v1/datasets/{name} lists the columns and what each may do."
+        raise GatewayError("unknown_column", detail, hint, place(node))
+
+
+_NAME_COLUMNS = "Aggregate named columns, for example COUNT(*) or SUM(column)."

@@ -1,0 +1,189 @@
+"""A resolved scalar expression: its syntax over column ids, and everything known of it without looking at data."""
+
+import math
+from dataclasses import dataclass, field, replace
+from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+from typing import TypedDict
+
+from sqlglot import exp
+
+from gateway.catalog.types import BOOLEAN, Cell, SqlType, TypeKind
+from gateway.errors import Position
+from gateway.sql import ranges
+from gateway.sql.ranges import UNKNOWN, Range
+
+BaseColumn = tuple[str, str]
+"""(table, column) as the policy spells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The base column that a bare column is, unchanged: what facts about shape speak of."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A scalar expression over column ids.
+
+    `range` (numbers) and `span` (dates) say where values lie; while `raw`, a declared bound is only claimed by the
+    policy and not enforced by the expression. `domain` is a finite set of non-NULL cells that holds every value
+    (`raw`: every value that counts). `value` are the base columns whose values it shows, `condition` those that it
+    only tests.
+    """
+
+    node: exp.Expr
+    type: SqlType
+    nullable: bool
+    range: Range = UNKNOWN
+    span: tuple[date, date] | None = None
+    domain: tuple[Cell, ...] | None = None
+    raw: bool = False
+    value: frozenset[BaseColumn] = frozenset()
+    condition: frozenset[BaseColumn] = frozenset()
+    origin: Origin | None = None
+    granularity: Fraction | None = None
+    per_unit_sum: tuple[Fraction, Fraction] | None = None
+    noisy: bool = False
+    place: Position | None = field(default=None, compare=False)
+
+    @property
+    def bases(self) -> frozenset[BaseColumn]:
+        return self.value | self.condition
+
+    @property
+    def id(self) -> str | None:
+        """The column id of a bare column, else None."""
+        return self.node.name if isinstance(self.node, exp.Column) else None
+
+    @property
+    def literal(self) -> Cell:
+        """The one value of a literal, else None."""
+        is_constant = not self.bases and not self.noisy and self.domain is not None and len(self.domain) == 1
+        return self.domain[0] if is_constant and self.domain is not None else None
+
+    def reference(self, column_id: str) -> "Term":
+        """Return this term as a column of the relation that computes it under `column_id`."""
+        return replace(self, node=exp.column(column_id), place=None)
+
+    def limits(self) -> Range:
+        """Return the range met with what the type enforces: for overflow checks."""
+        limits = ranges.type_limits(self.type)
+        lo = self.range.lo if self.range.lo is not None else limits.lo
+        hi = self.range.hi if self.range.hi is not None else limits.hi
+        return Range(lo, hi)
+
+
+def number(value: Fraction, type_: SqlType) -> exp.Expr:
+    """Return a literal of exactly this value and type."""
+    if type_.kind is TypeKind.INTEGER:
+        text = str(int(value))
+        literal: exp.Expr = exp.Literal.number(text.lstrip("-"))
+        literal = exp.Neg(this=literal) if value < 0 else literal
+        return cast(literal, type_)
+    if type_.kind is TypeKind.DECIMAL:
+        scaled = value * 10**type_.scale
+        assert scaled.denominator == 1  # INVARIANT: decimal literals are exact
+        digits = f"{abs(int(scaled)):0{type_.scale + 1}d}"
+        text = f"{digits[: -type_.scale] or '0'}.{digits[-type_.scale :]}" if type_.scale else digits
+        return cast(exp.Literal.string(("-" if value < 0 else "") + text), type_)
+    return cast(exp.Literal.string(repr(float(value))), type_)
+
+
+@lru_cache(maxsize=1024)
+def _parsed_type(name: str) -> exp.DataType:
+    return exp.DataType.build(name, dialect="duckdb")
+
+
+def data_type(name: str) -> exp.DataType:
+    """Return a fresh syntax node of a DuckDB type."""
+    return _parsed_type(name).copy()
+
+
+def whole(value: int) -> exp.Expr:
+    """Return a bare integer literal, for clamps and limits: never an operand of arithmetic."""
+    literal = exp.Literal.number(abs(value))
+    return exp.Neg(this=literal) if value < 0 else literal
+
+
+def cast(node: exp.Expr, type_: SqlType) -> exp.Expr:
+    return exp.Cast(this=node, to=data_type(str(type_)))
+
+
+def try_cast(node: exp.Expr, type_: SqlType) -> exp.Expr:
+    return exp.TryCast(this=node, to=data_type(str(type_)))
+
+
+def clamp(node: exp.Expr, lo: exp.Expr | None, hi: exp.Expr | None) -> exp.Expr:
+    """Return `node` clamped; NULL stays NULL (GREATEST and LEAST would turn it into a bound)."""
+    if lo is None and hi is None:
+        return node
+    case = exp.Case(ifs=[], default=node.copy())
+    if lo is not None:
+        case.append("ifs", exp.If(this=exp.LT(this=node.copy(), expression=lo), true=lo.copy()))
+    if hi is not None:
+        case.append("ifs", exp.If(this=exp.GT(this=node.copy(), expression=hi), true=hi.copy()))
+    return case
+
+
+def enforced(term: Term) -> Term:
+    """Return the term with its claimed bounds made true by a clamp, for use inside arithmetic and functions."""
+    if not term.raw:
+        return term
+    if term.type.numeric and (term.range.lo is not None or term.range.hi is not None):
+        held = _outward(term.range, term.type)
+        lo, hi = (None if end is None else number(end, term.type) for end in (held.lo, held.hi))
+        return replace(term, node=clamp(term.node, lo, hi), raw=False, origin=None, domain=None, range=held)
+    if term.type.temporal and term.span is not None:
+        first, last = (cast(exp.Literal.string(end.isoformat()), term.type) for end in term.span)
+        return replace(term, node=clamp(term.node, first, last), raw=False, origin=None, domain=None)
+    return replace(term, raw=False, origin=None, domain=None)
+
+
+def _outward(claimed: Range, type_: SqlType) -> Range:
+    """Round a range outward to values of the type, and leave an end open that the type enforces itself."""
+    if type_.kind is TypeKind.DOUBLE:
+        return claimed
+    unit = 10**type_.scale
+    limits = ranges.type_limits(type_)
+    lo = None if claimed.lo is None else Fraction(math.floor(claimed.lo * unit), unit)
+    hi = None if claimed.hi is None else Fraction(math.ceil(claimed.hi * unit), unit)
+    return Range(
+        None if lo is None or (limits.lo is not None and lo <= limits.lo) else lo,
+        None if hi is None or (limits.hi is not None and hi >= limits.hi) else hi,
+    )
+
+
+class Bases(TypedDict):
+    """The facts of a term that are the union of its parts'."""
+
+    value: frozenset[BaseColumn]
+    condition: frozenset[BaseColumn]
+    noisy: bool
+
+
+def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
+    """Return the shared facts of a term built from `terms`, tested on `conditional`."""
+    every = (*terms, *conditional)
+    return {
+        "value": frozenset().union(*(t.value for t in terms)),
+        "condition": frozenset().union(*(t.condition for t in every), *(t.value for t in conditional)),
+        "noisy": any(t.noisy for t in every),
+    }
+
+
+def predicate(node: exp.Expr, *terms: Term, nullable: bool) -> Term:
+    """Return a boolean term over `terms`."""
+    return Term(
+        node=node,
+        type=BOOLEAN,
+        nullable=nullable,
+        domain=(False, True),
+        value=frozenset().union(*(t.value for t in terms)),
+        condition=frozenset().union(*(t.condition for t in terms)),
+        noisy=any(t.noisy for t in terms),
+    )

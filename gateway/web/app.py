@@ -1,0 +1,189 @@
+"""The native REST front door: bytes to requests, answers to bytes. Steps 1 and 13 of the path."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.request import Caller, Request
+from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.problem import errors
+from gateway.web.reading import read_request
+from gateway.web.service import Service
+
+MAX_EVENTS = 1000
+
+
+class Door:
+    """The handlers of one gateway. Charged work goes on when its asker leaves: `tasks` are drained at the end."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.draining = False
+
+    async def query(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/query with the exact stored bytes."""
+        asked, token = await self._asked(request)
+        if len(self.tasks) >= self._settings.max_in_flight:
+            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
+        task = asyncio.create_task(self._service.answer(asked, token))
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        body = await asyncio.shield(task)
+        return web.Response(body=body, content_type="application/json")
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: the asker may be gone
+
+    async def quote(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/quote."""
+        return _json(await self._service.quote(*await self._asked(request)))
+
+    async def _asked(self, request: web.Request) -> tuple[Request, str]:
+        if self.draining:
+            raise GatewayError("shutting_down", "The gateway is stopping.", "Ask again when it is back.")
+        token = bearer(request)
+        keys = request.headers.getall("Idempotency-Key", [])
+        if len(keys) > 1:
+            raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
+        body = await self._body(request)
+        return read_request(strict_json.parse(body), keys[0] if keys else None), token
+
+    async def _body(self, request: web.Request) -> bytes:
+        if "Content-Encoding" in request.headers:
+            raise GatewayError("bad_encoding", "Compressed bodies are not read.", "Send plain JSON.")
+        if request.content_type != "application/json":
+            raise GatewayError("bad_encoding", "The body is not JSON.", "Send Content-Type: application/json.")
+        limit = self._settings.max_body_bytes
+        too_large = GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
+        if request.content_length is not None and request.content_length > limit:
+            raise too_large
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                async for part in request.content.iter_chunked(65536):
+                    size += len(part)
+                    if size > limit:
+                        raise too_large
+                    parts.append(part)
+        except TimeoutError:
+            raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
+        return b"".join(parts)
+
+    async def _caller(self, request: web.Request) -> Caller:
+        return await self._service.identify(bearer(request))
+
+    async def datasets(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets."""
+        return _json({"datasets": await self._service.datasets(await self._caller(request))})
+
+    async def dataset(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets/{name}."""
+        return _json(await self._service.dataset(await self._caller(request), request.match_info["name"]))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/datasets/{name}/refresh."""
+        return _json(await self._service.refresh(await self._caller(request), request.match_info["name"]))
+
+    async def budget(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/budget."""
+        return _json({"datasets": await self._service.budget(await self._caller(request))})
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/meter/events as JSON lines; the header Gateway-Cursor continues after them."""
+        caller = await self._caller(request)
+        after, limit = request.query.get("after"), request.query.get("limit", "100")
+        if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= MAX_EVENTS):
+            raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
+        found = await self._service.events(caller, after, int(limit))
+        body = "".join(f"{line}\n" for _, line in found)
+        cursor = found[-1][0] if found else (after or "0")
+        headers = {"Gateway-Cursor": cursor}
+        return web.Response(body=body.encode(), content_type="application/jsonl", headers=headers)
+
+    async def one_query(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries/{id}."""
+        return _json(await self._service.query(await self._caller(request), request.match_info["id"]))
+
+    async def receipt(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries/{id}/receipt."""
+        return _json(await self._service.receipt(await self._caller(request), request.match_info["id"]))
+
+    async def checkpoint(self, _request: web.Request) -> web.Response:
+        """Answer GET /v1/log/checkpoint."""
+        return web.Response(text=await self._service.checkpoint())
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        """Answer GET /healthz: the process is alive."""
+        return _json({"status": "ok"})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        """Answer GET /readyz: queries would be taken."""
+        if self.draining or not await self._service.ready():
+            raise GatewayError("shutting_down", "The gateway takes no queries now.", "Ask again in a moment.")
+        return _json({"status": "ready"})
+
+
+def bearer(request: web.Request) -> str:
+    """Return the one bearer token of a request. Raises `unauthenticated`."""
+    headers = request.headers.getall("Authorization", [])
+    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        hint = "Send one header `Authorization: Bearer <token>`."
+        raise GatewayError("unauthenticated", "The token is missing or not valid.", hint)
+    return token
+
+
+def _json(content: object) -> web.Response:
+    body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    return web.Response(body=body, content_type="application/json")
+
+
+def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
+    """Return the application and its door (whose tasks a shutdown waits for)."""
+    door = Door(service, settings)
+    app = web.Application(middlewares=[errors], client_max_size=settings.max_body_bytes + 1)
+    app.router.add_post("/v1/query", door.query)
+    app.router.add_post("/v1/quote", door.quote)
+    gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
+        ("/v1/datasets", door.datasets),
+        ("/v1/datasets/{name}", door.dataset),
+        ("/v1/budget", door.budget),
+        ("/v1/meter/events", door.events),
+        ("/v1/queries/{id}", door.one_query),
+        ("/v1/queries/{id}/receipt", door.receipt),
+        ("/v1/log/checkpoint", door.checkpoint),
+        ("/healthz", door.healthz),
+        ("/readyz", door.readyz),
+    ]
+    for path, handler in gets:
+        app.router.add_get(path, handler)
+    app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
+    return app, door
+
+
+async def serve(
+    app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
+) -> None:
+    """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, handler_cancellation=False)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port)
+    await site.start()
+    server = site._server  # noqa: SLF001 - the only way to learn the port that 0 became
+    assert server is not None
+    port = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    ready(f"http://{settings.host}:{port}")
+    await stop.wait()
+    door.draining = True
+    if door.tasks:
+        await asyncio.wait(door.tasks, timeout=settings.drain_s)
+    await runner.cleanup()

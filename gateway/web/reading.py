@@ -1,0 +1,98 @@
+"""Step 1, receive: a parsed body to a Request. Unknown members are refused, reserved ones are named."""
+
+import json
+import unicodedata
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from gateway.errors import GatewayError, Position
+from gateway.request import Request
+
+DIALECTS = ("duckdb", "postgres", "trino", "spark")
+MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "format", "accuracy", "wait_timeout",
+           "on_wait_timeout", "sandbox")  # fmt: skip
+RESERVED = ("accuracy", "wait_timeout", "on_wait_timeout", "sandbox")
+MAX_EPSILON = Decimal(10**9)
+
+
+def _bad(detail: str, hint: str, position: Position | None = None) -> GatewayError:
+    return GatewayError("bad_request", detail, hint, position)
+
+
+def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
+    """Return the request of a strict JSON object.
+
+    Raises GatewayError `bad_request` or `unsupported_option`, naming the member.
+    """
+    for name in body:
+        if name not in MEMBERS:
+            raise _bad(f"The member '{name[:60]}' is not known.", f"Known are: {', '.join(MEMBERS)}.")
+    for name in RESERVED:
+        if body.get(name) not in (None, False):
+            raise GatewayError("unsupported_option", f"'{name}' is not served yet.", "Leave it out.")
+    if body.get("format", "json") != "json":
+        raise GatewayError("unsupported_option", "Only the format 'json' is served.", "Leave `format` out.")
+    dialect = body.get("dialect", "duckdb")
+    if dialect not in DIALECTS:
+        raise _bad("The dialect is not known.", f"Use one of: {', '.join(DIALECTS)}.")
+    return Request(
+        sql=_sql(body.get("sql")),
+        dataset=_name(body, "dataset"),
+        purpose=_name(body, "purpose"),
+        epsilon=_epsilon(body.get("epsilon")),
+        dialect=dialect,
+        row_limit=_row_limit(body.get("row_limit")),
+        idempotency_key=_key(idempotency_key),
+        body_digest=sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest(),
+    )
+
+
+def _sql(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _bad("`sql` is missing.", 'Send {"sql": "SELECT ..."}.')
+    for index, letter in enumerate(value):
+        if letter in "\t\n\r " or (letter.isascii() and letter.isprintable()):
+            continue
+        if unicodedata.category(letter)[0] in "CZ":
+            line = value.count("\n", 0, index) + 1
+            column = index - value.rfind("\n", 0, index)
+            detail = f"The SQL holds the character U+{ord(letter):04X}."
+            raise _bad(detail, "Write plain spaces and no control characters.", Position(line, column))
+    return value
+
+
+def _name(body: dict[str, Any], member: str) -> str | None:
+    value = body.get(member)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= 128 or not value.isprintable():
+        raise _bad(f"`{member}` is no name.", "Send a text of 1 to 128 printable characters.")
+    return value
+
+
+def _epsilon(value: Any) -> Decimal | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _bad("`epsilon` is no number.", "Send for example 0.1.")
+    exact = Decimal(value)
+    if not exact.is_finite() or not 0 < exact <= MAX_EPSILON or exact != round(exact, 12):
+        raise _bad("`epsilon` is out of range.", "Send a number above 0 with at most 12 decimals.")
+    return exact
+
+
+def _row_limit(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
+        raise _bad("`row_limit` is out of range.", "Send a whole number from 1 to 1,000,000.")
+    return value
+
+
+def _key(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not 0 < len(value) <= 128 or not all("!" <= letter <= "~" for letter in value):
+        raise _bad("The Idempotency-Key is not usable.", "Send 1 to 128 visible ASCII characters.")
+    return value

@@ -1,0 +1,198 @@
+"""A pool of workers of one role: who gets one next, and a fresh one for each that dies.
+
+Never here: what the workers do. The pool holds no request's data once a call is over.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any
+
+from gateway.errors import GatewayError
+from gateway.workers.role import Reply, Role, WorkerError
+from gateway.workers.worker import Log, Worker
+
+_LONGEST_PAUSE_S = 5.0
+
+
+def _to_log(line: str) -> None:
+    logging.getLogger("gateway.provider").warning("%s", line)
+
+
+class Pool:
+    """At most `size` workers in use at once, `spares` more kept warm to step in for those that are killed.
+
+    Whoever waits is served first come, first served. All methods belong to one event loop.
+    """
+
+    def __init__(self, role: Role, size: int, spares: int = 1, log: Log = _to_log) -> None:
+        # INVARIANT: a pool without workers would keep everyone waiting for ever.
+        assert size > 0
+        assert spares >= 0
+        self._role = role
+        self._size = size
+        self._wanted = size + spares
+        self._log = log
+        self._idle: deque[Worker] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Worker], str]] = deque()
+        self._members: set[Worker] = set()
+        self._leased: set[Worker] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def busy(self) -> int:
+        """How many workers are leased now."""
+        return len(self._leased)
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a worker now."""
+        return sum(not future.done() for future, _ in self._waiting)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of the pool, for the provider's figures and for tests."""
+        return tuple(sorted(worker.pid for worker in self._members if worker.alive))
+
+    async def start(self) -> None:
+        """Start all workers and return when each is warm. Raises WorkerError when one cannot start."""
+        starts = [asyncio.create_task(Worker.start(self._role, self._log)) for _ in range(self._wanted)]
+        try:
+            done = await asyncio.gather(*starts, return_exceptions=True)
+        except BaseException:
+            await self._abandon(starts)
+            raise
+        for outcome in done:
+            if isinstance(outcome, Worker):
+                self._join(outcome)
+        failures = [outcome for outcome in done if isinstance(outcome, BaseException)]
+        if failures:
+            await self.close()
+            raise failures[0]
+
+    @staticmethod
+    async def _abandon(starts: list[asyncio.Task[Worker]]) -> None:
+        for outcome in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(outcome, Worker):
+                await outcome.end()
+
+    async def call(self, method: str, argument: object, deadline_s: float, wait_s: float | None = None) -> Reply:
+        """Return the answer of any free worker; the deadline runs from when one is free.
+
+        Waits at most `wait_s` (else `deadline_s`) for it. Raises GatewayError `overloaded` when none gets free,
+        the handler's own GatewayError, WorkerTimeout, WorkerDied or WorkerFailed.
+        """
+        worker = await self.acquire(deadline_s if wait_s is None else wait_s)
+        try:
+            return await worker.call(method, argument, deadline_s)
+        finally:
+            worker.release()
+
+    async def acquire(self, wait_s: float, prefer: str = "") -> Worker:
+        """Return a worker to hold over several calls, until its `release()`.
+
+        A free one tagged `prefer` is taken before others. Raises GatewayError `overloaded` or `shutting_down`.
+        """
+        if self._closed:
+            raise _shutting_down()
+        future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append((future, prefer))
+        self._hand_out()
+        try:
+            async with asyncio.timeout(wait_s):
+                return await future
+        except TimeoutError:
+            self._give_up(future)
+            raise GatewayError(
+                "overloaded", f"No {self._role.name} worker got free in time", "Ask again in a moment."
+            ) from None
+        except BaseException:
+            self._give_up(future)
+            raise
+
+    def _give_up(self, future: "asyncio.Future[Worker]") -> None:
+        """Forget a caller who waits no longer, also one who was handed a worker at the same moment."""
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().release()
+        else:
+            future.cancel()
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and (self._waiting[0][0].done() or (self._idle and self.busy < self._size)):
+            future, prefer = self._waiting.popleft()
+            if future.done():
+                continue
+            worker = self._pick(prefer)
+            worker.on_release(self._take_back)
+            self._leased.add(worker)
+            future.set_result(worker)
+
+    def _pick(self, prefer: str) -> Worker:
+        """Take the idle worker that has `prefer` open; else the one that has been idle longest."""
+        for worker in self._idle:
+            if prefer and worker.tag == prefer:
+                self._idle.remove(worker)
+                return worker
+        return self._idle.popleft()
+
+    def _take_back(self, worker: Worker) -> None:
+        self._leased.discard(worker)
+        if worker.alive and not self._closed:
+            self._idle.append(worker)
+        self._hand_out()
+
+    def _join(self, worker: Worker) -> None:
+        self._members.add(worker)
+        self._idle.append(worker)
+        self._background(self._watch(worker))
+        self._hand_out()
+
+    async def _watch(self, worker: Worker) -> None:
+        """Replace a worker as soon as its process ends, for whatever reason."""
+        await worker.gone()
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if not self._closed:
+            self._background(self._replace())
+        await worker.end()
+        self._members.discard(worker)
+
+    async def _replace(self) -> None:
+        pause_s = 0.1
+        while not self._closed:
+            try:
+                worker = await Worker.start(self._role, self._log)
+            except (WorkerError, OSError) as error:
+                self._log(f"{self._role.name}: a worker does not start: {error}")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                self._join(worker)
+                return
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Refuse who waits, kill every worker and reap it. Idempotent."""
+        self._closed = True
+        for future, _ in self._waiting:
+            if not future.done():
+                future.set_exception(_shutting_down())
+        self._waiting.clear()
+        self._idle.clear()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        members, self._members = self._members, set()
+        await asyncio.gather(*(worker.end() for worker in members))
+
+
+def _shutting_down() -> GatewayError:
+    return GatewayError("shutting_down", "The gateway is stopping", "Ask again when it is back.")

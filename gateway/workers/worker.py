@@ -1,0 +1,216 @@
+"""One worker process as its parent sees it: start, call, kill. Which worker does what is the pool's business.
+
+Never here: unpickling, or trust in anything a child says beyond the shape of its answer.
+"""
+
+import asyncio
+import contextlib
+import json
+import pickle
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import CODES, GatewayError, Position
+from gateway.workers import frames
+from gateway.workers.role import Reply, Role, WorkerDied, WorkerError, WorkerFailed, WorkerTimeout
+
+Log = Callable[[str], None]
+"""Takes one line for the provider's log."""
+
+_HOME = str(Path(__file__).resolve().parent.parent.parent)
+_LINE_CHARACTERS = 2_000
+
+
+def _environment(role: Role) -> dict[str, str]:
+    """Return the whole environment of a child: nothing of the parent's, which holds its secrets."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": "/nonexistent",
+        "PYTHONPATH": ":".join((_HOME, *role.python_path)),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "RAYON_NUM_THREADS": "1",
+        # One arena a thread would count against the address space limit without being used.
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+class Worker:
+    """A child process that serves one call at a time. Made by `Worker.start`.
+
+    `tag` is for whoever leases workers: what this one has open.
+    """
+
+    def __init__(self, role: Role, process: asyncio.subprocess.Process, log: Log) -> None:
+        # INVARIANT: all three streams are pipes of ours.
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self.role = role
+        self.tag = ""
+        self._process = process
+        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._log = log
+        self._calls = 0
+        self._busy = False
+        self._killed = False
+        self._hand_back: Callable[[Worker], None] | None = None
+        self._drain = asyncio.create_task(self._drain_stderr())
+
+    @classmethod
+    async def start(cls, role: Role, log: Log) -> "Worker":
+        """Start a child and return it when its handler is made. Raises WorkerError."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-B", "-m", "gateway.workers.child"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=1024 * 1024,
+            env=_environment(role),
+            cwd="/",
+            start_new_session=True,  # an interrupt typed at the parent's terminal is the parent's to handle
+        )
+        worker = cls(role, process, log)
+        try:
+            await worker._exchange(frames.encode(b"{}", pickle.dumps(role)), role.start_s)
+        except BaseException:
+            await worker.end()
+            raise
+        return worker
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return not self._killed and self._process.returncode is None
+
+    async def call(self, method: str, argument: object, deadline_s: float) -> Reply:
+        """Return the handler's answer to one call.
+
+        Raises WorkerTimeout (killed at the deadline), WorkerDied, WorkerFailed, or the handler's GatewayError.
+        A call that is cancelled kills the worker: nothing can stop a statement halfway but the kernel.
+        """
+        self._calls += 1
+        head = json.dumps({"call": self._calls, "method": method}).encode()
+        return await self._exchange(frames.encode(head, pickle.dumps(argument)), deadline_s)
+
+    async def _exchange(self, frame: bytes, deadline_s: float) -> Reply:
+        # INVARIANT: one call at a time; two would read each other's answers.
+        assert not self._busy
+        if not self.alive:
+            raise WorkerDied(f"{self.role.name}: the worker is gone")
+        self._busy = True
+        try:
+            async with asyncio.timeout(deadline_s):
+                self._stdin.write(frame)
+                await self._stdin.drain()
+                header, payload = await self._read()
+            answer = self._answer(header, payload)
+        except TimeoutError:
+            self.kill()
+            raise WorkerTimeout(f"{self.role.name}: killed after {deadline_s:g} s") from None
+        except (asyncio.IncompleteReadError, OSError):
+            self.kill()
+            status = await self._process.wait()
+            raise WorkerDied(f"{self.role.name}: the worker ended with status {status}") from None
+        except frames.BadFrame as error:
+            self.kill()
+            raise WorkerDied(f"{self.role.name}: killed, {error}") from None
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            self._busy = False
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _read(self) -> tuple[bytes, bytes]:
+        prefix = await self._stdout.readexactly(frames.PREFIX.size)
+        header_bytes, payload_bytes = frames.lengths(prefix, self.role.max_reply_bytes)
+        return await self._stdout.readexactly(header_bytes), await self._stdout.readexactly(payload_bytes)
+
+    def _answer(self, text: bytes, payload: bytes) -> Reply | GatewayError | WorkerError:
+        """Return what a frame says. Raises BadFrame, also for the answer to another call."""
+        match frames.strict_json(text):
+            case {"call": self._calls, "ok": dict(header), **rest} if not rest:
+                return Reply(header, payload)
+            case {"call": self._calls, "error": dict(error), **rest} if not rest:
+                return _gateway_error(error)
+            case {"call": self._calls, "failed": str(said), **rest} if not rest:
+                return WorkerFailed(f"{self.role.name}: {said}")
+        raise frames.BadFrame("the frame does not answer the call")
+
+    def kill(self) -> None:
+        """End the process at once (SIGKILL). Its resources are reaped by the pool."""
+        self._killed = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def on_release(self, hand_back: "Callable[[Worker], None]") -> None:
+        """Name who gets the worker back at the next release."""
+        self._hand_back = hand_back
+
+    def release(self) -> None:
+        """Give a leased worker back to its pool. A second release does nothing."""
+        hand_back, self._hand_back = self._hand_back, None
+        if hand_back is not None:
+            hand_back(self)
+
+    async def gone(self) -> None:
+        """Return when the process has ended, by itself or killed."""
+        await self._process.wait()
+        self._killed = True
+
+    async def end(self) -> None:
+        """Kill the process, reap it and close its pipes."""
+        self.kill()
+        await self._process.wait()
+        self._stdin.close()
+        await self._quiet(self._stdin.wait_closed())
+        await self._quiet(self._drain)
+        if not self._busy:  # else the call that still waits reads to the end
+            await self._quiet(self._stdout.read())
+
+    @staticmethod
+    async def _quiet(step: Awaitable[Any]) -> None:
+        with contextlib.suppress(OSError):
+            await step
+
+    async def _drain_stderr(self) -> None:
+        rest = ""
+        while chunk := await self._stderr.read(4096):
+            *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
+            for line in lines:
+                self._say(line)
+            rest = rest[:_LINE_CHARACTERS]
+        self._say(rest)
+
+    def _say(self, line: str) -> None:
+        if line.strip():
+            self._log(f"{self.role.name}[{self.pid}]: {line[:_LINE_CHARACTERS]}")
+
+
+def _gateway_error(error: dict[str, Any]) -> GatewayError:
+    """Return the error that a child sent. Raises BadFrame unless it is one of ours."""
+    match error:
+        case {"code": str(code), "detail": str(detail), "hint": str(hint), "position": position} if code in CODES:
+            pass
+        case _:
+            raise frames.BadFrame("the error is not one of the gateway's")
+    match position:
+        case None:
+            return GatewayError(code, detail, hint)
+        case [int(line), int(column)]:
+            return GatewayError(code, detail, hint, Position(line, column))
+        case _:
+            pass
+    raise frames.BadFrame("the error's position is not a position")
