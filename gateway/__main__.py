@@ -1,11 +1,8 @@
 """`python -m gateway` and the `gateway` command."""
 
-from gateway.cli.main import app
+from gateway.cli.main import main
 
-
-def main() -> None:
-    app(prog_name="gateway")
-
+__all__ = ["main"]
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""A blocking HTTP client for the command line: one call, one reply. Never follows a redirect, never uses a proxy for it.
+"""A blocking HTTP client for the command line: one call, one reply. Never follows a redirect or uses a proxy.
 
 Holds no state but the address and the token; knows the API's errors, not its answers.
 """

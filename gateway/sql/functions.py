@@ -161,13 +161,15 @@ def nullif(node: exp.Nullif, resolve: Resolve) -> Term:
 
 
 def extreme(node: exp.Greatest | exp.Least, resolve: Resolve) -> Term:
-    """Return GREATEST or LEAST; a NULL argument is skipped, in every dialect."""
+    """Return GREATEST or LEAST; a NULL argument is skipped or makes NULL, as the buyer's dialect has it."""
+    skips = bool(node.args.get("ignore_nulls"))
     terms = one_type(node, [resolve(x) for x in (node.this, *node.expressions)])
     if not (terms[0].type.numeric or terms[0].type.temporal):
         raise mismatch(node, f"{node.key.upper()} takes numbers or dates.")
-    built = type(node)(this=terms[0].node.copy(), expressions=[t.node.copy() for t in terms[1:]])
-    chosen = choose(terms, [], built, nullable=all(t.nullable for t in terms))
-    sure = [t for t in terms if not t.nullable]
+    built = type(node)(this=terms[0].node.copy(), expressions=[t.node.copy() for t in terms[1:]], ignore_nulls=skips)
+    missing = [t.nullable for t in terms]
+    chosen = choose(terms, [], built, nullable=all(missing) if skips else any(missing))
+    sure = [t for t in terms if not (t.nullable and skips)]
     limits = ranges.least([t.range for t in terms])
     for term in sure:
         edge = Range(None, term.range.hi) if isinstance(node, exp.Least) else Range(term.range.lo, None)

@@ -29,11 +29,7 @@ def resolve(tree: exp.Select, dataset: Dataset) -> Plan:
 
     Raises GatewayError for each construct, function or name that is not understood, with its place.
     """
-    for item in tree.expressions:
-        if _star(item) is not None:
-            hint = "Name columns inside aggregates, for example COUNT(*) or SUM(column)."
-            raise GatewayError("raw_rows", "A star at the top would show whole rows.", hint, place(item))
-    return _select(Catalog(dataset), tree, {})
+    return _select(Catalog(dataset), tree, {}, top=True)
 
 
 def _star(item: exp.Expr) -> str | None:
@@ -78,7 +74,7 @@ _NAMED: dict[str, tuple[str, str, str]] = {
 }
 
 
-def _select(catalog: Catalog, node: exp.Select, views: Views) -> Plan:
+def _select(catalog: Catalog, node: exp.Select, views: Views, *, top: bool = False) -> Plan:
     for part, (code, detail, hint) in _NAMED.items():
         if node.args.get(part):
             content = node.args[part]
@@ -94,6 +90,9 @@ def _select(catalog: Catalog, node: exp.Select, views: Views) -> Plan:
     where = node.args.get("where")
     where_terms = flatten(where.this, exp.And) if where is not None else []
     plan, sources = _from(catalog, node, views, where_terms)
+    if top and any(_star(item) is not None for item in node.expressions):
+        hint = "Name columns inside aggregates, for example COUNT(*) or SUM(column)."
+        raise GatewayError("raw_rows", "A star at the top would show whole rows.", hint, place(node))
     aliases = frozenset(e.alias.casefold() for e in node.expressions if isinstance(e, exp.Alias))
     if where_terms:
         inner = Resolver(Scope(sources, aliases))

@@ -47,13 +47,13 @@ class WorkerError(Exception):
     """A worker did not answer. The text is for the provider's log, never for a buyer."""
 
 
-class WorkerTimeout(WorkerError):  # noqa: N818 - named for what happened to the worker
+class WorkerTimeout(WorkerError):
     """The deadline passed; the worker was killed."""
 
 
-class WorkerDied(WorkerError):  # noqa: N818
+class WorkerDied(WorkerError):
     """The worker ended, or wrote what is no answer and was killed."""
 
 
-class WorkerFailed(WorkerError):  # noqa: N818
+class WorkerFailed(WorkerError):
     """The handler raised something else than a GatewayError, or could not be made."""

@@ -1,0 +1,112 @@
+"""`gateway policy`: what a policy allows, before anyone asks."""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.app import inspect_policy
+from gateway.catalog.build import build, check_together
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.load import parse
+from gateway.catalog.model import Dataset
+from gateway.cli.show import console, table_of
+from gateway.privacy import accounting
+from gateway.privacy.intervals import Z95
+from gateway.privacy.units import rho_of_epsilon
+
+app = typer.Typer(help="Check policies and print their schema.", no_args_is_help=True)
+
+CHOICES = ((1, 1), (5, 6), (20, 10))
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")]) -> None:
+    """Read a policy and its engine's types; print who may do what, and what the budgets buy."""
+    document = parse(file.read_text(encoding="utf-8"), file.name)
+    dataset = build(document, inspect_policy(document, file.parent), data_version="unpublished", base=file.parent)
+    check_together((dataset,))
+    screen = console()
+    screen.print(f"{file.name}: {dataset.name} is well formed, version {dataset.policy_version[:19]}...")
+    if dataset.suspended is not None:
+        screen.print(f"but it would be suspended: {dataset.suspended}")
+    screen.print(table_of(("organisation", "mode", "purposes", "from", "until", "prices"), _grants(dataset), "grants"))
+    screen.print(table_of(("column", "class", "use", "known"), _columns(dataset), "columns"))
+    screen.print(table_of(("budget", "epsilon", "default queries", "largest queries"), _budgets(dataset), "budgets"))
+    title = "half-width (95 %) of a COUNT by per-unit bounds and epsilon"
+    screen.print(table_of(("rows", "groups", "epsilon 0.05", "epsilon 0.2", "epsilon 1"), _errors(), title))
+    for warning in warnings(dataset):
+        screen.print(f"warning: {warning}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    print(schema_text(), end="")
+
+
+def schema_text() -> str:
+    """Return the JSON Schema as it stands in policies/schema.json."""
+    return json.dumps(PolicyDocument.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
+def warnings(dataset: Dataset) -> list[str]:
+    """Return what is allowed and yet unwise."""
+    found = []
+    if dataset.privacy.budget.epsilon > 10:
+        found.append(f"a budget of epsilon {dataset.privacy.budget.epsilon:f} is more than 10: it promises little")
+    for table in dataset.tables:
+        for column in table.columns:
+            loose = not table.public and column.bounds is None and "aggregate" in {use.value for use in column.use}
+            if loose and column.type.numeric:
+                found.append(f"{table.name}.{column.name} has no bounds: buyers have to clamp it themselves")
+    return found
+
+
+def _grants(dataset: Dataset) -> list[tuple[object, ...]]:
+    return [
+        (
+            g.organisation,
+            g.mode,
+            ", ".join(sorted(g.purposes)) or "any",
+            g.valid_from or "",
+            g.valid_until or "",
+            g.price_plan or "free",
+        )
+        for g in dataset.grants
+    ]
+
+
+def _columns(dataset: Dataset) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for table in dataset.tables:
+        for column in table.columns:
+            uses = ", ".join(sorted(use.value for use in column.use)) or "key: join, count people"
+            known = f"{column.bounds[0]} to {column.bounds[1]}" if column.bounds else ""
+            known = f"{len(column.values)} values" if column.values else known
+            rows.append(
+                (f"{table.name}.{column.name}", "public" if table.public else column.data_class.value, uses, known)
+            )
+    return rows
+
+
+def _budgets(dataset: Dataset) -> list[tuple[object, ...]]:
+    privacy = dataset.privacy
+    levels = (("everyone", privacy.budget), ("organisation", privacy.per_organisation), ("buyer", privacy.per_buyer))
+    rows: list[tuple[object, ...]] = []
+    for name, budget in levels:
+        if budget is not None:
+            limit = accounting.limits(budget.epsilon, budget.delta)[0]
+            counts = [limit // rho_of_epsilon(e) for e in (privacy.default_epsilon, privacy.max_epsilon)]
+            rows.append((name, f"{budget.epsilon:f}", *counts))
+    return rows
+
+
+def _errors() -> list[tuple[object, ...]]:
+    """Return 1.96 sigma for sigma = rows sqrt(groups) / epsilon, since a query's epsilon buys rho = epsilon^2 / 2."""
+    return [
+        (rows, groups, *(f"{Z95 * rows * math.sqrt(groups) / epsilon:,.0f}" for epsilon in (0.05, 0.2, 1.0)))
+        for rows, groups in CHOICES
+    ]

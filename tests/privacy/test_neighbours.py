@@ -1,0 +1,79 @@
+"""One unit more or less never moves a measurement by more than its claimed bounds, whatever that unit's rows hold."""
+
+import re
+
+import pytest
+from support.generated import query
+from support.neighbours import cells, fresh_pair, pair, shuffle, violations
+from support.queries import ANSWERED
+from support.shop import planned
+
+from gateway.errors import GatewayError
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_every_answered_construct(name):
+    made = planned(ANSWERED[name])
+    for seed in range(2):
+        assert violations(made, *pair(seed)) == []
+
+
+def _generated(seeds):
+    answered = 0
+    pairs = [pair(seed) for seed in range(4)]
+    for seed in seeds:
+        sql = query(seed)
+        try:
+            made = planned(sql)
+        except GatewayError:
+            continue
+        answered += 1
+        for databases in pairs[seed % 4 :: 4]:
+            assert violations(made, *databases) == [], sql
+    return answered
+
+
+def test_generated_queries():
+    assert _generated(range(150)) > 90
+
+
+@pytest.mark.long
+def test_ten_thousand_generated_queries():
+    assert _generated(range(1_000, 11_000)) > 6_000
+
+
+def test_physical_order_and_threads_change_nothing():
+    without, _ = fresh_pair(4)
+    for name in ("private_and_public_key", "join_chain", "average_by_boolean", "sum_float"):
+        measurement = planned(ANSWERED[name]).measurements[0]
+        before = cells(without, measurement.sql, measurement.parameters, len(measurement.keys))
+        shuffle(without, 17)
+        without.execute("SET threads = 3")
+        after = cells(without, measurement.sql, measurement.parameters, len(measurement.keys))
+        assert before == after
+
+
+def test_the_harness_sees_a_missing_clamp():
+    made = planned("SELECT SUM(quantity) AS s FROM purchases")
+    without, with_unit = pair(2)
+    sql = made.measurements[0].sql
+    planted = re.sub(r"WHEN p0 > \d+ THEN \d+", "WHEN FALSE THEN 0", sql)
+    planted = re.sub(r"WHEN p0 < \d+ THEN \d+", "WHEN FALSE THEN 0", planted)
+    assert planted != sql
+    found = [violations(made, *pair(seed), planted) for seed in range(8)]
+    assert any("Linf" in text for broken in found for text in broken)
+    assert violations(made, without, with_unit) == []
+
+
+def test_the_harness_sees_a_missing_group_bound():
+    made = planned(ANSWERED["count_by_month"])
+    sql = made.measurements[0].sql
+    planted = sql.replace("WHERE pick <= 6", "WHERE pick <= 600")
+    assert planted != sql
+    found = [violations(made, *pair(seed), planted) for seed in range(8)]
+    assert any("L0" in text for broken in found for text in broken)
+
+
+def test_plan_and_charge_do_not_depend_on_data():
+    # the planner never sees data: planning twice gives the same value, digests and all
+    assert planned(ANSWERED["join_chain"]) == planned(ANSWERED["join_chain"])

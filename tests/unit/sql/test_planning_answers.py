@@ -1,0 +1,132 @@
+"""Every query of the common list is planned, in the dialects that write it; each refusal has its code."""
+
+import pytest
+from support.queries import ANSWERED
+from support.shop import planned
+
+from gateway.errors import CODES, GatewayError
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_answered(name):
+    made = planned(ANSWERED[name])
+    (measurement,) = made.measurements
+    assert measurement.primitives
+    assert 0 < measurement.rho <= 20_000_000_000
+    assert (measurement.selection is None) == all(key.domain is not None for key in measurement.keys)
+
+
+def test_dialects_read_division_as_they_mean_it():
+    truncated = planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", "postgres")
+    assert truncated.measurements[0].keys[0].domain == tuple(range(26))
+    for dialect in ("duckdb", "spark"):
+        with pytest.raises(GatewayError) as caught:
+            planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", dialect)
+        assert caught.value.code == "float_key"
+    assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").measurements
+    assert planned("SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino").measurements
+
+
+REFUSED = {
+    "SELECT * FROM purchases": "raw_rows",
+    "SELECT p.* FROM purchases p": "raw_rows",
+    "SELECT quantity FROM purchases": "raw_rows",
+    "SELECT p FROM purchases p": "raw_rows",
+    "SELECT customer_id, COUNT(*) FROM purchases GROUP BY customer_id": "unit_key_released",
+    "SELECT customer_id + 7, COUNT(*) FROM purchases GROUP BY 1": "unit_key_released",
+    "SELECT COUNT(*) FROM (SELECT * FROM purchases LIMIT 100)": "limit_below_measurement",
+    "SELECT COUNT(*) FROM (SELECT * FROM purchases ORDER BY quantity) t": "limit_below_measurement",
+    "SELECT COUNT(*) FROM (SELECT ROW_NUMBER() OVER (ORDER BY amount) AS r FROM purchases) t WHERE r < 10": "window_across_owners",
+    "SELECT COUNT(*) OVER () FROM purchases": "window_across_owners",
+    "SELECT * FROM query('SELECT 1')": "table_function",
+    "SELECT COUNT(*) FROM read_csv('/etc/passwd')": "table_function",
+    "SELECT COUNT(*) FROM 'file.csv'": "unknown_table",
+    "SELECT COUNT(*) FROM main.purchases": "unknown_table",
+    "SELECT 1 INTO t2 FROM purchases": "sql_not_select",
+    "SELECT " + "(" * 200 + "1" + ")" * 200: "sql_too_deep",
+    "SELECT quantity AS a0, " + ", ".join(f"a{i}+a{i} AS a{i + 1}" for i in range(20)) + " FROM purchases": "lateral_alias",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (" + ",".join(["1"] * 100_000) + ")": "sql_too_long",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (" + ",".join(["1"] * 1_001) + ")": "sql_too_long",
+    "SELECT COUNT(*) FROM purchases WHERE " + " AND ".join(["quantity = 1"] * 2_000): "sql_too_long",
+    "SELECT COUNT(*) FROM purchases WHERE " + "NOT " * 40 + "gift": "sql_too_deep",
+    "SELECT COUNT(*) FROM purchases WHERE quantity = 1 " + "+ 1" * 200: "sql_too_deep",
+    "": "sql_not_select",
+    "SELECT COUNT(*) FROM purchases; SELECT 1": "sql_not_select",
+    "DROP TABLE purchases": "sql_not_select",
+    "SELECT COUNT(*) FROM purchases UNION SELECT 1": "set_operation",
+    "SELECT COUNT(*) FROM (SELECT 1 AS a FROM purchases UNION ALL SELECT 1 FROM purchases) t": "set_operation",
+    "SELEC COUNT(*) FROM purchases": "sql_syntax",
+    "SELECT 'open": "sql_syntax",
+    "SELECT DISTINCT cohort FROM customers": "distinct",
+    "SELECT SUM(DISTINCT amount) FROM purchases": "distinct",
+    "SELECT COUNT(DISTINCT basket) FROM purchases": "distinct",
+    "SELECT COUNT(DISTINCT customer_id, basket) FROM purchases": "distinct",
+    "SELECT MEDIAN(amount) FROM purchases": "unsupported_function",
+    "SELECT MAX(amount) FROM purchases": "unsupported_function",
+    "SELECT COUNT(*) FROM purchases WHERE md5(basket) = 'x'": "unsupported_function",
+    "SELECT COUNT(*) FROM purchases WHERE random() > 0.5": "unsupported_function",
+    "SELECT SUM(weight) FROM purchases": "no_bounds",
+    "SELECT SUM(nope) FROM purchases": "unknown_column",
+    "SELECT COUNT(secret) FROM purchases": "unknown_column",
+    "SELECT COUNT(*) FROM nowhere": "unknown_table",
+    "SELECT weight, COUNT(*) FROM purchases GROUP BY weight": "float_key",
+    "SELECT amount, COUNT(*) FROM purchases GROUP BY amount": "column_use",
+    "SELECT COUNT(*) FROM purchases WHERE amount > 3": "column_use",
+    "SELECT COUNT(*) FROM purchases WHERE customer_id = 5": "column_use",
+    "SELECT COUNT(basket) FROM purchases": "column_use",
+    "SELECT quantity, basket, COUNT(*) FROM purchases GROUP BY quantity": "not_grouped",
+    "SELECT COUNT(*) FROM purchases p JOIN purchases q ON p.customer_id = q.customer_id": "join_not_private",
+    "SELECT COUNT(*) FROM purchases p JOIN customers c ON p.quantity = c.customer_id": "no_owner_equality",
+    "SELECT COUNT(*) FROM purchases p JOIN customers c ON p.customer_id = c.customer_id OR c.customer_id IS NULL": "no_owner_equality",
+    "SELECT COUNT(*) FROM purchases p, customers c": "no_owner_equality",
+    "SELECT COUNT(*) FROM purchases FULL JOIN customers USING (customer_id)": "join_not_private",
+    "SELECT COUNT(*) FROM calendar LEFT JOIN purchases ON day = purchased_on": "join_not_private",
+    "SELECT COUNT(*) FROM purchases JOIN calendar ON day > purchased_on": "join_not_private",
+    "SELECT COUNT(*) FROM purchases NATURAL JOIN customers": "join_not_private",
+    "SELECT COUNT(*) FROM purchases SEMI JOIN customers USING (customer_id)": "join_not_private",
+    "SELECT COUNT(*) FROM calendar a JOIN calendar b ON a.weekday = b.weekday JOIN purchases ON a.day = purchased_on": "join_not_private",
+    "SELECT COUNT(*) FROM calendar": "unsupported_sql",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (SELECT 1)": "subquery",
+    "SELECT COUNT(*) FROM purchases WHERE EXISTS (SELECT 1 FROM customers)": "subquery",
+    "SELECT COUNT(*) FROM purchases WHERE quantity > (SELECT AVG(quantity) FROM purchases)": "subquery",
+    "SELECT SUM(n) FROM (SELECT COUNT(*) AS n FROM purchases GROUP BY quantity) t": "aggregate_of_released",
+    "SELECT COUNT(*) FROM (SELECT customer_id, COUNT(*) AS n FROM purchases GROUP BY customer_id) t": "per_owner_aggregate",
+    "SELECT COUNT(*) FROM purchases TABLESAMPLE 10%": "limit_below_measurement",
+    "SELECT quantity FROM purchases GROUP BY ROLLUP (quantity)": "unsupported_sql",
+    "SELECT COUNT(*) FROM purchases WHERE basket = 5": "type_mismatch",
+    "SELECT COUNT(*) FROM purchases WHERE purchased_on > 'tomorrow'": "type_mismatch",
+    "SELECT purchased_on, quantity, COUNT(*) FROM purchases GROUP BY 1, 2": "too_many_cells",
+    "SELECT COUNT(*) AS a, COUNT(*) AS A FROM purchases": "ambiguous_name",
+    "SELECT customer_id FROM purchases p JOIN customers c ON p.customer_id = c.customer_id": "ambiguous_name",
+    "SELECT COUNT(*) FROM purchases p JOIN customers p ON TRUE": "ambiguous_name",
+    "SELECT quantity + 1 AS quantity, COUNT(*) FROM purchases GROUP BY quantity": "ambiguous_name",
+    "SELECT COUNT(*) FROM purchases WHERE quantity = ?": "unsupported_sql",
+    "SELECT COUNT(*) FROM purchases LIMIT 1 + 1": "unsupported_sql",
+    "WITH RECURSIVE t AS (SELECT 1) SELECT COUNT(*) FROM t": "unsupported_sql",
+    "SELECT COUNT(*) FROM (VALUES (1)) t": "unsupported_sql",
+    "SELECT 1": "unsupported_sql",
+    "SELECT COUNT(*) FROM purchases QUALIFY ROW_NUMBER() OVER () = 1": "window_across_owners",
+    "SELECT COUNT(*) FROM purchases WHERE CAST(quantity AS STRUCT(a INT)) IS NULL": "unsupported_sql",
+    "SELECT COUNT(*) FROM purchases WHERE basket LIKE 'a' ESCAPE 'b'": "unsupported_sql",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", REFUSED, ids=[sql[:60] for sql in REFUSED])
+def test_refused_by_name_with_a_hint(sql):
+    with pytest.raises(GatewayError) as caught:
+        planned(sql)
+    assert caught.value.code == REFUSED[sql], caught.value.detail
+    assert CODES[caught.value.code].status < 500
+    assert caught.value.hint
+    assert "secret" not in caught.value.hint
+
+
+def test_hidden_and_absent_columns_are_refused_alike():
+    texts = []
+    for name in ("secret", "absent"):
+        with pytest.raises(GatewayError) as caught:
+            planned(f"SELECT COUNT({name}) FROM purchases")
+        texts.append(
+            (caught.value.code, caught.value.detail.replace(name, ""), caught.value.hint, caught.value.position)
+        )
+    assert texts[0] == texts[1]
