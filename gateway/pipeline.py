@@ -194,7 +194,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     lease = await parts.published.lease(quoted.dataset)
     try:
         # 8. charge, durably, before the database is asked
-        charge = await parts.book.charge(wanted)
+        charge = await _charged(parts, quoted, wanted)
         match charge:
             case InFlight():
                 return None
@@ -206,6 +206,14 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
                 return await _drawn(parts, request, quoted, lease, charge)
     finally:
         await lease.close()
+
+
+async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFlight | Stored | Failed:
+    try:
+        return await parts.book.charge(wanted)
+    except GatewayError as error:
+        await parts.telemetry.refused(quoted.dataset, quoted.caller, error)
+        raise
 
 
 async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:

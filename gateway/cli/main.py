@@ -209,6 +209,5 @@ def receipt(query_id: str, url: Url = HERE, token: Token = "", as_json: Json = F
     if as_json:
         print(json.dumps(document, ensure_ascii=False))
         return
-    print(
-        f"verified: query {verified.query_id} is leaf {document['log_index']} of {verified.tree_size} in the log '{verified.origin}'"
-    )
+    where = f"leaf {document['log_index']} of {verified.tree_size} in the log '{verified.origin}'"
+    print(f"verified: query {verified.query_id} is {where}")

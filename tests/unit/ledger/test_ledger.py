@@ -1,0 +1,313 @@
+"""The ledger: one charge or none, nested limits, leases and fences, free repeats, events that stay."""
+
+import asyncio
+import json
+import multiprocessing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as D
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.evidence.keys import open_key
+from gateway.evidence.receipts import Evidence
+from gateway.evidence.verifier import verify
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.model import Account, Allowance, Charge, Failed, InFlight, Order, Stored
+from gateway.store.database import Store
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self):
+        self.at = START
+
+    def now(self):
+        return self.at
+
+    def pass_(self, seconds):
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "state")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ledger(store, clock):
+    return Ledger(store, clock, "gw")
+
+
+def order(number=1, **known):
+    made = Order(
+        query_id=f"Q{number}",
+        buyer="org/ana",
+        organisation="org",
+        dataset="shop",
+        idempotency_key=f"key-{number}",
+        body_digest=f"body-{number}",
+        question=f"question-{number}",
+        accounts=(Account("data/a", 100, 50), Account("buyer/a/org/ana", 60, 50)),
+        allowance=Allowance("shop/grant-1", None, None, None),
+        rho=20,
+        delta=5,
+        amount=D("1.50"),
+        currency="CNY",
+        facts=json.dumps({"organisation": "org", "dataset": "shop"}),
+    )
+    return replace(made, **known)
+
+
+async def refused(awaitable, code):
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    assert caught.value.code == code
+    return caught.value
+
+
+async def spent(ledger):
+    return [(b.rho_spent, b.delta_spent) for b in await ledger.balances(order().accounts)]
+
+
+async def test_a_charge_debits_every_account_and_is_kept(ledger):
+    charge = await ledger.charge(order())
+    assert isinstance(charge, Charge)
+    assert (charge.query_id, charge.fence, charge.log_index, charge.charged_at) == ("Q1", 1, 0, START)
+    assert await spent(ledger) == [(20, 5), (20, 5)]
+    assert (await ledger.query("Q1")).state == "running"
+    assert await ledger.query("Q9") is None
+    assert await ledger.last_cost("org/ana", "shop") == (20, 5)
+    assert await ledger.last_cost("org/bob", "shop") is None
+
+
+async def test_the_innermost_limit_refuses_and_nothing_is_left_behind(ledger):
+    for number in range(3):
+        assert isinstance(await ledger.charge(order(number)), Charge)
+    error = await refused(ledger.charge(order(4)), "budget_exhausted")
+    assert "'buyer'" in error.detail
+    assert await spent(ledger) == [(60, 15), (60, 15)]
+    assert await ledger.query("Q4") is None
+    assert len(await ledger.events(None, 100, provider=True)) == 3
+
+
+async def test_delta_is_an_account_of_its_own(ledger):
+    await ledger.charge(order(1, delta=45))
+    error = await refused(ledger.charge(order(2, delta=6)), "budget_exhausted")
+    assert "delta" in error.detail
+    assert isinstance(await ledger.charge(order(3, delta=0)), Charge)
+
+
+async def test_integers_beyond_64_bits(ledger):
+    wide = (Account("data/wide", 10**30, 10**30),)
+    await ledger.charge(order(1, accounts=wide, rho=10**29, delta=1))
+    await ledger.charge(order(2, accounts=wide, rho=10**29 + 1, delta=1))
+    assert [b.rho_spent for b in await ledger.balances(wide)] == [2 * 10**29 + 1]
+
+
+async def test_uses_and_rates(ledger, clock):
+    twice = Allowance("g", 3, 2, 60)
+    many = (Account("data/b", 10**6, 10**6),)
+    await ledger.charge(order(1, allowance=twice, accounts=many))
+    await ledger.charge(order(2, allowance=twice, accounts=many))
+    await refused(ledger.charge(order(3, allowance=twice, accounts=many)), "rate_limited")
+    clock.pass_(61)
+    await ledger.charge(order(4, allowance=twice, accounts=many))
+    clock.pass_(61)
+    await refused(ledger.charge(order(5, allowance=twice, accounts=many)), "uses_exhausted")
+
+
+async def test_an_answer_is_stored_once_and_comes_back(ledger):
+    charge = await ledger.charge(order())
+    assert await ledger.record(charge, b"answer", {"d1": b"one"}) == b"answer"
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"answer")
+    assert await ledger.charge(order()) == Stored("Q1", b"answer")
+    assert await ledger.releases("org/ana", ["d1", "d2"]) == {"d1": b"one"}
+    assert await ledger.releases("org/bob", ["d1"]) == {}
+    row = await ledger.query("Q1")
+    assert (row.state, row.answer) == ("finished", b"answer")
+    await refused(ledger.record(charge, b"another", {}), "internal")
+
+
+async def test_the_first_draw_of_a_digest_stands(ledger):
+    first, second = await ledger.charge(order(1)), await ledger.charge(order(2))
+    await ledger.record(first, b"a", {"d": b"first"})
+    await ledger.record(second, b"b", {"d": b"second"})
+    assert await ledger.releases("org/ana", ["d"]) == {"d": b"first"}
+
+
+async def test_a_key_with_another_body_is_a_conflict(ledger):
+    assert await ledger.lookup("org/ana", "key-1", "body-1") is None
+    await ledger.charge(order())
+    await refused(ledger.lookup("org/ana", "key-1", "other"), "idempotency_conflict")
+    await refused(ledger.charge(order(body_digest="other")), "idempotency_conflict")
+
+
+async def test_a_live_lease_is_waited_for_and_a_dead_one_taken_over(ledger, clock):
+    first = await ledger.charge(order())
+    assert await ledger.charge(order()) == InFlight("Q1")
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == InFlight("Q1")
+    clock.pass_(4)
+    assert await ledger.renew(first)
+    clock.pass_(4)
+    assert await ledger.charge(order()) == InFlight("Q1")
+    clock.pass_(2)
+    assert await ledger.lookup("org/ana", "key-1", "body-1") is None
+    second = await ledger.charge(order(query_id="Q1-retry"))
+    assert isinstance(second, Charge)
+    assert (second.query_id, second.fence, second.log_index) == ("Q1", 2, first.log_index)
+    assert await spent(ledger) == [(20, 5), (20, 5)], "the work is redone under the same charge"
+    assert not await ledger.renew(first)
+    await refused(ledger.record(first, b"late", {"d": b"late"}), "internal")
+    assert await ledger.releases("org/ana", ["d"]) == {}
+    assert await ledger.record(second, b"answer", {}) == b"answer"
+
+
+async def test_a_question_that_changed_is_not_redone(ledger, clock):
+    await ledger.charge(order())
+    clock.pass_(6)
+    assert await ledger.charge(order(question="another policy version")) == Failed("Q1")
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Failed("Q1")
+
+
+async def test_the_same_question_in_flight_is_waited_for(ledger):
+    await ledger.charge(order(1))
+    assert await ledger.charge(order(2, question="question-1")) == InFlight("Q1")
+    assert isinstance(await ledger.charge(order(3, question="question-1", buyer="org/bob")), Charge)
+
+
+async def test_failure_keeps_the_charge_and_counts(ledger):
+    charge = await ledger.charge(order())
+    await ledger.fail(charge, "the engine said no")
+    assert await spent(ledger) == [(20, 5), (20, 5)]
+    assert await ledger.failures("org/ana", "shop") == 1
+    assert await ledger.failures("org/bob", "shop") == 0
+    assert await ledger.charge(order()) == Failed("Q1")
+
+
+async def test_a_free_repeat_is_metered_and_kept(ledger):
+    assert await ledger.replay(order(rho=0, delta=0), b"again") is None
+    assert await ledger.replay(order(rho=0, delta=0), b"later") == Stored("Q1", b"again")
+    assert await spent(ledger) == [(0, 0), (0, 0)]
+    ((_, line),) = await ledger.events(None, 10, provider=False)
+    assert json.loads(line)["type"] == "gateway.query.replayed"
+
+
+async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
+    lost = await ledger.charge(order())
+    clock.pass_(6)
+    assert await ledger.replay(order(), b"from stored draws") is None
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"from stored draws")
+    assert not await ledger.renew(lost)
+
+
+async def test_events_have_stable_ids_cursors_and_readers(ledger):
+    await ledger.charge(order(1))
+    await ledger.measured("Q1", '{"rows": 3}')
+    await ledger.refuse("R1", '{"reason": "raw_rows"}')
+    seen = await ledger.events(None, 10, provider=False)
+    assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
+    assert len(await ledger.events(None, 10, provider=True)) == 3
+    assert await ledger.events(seen[0][0], 10, provider=False) == seen[1:]
+    assert await ledger.events(None, 1, provider=False) == seen[:1]
+    event = json.loads(seen[0][1])
+    assert event["specversion"] == "1.0"
+    assert event["time"] == "2026-11-24T12:00:00.000000Z"
+    assert event["data"]["amount"] == "1.50"
+    assert event["data"]["log_index"] == 0
+    await refused(ledger.events("x", 1, provider=False), "bad_request")
+
+
+async def test_data_versions_are_declared_in_order(ledger, clock):
+    assert await ledger.current_version("shop") is None
+    assert await ledger.declare_version("shop", "1:1:1", "first") == "2026-11-24.1"
+    clock.pass_(86_400)
+    assert await ledger.declare_version("shop", "2:2:2", "second") == "2026-11-25.2"
+    assert await ledger.current_version("shop") == ("2026-11-25.2", "2:2:2")
+
+
+async def test_holding_renews_until_the_block_ends(store, clock):
+    ledger = Ledger(store, clock, "gw", lease_s=0.06)
+    charge = await ledger.charge(order())
+    async with ledger.holding(charge):
+        clock.pass_(10)
+        await asyncio.sleep(0.1)
+        assert await ledger.charge(order()) == InFlight("Q1")
+    clock.pass_(10)
+    assert isinstance(await ledger.charge(order()), Charge)
+    async with ledger.holding(charge):  # fenced out: the keeper stops by itself
+        await asyncio.sleep(0.05)
+
+
+async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger, store, tmp_path):
+    many = (Account("data/c", 10**6, 10**6),)
+    for number in range(7):
+        await ledger.charge(order(number, accounts=many))
+    evidence = Evidence(store, open_key(tmp_path), "gw")
+    for number in range(7):
+        receipt = await evidence.receipt(f"Q{number}")
+        assert verify(receipt).leaf["rho"] == "20"
+        for part in ("leaf", "checkpoint", "query_id"):
+            text = receipt[part]
+            for at in range(0, len(text), 7):
+                edited = text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :]
+                with pytest.raises(Exception, match="."):
+                    verify({**receipt, part: edited})
+        for edit in ({"log_index": number + 1}, {"tree_size": 8}, {"inclusion_proof": []}, {"inclusion_proof": ["00" * 32]}):
+            with pytest.raises(Exception, match="."):
+                verify({**receipt, **edit})
+    await refused(evidence.receipt("nothing"), "not_found")
+
+
+def _charge_many(folder, worker, done):
+    async def work():
+        store = Store(folder)
+        ledger = Ledger(store, Clock(), "gw")
+        account = (Account("data/shared", 10 * 20, 10**6),)
+        paid = 0
+        for number in range(12):
+            try:
+                await ledger.charge(order(f"{worker}-{number}", accounts=account, buyer=f"org/{worker}"))
+                paid += 1
+            except GatewayError as error:
+                assert error.code == "budget_exhausted"
+        store.close()
+        return paid
+
+    done.put(asyncio.run(work()))
+
+
+def test_processes_together_never_overspend(tmp_path):
+    Store(tmp_path).close()
+    context = multiprocessing.get_context("spawn")
+    done = context.Queue()
+    workers = [context.Process(target=_charge_many, args=(tmp_path, n, done)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    paid = sum(done.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join(timeout=30)
+    assert paid == 10
+
+
+def test_a_store_of_another_version_is_refused(tmp_path):
+    store = Store(tmp_path)
+    store.close()
+    import sqlite3
+
+    connection = sqlite3.connect(tmp_path / "gateway.sqlite3")
+    connection.execute("UPDATE schema SET version = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(GatewayError) as caught:
+        Store(tmp_path)
+    assert caught.value.code == "settings_invalid"

@@ -1,0 +1,114 @@
+"""Budgets, scales, thresholds and draws: what is charged is what the mechanism loses, rounded up."""
+
+import math
+from decimal import Decimal as D
+from fractions import Fraction
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.privacy import accounting, noise
+from gateway.privacy.intervals import draws_for
+from gateway.privacy.units import epsilon_of_rho, rho_of_epsilon
+
+
+def test_a_requests_epsilon_buys_half_its_square():
+    assert rho_of_epsilon(D("0.2")) == 20_000_000_000
+    assert epsilon_of_rho(20_000_000_000) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("epsilon", ["0.000001", "0.1", "1", "10", "1000", "1000000000"])
+def test_limits_convert_back_to_no_more_than_was_given(epsilon):
+    rho, delta = accounting.limits(D(epsilon), D("1e-6"))
+    assert delta == 500_000_000_000
+    value = rho / 1e12
+    # the closed form of Bun and Steinke is looser than the tight conversion: it gives a rho that is surely affordable
+    log = math.log(1 / 5e-7)
+    affordable = (math.sqrt(log + float(epsilon)) - math.sqrt(log)) ** 2
+    assert value >= affordable * (1 - 1e-9) - 1e-12
+    assert value <= float(epsilon)
+
+
+def test_more_epsilon_is_more_rho():
+    limits = [accounting.limits(D(e), D("1e-6"))[0] for e in ("0.5", "1", "2", "4", "40000", "50000")]
+    assert limits == sorted(limits)
+    assert len(set(limits)) == len(limits)
+
+
+@pytest.mark.parametrize(("epsilon", "delta"), [("0", "1e-6"), ("1", "0"), ("1", "1"), ("-1", "0.1")])
+def test_no_budget_without_epsilon_and_delta(epsilon, delta):
+    with pytest.raises(GatewayError) as caught:
+        accounting.limits(D(epsilon), D(delta))
+    assert caught.value.code == "policy_invalid"
+
+
+def test_what_is_shown():
+    epsilon, delta = accounting.display(20_000_000_000, 1000, D("1e-6"))
+    assert epsilon == pytest.approx(0.93, abs=0.01)  # rho 0.02 at delta 5e-7
+    assert delta == pytest.approx(5e-7 + 1e-15)
+    assert accounting.display(0, 0, D("1e-6"))[0] == 0
+    assert accounting.queries_allowed(100, 30) == 3
+    assert accounting.queries_allowed(100, 0) == 100
+    assert accounting._down(0.1, Fraction(1, 10)) < 0.1  # the float is above the fraction
+
+
+@pytest.mark.parametrize(("l0", "linf", "rho"), [(1, 1, 10**10), (6, 5, 2 * 10**10), (3, 50_000, 10**9), (7, 3, 12345)])
+def test_the_scale_is_the_least_that_the_budget_pays(l0, linf, rho):
+    scale, charge = noise.gaussian(l0, linf, rho)
+    exact = math.sqrt(l0) * linf / math.sqrt(2 * rho * 1e-12)
+    assert exact <= scale * (1 + 1e-12)
+    assert scale <= exact * (1 + 1e-6)
+    assert rho * (1 - 1e-6) - 1 <= charge <= rho
+
+
+def test_a_scale_beyond_64_bits_is_refused():
+    with pytest.raises(GatewayError) as caught:
+        noise.gaussian(10**6, 2**53, 1)
+    assert caught.value.code == "bad_request"
+
+
+def test_irrational_sensitivities_are_rounded_up():
+    for l0, linf in ((2, 1), (3, 7), (6, 5), (10**6 + 1, 2**50)):
+        assert Fraction(noise.l2_sensitivity(l0, linf)) ** 2 >= l0 * linf * linf
+
+
+def test_the_threshold_is_the_least_that_delta_allows():
+    threshold, charged = noise.threshold(6, 10.0, 10**9)
+    assert charged <= 10**9
+    assert noise.threshold_loss(6, 10.0, threshold - 1)[1] > 10**9
+    # an independent figure: P(N(0, 100) >= T - 1) summed over six keys is close to delta = 1e-9
+    tail = 6 * 0.5 * math.erfc((threshold - 1) / (10 * math.sqrt(2)))
+    assert tail == pytest.approx(1e-9, rel=0.5)
+
+
+def test_no_threshold_for_no_delta():
+    with pytest.raises(GatewayError) as caught:
+        noise.threshold(1, 10.0, 0)
+    assert caught.value.code == "bad_request"
+
+
+def test_keys_at_or_below_the_threshold_do_not_pass_without_noise():
+    tiny = 1e-3
+    assert noise.select({1: 50, 2: 51, 3: 52}, tiny, 50) == {2: 51, 3: 52}  # runs at T + 1
+    assert noise.select({}, tiny, 50) == {}
+
+
+def test_draws_are_centred_and_spread_as_claimed():
+    values = noise.add_noise([1000] * 20_000, 25.0)
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+    assert abs(mean - 1000) < 6 * 25 / math.sqrt(20_000)
+    assert spread == pytest.approx(25, rel=0.05)
+    assert noise.add_noise([], 1.0) == []
+
+
+def test_totals_beyond_the_clamp_are_a_fault():
+    with pytest.raises(AssertionError):
+        noise.add_noise([2**63 - 1], 1.0)
+
+
+def test_the_bootstrap_is_bounded():
+    assert draws_for(0) == 0
+    assert draws_for(10) == 400
+    assert draws_for(10_000) == 200
+    assert draws_for(40_001) == 0
