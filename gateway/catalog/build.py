@@ -176,7 +176,7 @@ class _Builder:
             type=type_,
             nullable=engine.nullable and entry.nullable is not False,
             data_class=DataClass.CORE if key and not public else entry.data_class,
-            use=use if type_ is not OTHER else frozenset(),
+            use=use if type_ != OTHER else frozenset(),
             bounds=self.bounds(here, entry, type_),
             values=self.values(here, entry, type_),
             public_values=distinct if public else None,
@@ -189,7 +189,7 @@ class _Builder:
             self.problem(f"{path}.use", "core data and keys are never used", "Remove `use`.")
         if entry.data_class is DataClass.IMPORTANT and Use.GROUP in use:
             self.problem(f"{path}.use", "important data is never a group key", "Remove `group`.")
-        if type_ is OTHER and entry.use:
+        if type_ == OTHER and entry.use:
             self.problem(f"{path}.use", "this type is not computed with", "Cast the column in the source.")
 
     def bounds(self, path: str, entry: ColumnEntry, type_: SqlType) -> tuple[Scalar, Scalar] | None:

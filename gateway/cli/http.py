@@ -10,7 +10,7 @@ from typing import IO, Any
 from urllib import error, request
 from urllib.parse import urlsplit
 
-from gateway.errors import CODES, GatewayError, Kind, Position
+from gateway.errors import CODES, GatewayError, Position
 
 TIMEOUT_S = 120.0
 MAX_REPLY_BYTES = 256 * 1024 * 1024
@@ -106,13 +106,3 @@ def _as_gateway_error(status: int, body: bytes) -> GatewayError:
         kind = "bad_request" if 400 <= status < 500 else "internal"
         return GatewayError(kind, f"{code}: {detail}", hint, position)
     return GatewayError(code, detail, hint, position)
-
-
-EXIT_CODES: dict[Kind, int] = {
-    Kind.USER: 2,
-    Kind.DENIED: 3,
-    Kind.EXHAUSTED: 4,
-    Kind.UNAVAILABLE: 5,
-    Kind.INTERNAL: 1,
-}
-"""What a shell script sees: who has to act, as the process's exit code."""

@@ -6,7 +6,7 @@ from gateway.catalog.model import Dataset, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
 from gateway.privacy.ownership import key_columns
-from gateway.sql.plan import Aggregate, AggregateKind, Filter, Join, Limit, Plan, Project, Scan, Sort
+from gateway.sql.plan import Aggregate, AggregateKind, Filter, Join, Plan, Scan
 from gateway.sql.sources import key_names
 from gateway.sql.terms import BaseColumn, Term
 
@@ -43,22 +43,18 @@ def _note(
 
 
 def _below(plan: Plan, dataset: Dataset, found: list[Access]) -> None:
-    match plan:
-        case Scan():
-            return
-        case Filter():
-            _below(plan.input, dataset, found)
-            for term in plan.condition:
-                _note(found, dataset, term.bases, Use.FILTER, term.place)
-        case Project():
-            _below(plan.input, dataset, found)
-        case Join():
-            _below(plan.left, dataset, found)
-            _below(plan.right, dataset, found)
-            for term in plan.condition:
-                _joined(plan, term, dataset, found)
-        case Sort() | Limit() | Aggregate():
-            _below(plan.input, dataset, found)
+    if isinstance(plan, Scan):
+        return
+    if isinstance(plan, Join):
+        _below(plan.left, dataset, found)
+        _below(plan.right, dataset, found)
+        for term in plan.condition:
+            _joined(plan, term, dataset, found)
+        return
+    _below(plan.input, dataset, found)
+    if isinstance(plan, Filter):
+        for term in plan.condition:
+            _note(found, dataset, term.bases, Use.FILTER, term.place)
 
 
 def _joined(plan: Join, term: Term, dataset: Dataset, found: list[Access]) -> None:

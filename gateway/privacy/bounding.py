@@ -125,12 +125,12 @@ def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:
 
 def _inside(term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
     """Return the test that a key is one of its public values (or NULL), where the expression does not ensure it."""
-    if domain is None or not term.raw or term.type is BOOLEAN:
+    if domain is None or not term.raw or term.type == BOOLEAN:
         return None
     node = exp.paren(term.node.copy(), copy=False)
     if not domain:
         test: exp.Expr = exp.false()
-    elif term.type is INTEGER and term.domain is None:
+    elif term.type == INTEGER and term.domain is None:
         lo, hi = (number(Fraction(int(str(end))), INTEGER) for end in (domain[0], domain[-1]))
         test = exp.Between(this=node, low=lo, high=hi)
     elif term.type.kind is TypeKind.DATE and term.domain is None:
@@ -145,12 +145,10 @@ def _inside(term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
 
 def literal_cell(cell: Cell, type_: SqlType) -> exp.Expr:
     """Return a canonical cell as a typed literal."""
-    if cell is None:
-        return cast(exp.Null(), type_)
-    if isinstance(cell, bool):
-        return exp.Boolean(this=cell)
+    assert cell is not None  # INVARIANT: NULL is tested apart, and booleans need no test
+    assert not isinstance(cell, bool)
     if isinstance(cell, int):
-        return number(Fraction(cell), INTEGER if type_ is INTEGER else type_)
+        return number(Fraction(cell), INTEGER if type_ == INTEGER else type_)
     return exp.Literal.string(cell) if type_.kind is TypeKind.TEXT else cast(exp.Literal.string(cell), type_)
 
 
@@ -196,37 +194,32 @@ class _Builder:
     def output(self, call: AggregateCall) -> Output:
         condition = call.filter.node if call.filter is not None else None
         rows = self.owned.rows
-        match call.kind:
-            case AggregateKind.COUNT_ROWS:
-                return self._count(call, partials.count_rows(condition, rows))
-            case AggregateKind.COUNT:
-                assert call.argument is not None  # INVARIANT: COUNT(x) has its x
-                return self._count(call, partials.count_values(call.argument, condition, rows))
-            case AggregateKind.COUNT_DISTINCT:
-                if call.argument is None or call.argument.id not in self.owned.aliases:
-                    hint = "Only COUNT(DISTINCT unit key) is answered: it counts people."
-                    detail = "COUNT(DISTINCT ...) of anything but the unit's key is not answered here."
-                    raise GatewayError("distinct", detail, hint, call.place)
-                return self._count(call, partials.count_units(condition))
-            case AggregateKind.SUM:
-                return self._sum(call, condition)
-            case AggregateKind.AVG:
-                return self._average(call, condition)
+        if call.kind is AggregateKind.COUNT_ROWS:
+            return self._count(call, partials.count_rows(condition, rows))
+        assert call.argument is not None  # INVARIANT: every other aggregate has an argument
+        if call.kind is AggregateKind.COUNT:
+            return self._count(call, partials.count_values(call.argument, condition, rows))
+        if call.kind is AggregateKind.SUM:
+            return self._sum(call, call.argument, condition)
+        if call.kind is AggregateKind.AVG:
+            return self._average(call, call.argument, condition)
+        if call.argument.id not in self.owned.aliases:
+            hint = "Only COUNT(DISTINCT unit key) is answered: it counts people."
+            detail = "COUNT(DISTINCT ...) of anything but the unit's key is not answered here."
+            raise GatewayError("distinct", detail, hint, call.place)
+        return self._count(call, partials.count_units(condition))
 
     def _count(self, call: AggregateCall, part: Partial) -> Output:
         name = f"p{self.add(part)}"
         return Output(call.field.id, exp.column(name), INTEGER, name, "1")
 
-    def _sum(self, call: AggregateCall, condition: exp.Expr | None) -> Output:
-        assert call.argument is not None  # INVARIANT: SUM has its argument
-        value = partials.fixed_point(call.argument, call.place)
-        name = f"p{self.add(partials.total(value, call.argument, condition, self.owned.rows))}"
+    def _sum(self, call: AggregateCall, term: Term, condition: exp.Expr | None) -> Output:
+        value = partials.fixed_point(term, call.place)
+        name = f"p{self.add(partials.total(value, term, condition, self.owned.rows))}"
         type_ = call.field.term.type
         return Output(call.field.id, _times(exp.column(name), value.step, type_), type_, name, _text(value.step))
 
-    def _average(self, call: AggregateCall, condition: exp.Expr | None) -> Output:
-        assert call.argument is not None  # INVARIANT: AVG has its argument
-        term = call.argument
+    def _average(self, call: AggregateCall, term: Term, condition: exp.Expr | None) -> Output:
         value = partials.fixed_point(term, call.place)
         rows = self.owned.rows
         count = f"p{self.add(partials.count_finite(value, term, condition, rows))}"

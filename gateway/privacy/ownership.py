@@ -69,22 +69,20 @@ def ownership(plan: Plan, dataset: Dataset) -> Relation:
     Raises GatewayError `no_owner_equality`, `join_not_private`, `limit_below_measurement`, `per_owner_aggregate`,
     `aggregate_of_released`: whatever the rules do not cover.
     """
-    match plan:
-        case Scan():
-            return _public_scan(plan) if plan.table.public else _scan(plan, dataset)
-        case Filter():
-            below = ownership(plan.input, dataset)
-            return replace(below, plan=replace(plan, input=below.plan))
-        case Project():
-            return _project(plan, ownership(plan.input, dataset))
-        case Join():
-            return _join(plan, ownership(plan.left, dataset), ownership(plan.right, dataset))
-        case Sort() | Limit():
-            hint = "Use ORDER BY and LIMIT over the aggregated result."
-            detail = "ORDER BY or LIMIT below the aggregate picks among other people's rows."
-            raise GatewayError("limit_below_measurement", detail, hint, plan.place)
-        case Aggregate():
-            raise _aggregate_refused(plan, dataset)
+    if isinstance(plan, Scan):
+        return _public_scan(plan) if plan.table.public else _scan(plan, dataset)
+    if isinstance(plan, Filter):
+        below = ownership(plan.input, dataset)
+        return replace(below, plan=replace(plan, input=below.plan))
+    if isinstance(plan, Project):
+        return _project(plan, ownership(plan.input, dataset))
+    if isinstance(plan, Join):
+        return _join(plan, ownership(plan.left, dataset), ownership(plan.right, dataset))
+    if isinstance(plan, Sort | Limit):
+        hint = "Use ORDER BY and LIMIT over the aggregated result."
+        detail = "ORDER BY or LIMIT below the aggregate picks among other people's rows."
+        raise GatewayError("limit_below_measurement", detail, hint, plan.place)
+    raise _aggregate_refused(plan, dataset)
 
 
 def _aggregate_refused(plan: Aggregate, dataset: Dataset) -> GatewayError:
@@ -177,25 +175,21 @@ def _owner_type(relation: Owned) -> SqlType:
 
 def owner_field(plan: Plan) -> Field:
     """Return the field of the owner's column, from the scan that brings it in."""
-    match plan:
-        case Scan():
-            assert plan.owner is not None  # INVARIANT: asked of owned plans only
-            return plan.owner
-        case Join():
-            kept = plan.right if plan.kind is JoinKind.RIGHT or not _is_owned(plan.left) else plan.left
-            return owner_field(kept)
-        case Filter() | Project() | Sort() | Limit() | Aggregate():
-            return owner_field(plan.input)
+    if isinstance(plan, Scan):
+        assert plan.owner is not None  # INVARIANT: asked of owned plans only
+        return plan.owner
+    if isinstance(plan, Join):
+        kept = plan.right if plan.kind is JoinKind.RIGHT or not _is_owned(plan.left) else plan.left
+        return owner_field(kept)
+    return owner_field(plan.input)
 
 
 def _is_owned(plan: Plan) -> bool:
-    match plan:
-        case Scan():
-            return plan.owner is not None
-        case Join():
-            return _is_owned(plan.left) or _is_owned(plan.right)
-        case Filter() | Project() | Sort() | Limit() | Aggregate():
-            return _is_owned(plan.input)
+    if isinstance(plan, Scan):
+        return plan.owner is not None
+    if isinstance(plan, Join):
+        return _is_owned(plan.left) or _is_owned(plan.right)
+    return _is_owned(plan.input)
 
 
 def _matched(relation: Relation, ids: frozenset[str]) -> bool:
@@ -261,8 +255,7 @@ def _owned_join(plan: Join, left: Owned, right: Owned, *, left_single: bool, rig
     chains = {**left.chains, **right.chains} if plan.kind is JoinKind.INNER else dict(kept.chains)
     if plan.kind is JoinKind.INNER:
         for key in left.chains.keys() & right.chains.keys():
-            joined = any(a in left.chains[key] and b in right.chains[key] for a, b in plan.equalities)
-            chains[key] = left.chains[key] | right.chains[key] if joined else left.chains[key]
+            chains[key] = left.chains[key] | right.chains[key]  # either side's key leads to the one owner
     unique: frozenset[frozenset[str]] = frozenset()
     if right_single and plan.kind is not JoinKind.RIGHT:
         unique |= left.unique
@@ -284,7 +277,7 @@ def _owned_join(plan: Join, left: Owned, right: Owned, *, left_single: bool, rig
 def _equal(left: Owned, right: Owned) -> Term:
     """Return the owner equality that a chain key implies: written out, so that soundness does not rest on it."""
     a, b = owner_field(left.plan).term, owner_field(right.plan).term
-    if a.type != b.type or a.type.kind not in (TypeKind.INTEGER, TypeKind.TEXT, TypeKind.UUID):
-        raise AssertionError("owners of one unit have one type")  # INVARIANT: checked when the catalog is built
+    assert a.type == b.type  # INVARIANT: owners of one unit have one type (catalog)
+    assert a.type.kind in (TypeKind.INTEGER, TypeKind.TEXT, TypeKind.UUID)
     built = exp.paren(exp.EQ(this=exp.column(left.owner), expression=exp.column(right.owner)), copy=False)
     return predicate(built, a, b, nullable=False)

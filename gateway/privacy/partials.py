@@ -92,7 +92,7 @@ def _step(term: Term) -> Fraction:
 def _whole(term: Term, step: Fraction) -> exp.Expr:
     """Return round(x / step) as BIGINT; NaN and infinities become NULL; clamped before the cast, so it cannot fail."""
     assert term.range.lo is not None and term.range.hi is not None  # noqa: PT018 - INVARIANT: checked by the caller
-    if term.type is INTEGER and step == 1:
+    if term.type == INTEGER and step == 1:
         return exp.paren(term.node.copy(), copy=False)
     if term.type.kind is TypeKind.DECIMAL and step == Fraction(1, 10**term.type.scale):
         held = _held(term)

@@ -34,11 +34,9 @@ def _weight(part: Partial, bounded: Bounded, units: int) -> Fraction:
     """Return (sensitivity / declared magnitude)^2 up to factors common to all."""
     bound = max(-part.lower, part.upper)
     rows = max(bounded.declared_rows, 1)
-    match part.quantity:
-        case Quantity.UNITS:
-            magnitude = Fraction(max(units, 1))
-        case Quantity.ROWS | Quantity.VALUES:
-            magnitude = Fraction(rows)
-        case Quantity.SUM:
-            magnitude = Fraction(rows * bound, 2 * part.rows)
+    magnitude = Fraction(rows)
+    if part.quantity is Quantity.UNITS:
+        magnitude = Fraction(max(units, 1))
+    if part.quantity is Quantity.SUM:
+        magnitude = Fraction(rows * bound, 2 * part.rows)
     return (Fraction(bound) / magnitude) ** 2

@@ -44,7 +44,7 @@ MAX_DOMAIN = 10_000
 
 def one_type(node: exp.Expr, terms: list[Term]) -> list[Term]:
     """Return the terms in one common type (NULL literals take it on)."""
-    known = [t for t in terms if not (t.type is OTHER and t.domain == ())]
+    known = [t for t in terms if not (t.type == OTHER and t.domain == ())]
     if not known:
         raise mismatch(node, "Every branch is NULL.")
     type_ = known[0].type
@@ -62,7 +62,7 @@ def _common(node: exp.Expr, type_: SqlType, term: Term) -> SqlType:
         scale = max(type_.scale, term.type.scale)
         whole = max(digits_needed(ranges.type_limits(t), 0) for t in (type_, term.type))
         return decimal(whole + scale, scale) if whole + scale <= 38 else DOUBLE
-    if type_.temporal and term.type is TEXT and isinstance(term.literal, str):
+    if type_.temporal and term.type == TEXT and isinstance(term.literal, str):
         return type_
     if type_.temporal and term.type.temporal:
         return TIMESTAMP
@@ -72,9 +72,9 @@ def _common(node: exp.Expr, type_: SqlType, term: Term) -> SqlType:
 def _into(node: exp.Expr, term: Term, type_: SqlType) -> Term:
     if term.type == type_:
         return term
-    if type_.temporal and term.type is TEXT and isinstance(term.literal, str):
+    if type_.temporal and term.type == TEXT and isinstance(term.literal, str):
         return dated_literal(node, term.literal, type_)
-    domain = term.domain if not term.domain or type_ is DOUBLE else _recast(term.domain, type_)
+    domain = term.domain if not term.domain or type_ == DOUBLE else _recast(term.domain, type_)
     return replace(term, node=cast(term.node.copy(), type_), type=type_, domain=domain, origin=None)
 
 
@@ -88,7 +88,7 @@ def choose(terms: list[Term], conditions: list[Term], node: exp.Expr, *, nullabl
     """Return a term whose value is one of `terms`, of one type, chosen by `conditions`."""
     lo_hi = terms[0].range
     for term in terms[1:]:
-        lo_hi = lo_hi.join(term.range) if not (term.type is OTHER or term.domain == ()) else lo_hi
+        lo_hi = lo_hi.join(term.range) if not (term.type == OTHER or term.domain == ()) else lo_hi
     domains = [t.domain for t in terms]
     domain = None
     if all(d is not None for d in domains):
@@ -195,21 +195,21 @@ def conversion(node: exp.Cast | exp.TryCast, resolve: Resolve) -> Term:
     """Return CAST as TRY_CAST: what fails is NULL, the same for every database."""
     name, type_ = _target(node)
     term = resolve(node.this)
-    if term.type is OTHER and term.domain == ():
+    if term.type == OTHER and term.domain == ():
         return replace(term, node=cast(exp.Null(), type_), type=type_, domain=None)
-    if type_.temporal and term.type is TEXT and isinstance(term.literal, str):
+    if type_.temporal and term.type == TEXT and isinstance(term.literal, str):
         return dated_literal(node, term.literal, type_)
-    if term.type is type_ and name == str(type_):
+    if term.type == type_ and name == str(type_):
         return term
-    if type_.temporal and not (term.type.temporal or term.type is TEXT):
+    if type_.temporal and not (term.type.temporal or term.type == TEXT):
         raise mismatch(node, f"{term.type} is not cast to {type_}.")
     source = enforced(term)
     converted = exp.TryCast(this=source.node.copy(), to=data_type(name))
-    built = cast(converted, type_) if type_ is INTEGER and name != "BIGINT" else converted
+    built = cast(converted, type_) if type_ == INTEGER and name != "BIGINT" else converted
     limits = UNKNOWN
     if type_.numeric and term.type.numeric:
         limits = _rounded(source.range, type_)
-    nullable = term.nullable or not (type_ is TEXT or _always_fits(source, type_, name))
+    nullable = term.nullable or not (type_ == TEXT or _always_fits(source, type_, name))
     span = term.span if type_.temporal and term.type.temporal else None
     return Term(built, type_, nullable=nullable, range=limits, span=span, granularity=None, **merge(source))
 
@@ -228,7 +228,7 @@ def _target(node: exp.Cast | exp.TryCast) -> tuple[str, SqlType]:
 
 def _rounded(limits: Range, type_: SqlType) -> Range:
     """Return the range after rounding to the type, whichever way the engine rounds."""
-    if type_ is DOUBLE:
+    if type_ == DOUBLE:
         return Range(limits.lo and Fraction(float(limits.lo)), limits.hi and Fraction(float(limits.hi)))
     unit = Fraction(1, 10**type_.scale)
     lo = None if limits.lo is None else (limits.lo // unit) * unit
@@ -237,9 +237,9 @@ def _rounded(limits: Range, type_: SqlType) -> Range:
 
 
 def _always_fits(term: Term, type_: SqlType, name: str) -> bool:
-    if type_ is DOUBLE:
+    if type_ == DOUBLE:
         return term.type.numeric
-    if type_ is INTEGER and term.type.kind in (TypeKind.INTEGER, TypeKind.DECIMAL):
+    if type_ == INTEGER and term.type.kind in (TypeKind.INTEGER, TypeKind.DECIMAL):
         bits = {"BIGINT": 63, "INTEGER": 31, "SMALLINT": 15, "TINYINT": 7}[name]
         bound = _rounded(term.limits(), type_).magnitude()
         return bound is not None and bound < 2**bits
@@ -252,7 +252,7 @@ def _always_fits(term: Term, type_: SqlType, name: str) -> bool:
 def absolute(node: exp.Abs, resolve: Resolve) -> Term:
     term = numeric(node.this, resolve)
     bound = term.limits().magnitude()
-    if term.type is INTEGER and (bound is None or bound > BIGINT_MAX):
+    if term.type == INTEGER and (bound is None or bound > BIGINT_MAX):
         term = replace(term, node=as_double(term), type=DOUBLE)
     return replace(term, node=exp.Abs(this=term.node.copy()), range=ranges.absolute(term.range), per_unit_sum=None)
 
@@ -264,7 +264,7 @@ def rounding(node: exp.Round, resolve: Resolve) -> Term:
     count = 0 if places is None else resolve(places).literal
     if not isinstance(count, int) or not 0 <= count <= 18:
         raise mismatch(node, "ROUND takes a literal number of decimals from 0 to 18.")
-    if term.type is INTEGER:
+    if term.type == INTEGER:
         return term
     built = exp.Round(this=as_double(term), decimals=exp.Literal.number(count))
     widened = Range(
@@ -284,7 +284,7 @@ def rounding(node: exp.Round, resolve: Resolve) -> Term:
 def floor_or_ceil(node: exp.Floor | exp.Ceil, resolve: Resolve) -> Term:
     """Return FLOOR or CEIL: an integer where the range is known to fit, else DOUBLE."""
     term = numeric(node.this, resolve)
-    if term.type is INTEGER:
+    if term.type == INTEGER:
         return term
     lo, hi = term.range.lo, term.range.hi
     limits = Range(None if lo is None else Fraction(lo // 1), None if hi is None else Fraction(-(-hi // 1)))
@@ -292,7 +292,7 @@ def floor_or_ceil(node: exp.Floor | exp.Ceil, resolve: Resolve) -> Term:
     type_ = DOUBLE
     nullable = term.nullable
     if limits.lo is not None and limits.hi is not None and limits.lo > BIGINT_MIN // 2 and limits.hi < BIGINT_MAX // 2:
-        built, type_, nullable = try_cast(built, INTEGER), INTEGER, nullable or term.type is DOUBLE
+        built, type_, nullable = try_cast(built, INTEGER), INTEGER, nullable or term.type == DOUBLE
     return Term(built, type_, nullable=nullable, range=limits, granularity=Fraction(1), **merge(term))
 
 
@@ -301,7 +301,7 @@ def floor_or_ceil(node: exp.Floor | exp.Ceil, resolve: Resolve) -> Term:
 
 def _text(node: exp.Expr, resolve: Resolve) -> Term:
     term = resolve(node)
-    if term.type is not TEXT:
+    if term.type != TEXT:
         raise mismatch(node, f"Text is expected; this is {term.type}.")
     return term
 
@@ -384,7 +384,7 @@ def truncation(node: exp.TimestampTrunc | exp.DateTrunc, resolve: Resolve) -> Te
         span = (first, last)
         days = enumerate_periods(first, last, unit)
         if days is not None:
-            midnight = "T00:00:00" if term.type is TIMESTAMP else ""
+            midnight = "T00:00:00" if term.type == TIMESTAMP else ""
             domain = tuple(day.isoformat() + midnight for day in days)
     return Term(built, term.type, nullable=term.nullable, span=span, domain=domain, **merge(term))
 

@@ -73,7 +73,7 @@ def paren(node: exp.Paren, resolve: Resolve) -> Term:
 def numeric(node: exp.Expr, resolve: Resolve) -> Term:
     """Return a number with its bounds enforced. Raises `type_mismatch` for anything else."""
     term = resolve(node)
-    if term.type is OTHER and term.domain == ():
+    if term.type == OTHER and term.domain == ():
         return replace(term, node=cast(exp.Null(), DOUBLE), type=DOUBLE, domain=None)
     if not term.type.numeric:
         raise mismatch(node, f"A number is expected; this is {term.type}.")
@@ -81,7 +81,7 @@ def numeric(node: exp.Expr, resolve: Resolve) -> Term:
 
 
 def as_double(term: Term) -> exp.Expr:
-    return term.node if term.type is DOUBLE else cast(term.node.copy(), DOUBLE)
+    return term.node if term.type == DOUBLE else cast(term.node.copy(), DOUBLE)
 
 
 def digits_needed(limits: Range, scale: int) -> int:
@@ -134,7 +134,7 @@ def negation(node: exp.Neg, resolve: Resolve) -> Term:
     """Return -a; a negative literal stays a literal."""
     term = numeric(node.this, resolve)
     limits = ranges.negate(term.limits())
-    if term.type is INTEGER and (limits.hi is None or limits.hi > BIGINT_MAX):
+    if term.type == INTEGER and (limits.hi is None or limits.hi > BIGINT_MAX):
         term = replace(term, node=as_double(term), type=DOUBLE)
     domain = None
     if term.literal is not None:
@@ -149,7 +149,7 @@ def negation(node: exp.Neg, resolve: Resolve) -> Term:
 def division(node: exp.Div, resolve: Resolve) -> Term:
     """Return a / b as the buyer's dialect means it: DOUBLE, or truncated where both are integers and it says so."""
     left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if left.type is INTEGER and right.type is INTEGER and node.args.get("typed"):
+    if left.type == INTEGER and right.type == INTEGER and node.args.get("typed"):
         return _whole_quotient(left, right)
     divisor = exp.Nullif(this=as_double(right), expression=number(Fraction(0), DOUBLE))
     result = exp.paren(exp.Div(this=exp.paren(as_double(left), copy=False), expression=divisor), copy=False)
@@ -160,7 +160,7 @@ def division(node: exp.Div, resolve: Resolve) -> Term:
 
 def whole_division(node: exp.IntDiv, resolve: Resolve) -> Term:
     left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if not (left.type is INTEGER and right.type is INTEGER):
+    if not (left.type == INTEGER and right.type == INTEGER):
         raise mismatch(node, "Whole division takes two integers.")
     return _whole_quotient(left, right)
 
@@ -178,7 +178,7 @@ def _whole_quotient(left: Term, right: Term) -> Term:
 
 def modulo(node: exp.Mod, resolve: Resolve) -> Term:
     left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if not (left.type is INTEGER and right.type is INTEGER):
+    if not (left.type == INTEGER and right.type == INTEGER):
         raise mismatch(node, "% takes two integers.")
     low = left.limits().lo
     if low is None or low <= BIGINT_MIN:  # INT64_MIN % -1 overflows
@@ -213,13 +213,13 @@ def comparable(node: exp.Expr, left: Term, right: Term) -> tuple[Term, Term]:
         return tuple(
             replace(enforced(t), node=cast(t.node.copy(), stamp), type=stamp, origin=None) for t in (left, right)
         )  # type: ignore[return-value]
-    if left.type != right.type or left.type is OTHER:
+    if left.type != right.type or left.type == OTHER:
         raise mismatch(node, f"{left.type} is compared with {right.type}.")
     return left, right
 
 
 def _dated(node: exp.Expr, term: Term, other: Term) -> Term:
-    if not (other.type.temporal and term.type is TEXT and isinstance(term.literal, str)):
+    if not (other.type.temporal and term.type == TEXT and isinstance(term.literal, str)):
         return term
     return dated_literal(node, term.literal, other.type)
 
@@ -292,7 +292,7 @@ def membership(node: exp.In, resolve: Resolve) -> Term:
             exp.EQ(this=exp.paren(left.node.copy(), copy=False), expression=exp.paren(right.node, copy=False))
         )
         terms.append(right)
-    uniform = all(t.type == subject.type for t in terms) and subject.type is not OTHER
+    uniform = all(t.type == subject.type for t in terms) and subject.type != OTHER
     if uniform:
         built: exp.Expr = exp.In(
             this=exp.paren(subject.node.copy(), copy=False), expressions=[t.node.copy() for t in terms[1:]]
@@ -334,9 +334,9 @@ def connector(node: exp.Connector, resolve: Resolve) -> Term:
 def truth(node: exp.Expr, resolve: Resolve) -> Term:
     """Return a boolean term. Raises `type_mismatch`: a number is not a condition here."""
     term = resolve(node)
-    if term.type is OTHER and term.domain == ():
+    if term.type == OTHER and term.domain == ():
         return replace(term, node=cast(exp.Null(), BOOLEAN), type=BOOLEAN)
-    if term.type is not BOOLEAN:
+    if term.type != BOOLEAN:
         raise mismatch(node, f"A condition is expected; this is {term.type}.")
     return term
 
@@ -363,7 +363,7 @@ def is_test(node: exp.Is, resolve: Resolve) -> Term:
 def like(node: exp.Binary, resolve: Resolve) -> Term:
     """Return LIKE or ILIKE with a literal pattern."""
     subject, pattern = resolve(node.this), resolve(node.expression)
-    if subject.type is not TEXT or not isinstance(pattern.literal, str):
+    if subject.type != TEXT or not isinstance(pattern.literal, str):
         raise mismatch(node, "LIKE takes a text column and a literal pattern.")
     if "\\" in pattern.literal:
         hint = "Leave the backslash out; % and _ are the only signs with a meaning."

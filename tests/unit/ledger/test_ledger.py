@@ -262,7 +262,12 @@ async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger,
                 edited = text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :]
                 with pytest.raises(Exception, match="."):
                     verify({**receipt, part: edited})
-        for edit in ({"log_index": number + 1}, {"tree_size": 8}, {"inclusion_proof": []}, {"inclusion_proof": ["00" * 32]}):
+        for edit in (
+            {"log_index": number + 1},
+            {"tree_size": 8},
+            {"inclusion_proof": []},
+            {"inclusion_proof": ["00" * 32]},
+        ):
             with pytest.raises(Exception, match="."):
                 verify({**receipt, **edit})
     await refused(evidence.receipt("nothing"), "not_found")

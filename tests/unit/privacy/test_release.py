@@ -46,7 +46,9 @@ def test_without_keys_there_is_one_cell():
     measurement = public(keys=())
     noisy = release(measurement, pa.table({"p0": [7], "p1": [2]}), {})
     assert (noisy.keys, noisy.values) == (((),), ((7, 2),))
-    assert release(measurement, pa.table({"p0": pa.array([], pa.int64()), "p1": pa.array([], pa.int64())}), {}).values == ((0, 0),)
+    assert release(
+        measurement, pa.table({"p0": pa.array([], pa.int64()), "p1": pa.array([], pa.int64())}), {}
+    ).values == ((0, 0),)
 
 
 def test_a_cell_that_comes_twice_is_a_fault():
@@ -95,7 +97,14 @@ def test_private_keys_below_the_minimum_never_appear():
 
 
 def test_a_private_release_of_nothing():
-    empty = pa.table({"k0": pa.array([], pa.string()), "k1": pa.array([], pa.bool_()), "p0": pa.array([], pa.int64()), "p1": pa.array([], pa.int64())})
+    empty = pa.table(
+        {
+            "k0": pa.array([], pa.string()),
+            "k1": pa.array([], pa.bool_()),
+            "p0": pa.array([], pa.int64()),
+            "p1": pa.array([], pa.int64()),
+        }
+    )
     assert release(private(), empty, {}).keys == ()
 
 

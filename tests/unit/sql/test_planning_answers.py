@@ -1,10 +1,14 @@
 """Every query of the common list is planned, in the dialects that write it; each refusal has its code."""
 
+import pickle
+from decimal import Decimal as D
+
 import pytest
 from support.queries import ANSWERED
-from support.shop import planned
+from support.shop import SHOP, planned
 
 from gateway.errors import CODES, GatewayError
+from gateway.planning_worker import PLANNED
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -119,6 +123,64 @@ def test_refused_by_name_with_a_hint(sql):
     assert CODES[caught.value.code].status < 500
     assert caught.value.hint
     assert "secret" not in caught.value.hint
+
+
+MORE = {
+    "derived public": "SELECT k.quarter, COUNT(*) AS n FROM purchases p JOIN (SELECT day, quarter FROM calendar) k ON k.day = p.purchased_on GROUP BY 1",
+    "public join": "SELECT k.quarter, COUNT(*) AS n FROM purchases p JOIN (SELECT a.day, b.quarter FROM calendar a JOIN calendar b ON a.day = b.day) k ON k.day = p.purchased_on GROUP BY 1",
+    "public outer join": "SELECT COUNT(*) AS n FROM purchases p LEFT JOIN (SELECT a.day AS d FROM calendar a LEFT JOIN calendar b ON a.day = b.day) k ON k.d = p.purchased_on AND FALSE",
+    "chain to a derived table": "SELECT COUNT(*) AS n FROM lines l JOIN (SELECT * FROM orders) o ON o.order_id = l.order_id",
+    "derived kept side": "SELECT COUNT(*) AS n FROM (SELECT l.price, o.order_id FROM lines l JOIN orders o USING (order_id)) t JOIN orders u ON t.order_id = u.order_id",
+    "public first": "SELECT COUNT(*) AS n FROM calendar k JOIN purchases p ON k.day = p.purchased_on JOIN customers c ON c.customer_id = p.customer_id",
+    "right keeps": "SELECT c.cohort, COUNT(p.quantity) AS n FROM purchases p RIGHT JOIN customers c ON c.customer_id = p.customer_id GROUP BY 1",
+    "left keeps the single side": "SELECT c.cohort, COUNT(*) AS n FROM customers c LEFT JOIN purchases p ON c.customer_id = p.customer_id GROUP BY 1",
+    "empty domain": "SELECT cohort, COUNT(*) AS n FROM customers WHERE cohort = 'nowhere' GROUP BY cohort",
+    "key set equal": "SELECT gift, COUNT(*) AS n FROM purchases WHERE gift = TRUE GROUP BY gift",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_more_shapes_are_answered(name):
+    if name == "public outer join":  # the outer join of public tables leaves no unique key behind
+        with pytest.raises(GatewayError) as caught:
+            planned(MORE[name])
+        assert caught.value.code == "join_not_private"
+        return
+    assert planned(MORE[name]).measurements
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_dataset_from_another_process_is_planned_alike(name):
+    travelled = pickle.loads(pickle.dumps(SHOP))
+    assert planned(ANSWERED[name], dataset=travelled) == planned(ANSWERED[name])
+
+
+def test_a_plan_survives_json():
+    made = planned(ANSWERED["private_and_public_key"])
+    assert PLANNED.validate_json(PLANNED.dump_json(made)) == made
+
+
+EDGES = {
+    "SELECT NULL AS nothing, COUNT(*) AS n FROM purchases GROUP BY 1": "type_mismatch",
+    "SELECT SUM(LEAST(GREATEST(weight, -1e300), 1e300)) AS s FROM purchases": "no_bounds",
+    "SELECT COUNT(*) AS n FROM purchases p JOIN customers c USING (customer_id) JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
+    "SELECT COUNT(*) AS n FROM calendar k JOIN purchases p ON k.day = p.purchased_on JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
+    "SELECT COUNT(*) AS n FROM purchases p JOIN calendar k ON k.weekday = p.quantity": "join_not_private",
+    "SELECT COUNT(*) AS n FROM lines l JOIN orders o USING (order_id) JOIN lines m ON m.order_id = o.order_id": "join_not_private",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", EDGES)
+def test_edges_are_refused(sql):
+    with pytest.raises(GatewayError) as caught:
+        planned(sql)
+    assert caught.value.code == EDGES[sql]
+
+
+def test_an_epsilon_too_small_to_draw_from():
+    with pytest.raises(GatewayError) as caught:
+        planned("SELECT COUNT(*) AS n FROM purchases", epsilon=D("0.000001"))
+    assert caught.value.code == "bad_request"
 
 
 def test_hidden_and_absent_columns_are_refused_alike():

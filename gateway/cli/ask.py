@@ -1,0 +1,182 @@
+"""What a buyer types: query, quote, datasets, budget, receipt. Everything goes over HTTP; nothing is decided here."""
+
+import sys
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+from urllib.parse import quote as escaped
+
+import typer
+from rich.text import Text
+
+from gateway.cli.failures import reporting
+from gateway.cli.http import Client, Reply
+from gateway.cli.show import answer_table, console, cost_line, table_of
+from gateway.errors import GatewayError
+from gateway.evidence import verifier
+
+# The names do not begin with GATEWAY_: those are the server's settings, and an unknown one stops it.
+Url = Annotated[str, typer.Option(envvar="QUERY_GATEWAY_URL", help="Address of the gateway.")]
+Token = Annotated[str, typer.Option(envvar="QUERY_GATEWAY_TOKEN", help="Bearer token; @FILE reads it from a file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON as it is.")]
+Sql = Annotated[str, typer.Option(help="The SELECT to answer; - reads it from standard input.")]
+Epsilon = Annotated[str | None, typer.Option(help="Privacy loss to spend, at most the policy's max_epsilon.")]
+Dataset = Annotated[str | None, typer.Option(help="Dataset name; not needed where only one is granted.")]
+Dialect = Annotated[str, typer.Option(help="SQL dialect: duckdb, postgres, trino or spark.")]
+Purpose = Annotated[str | None, typer.Option(help="Purpose of use, as in the grant.")]
+Key = Annotated[str | None, typer.Option(help="Idempotency key: a retry with it is never charged twice.")]
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def client(url: str, token: str) -> Client:
+    """Return the HTTP client; `@FILE` in place of a token reads the file, so that no process list shows it."""
+    if token.startswith("@"):
+        try:
+            with open(token[1:], encoding="ascii") as file:  # noqa: PTH123 - a name typed by the user
+                token = file.read().strip()
+        except (OSError, UnicodeError):
+            raise GatewayError("settings_invalid", f"the token file {token[1:]} cannot be read") from None
+    return Client(url, token)
+
+
+def query(
+    sql: Sql,
+    token: Token,
+    url: Url = DEFAULT_URL,
+    dataset: Dataset = None,
+    epsilon: Epsilon = None,
+    dialect: Dialect = "duckdb",
+    purpose: Purpose = None,
+    idempotency_key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Ask one question: charged, noised, with its 95 % intervals."""
+    text = _sql(sql)
+    with reporting(text, as_json=as_json):
+        body = _body(text, dataset, epsilon, dialect, purpose)
+        reply = client(url, token).post("/v1/query", body, idempotency_key)
+        if not _printed(reply, as_json=as_json):
+            answer = reply.json()
+            out = console()
+            out.print(answer_table(answer), cost_line(answer))
+            out.print(Text(f"query {answer['query_id']}  policy {answer['versions']['policy'][:19]}", style="dim"))
+            for notice in answer.get("notices", ()):
+                out.print(Text(f"note  {notice}", style="yellow"))
+
+
+def quote(
+    sql: Sql,
+    token: Token,
+    url: Url = DEFAULT_URL,
+    dataset: Dataset = None,
+    epsilon: Epsilon = None,
+    dialect: Dialect = "duckdb",
+    purpose: Purpose = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a question would cost and how exact it would be; reads no data, costs nothing."""
+    text = _sql(sql)
+    with reporting(text, as_json=as_json):
+        reply = client(url, token).post("/v1/quote", _body(text, dataset, epsilon, dialect, purpose))
+        if not _printed(reply, as_json=as_json):
+            console().print(_tree("quote", reply.json()))
+
+
+def datasets(
+    token: Token,
+    name: Annotated[str | None, typer.Argument(help="One dataset, in full.")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """List what may be asked: tables, columns, bounds, values, prices."""
+    with reporting(as_json=as_json):
+        path = "/v1/datasets" if name is None else f"/v1/datasets/{escaped(name, safe='')}"
+        reply = client(url, token).get(path)
+        if not _printed(reply, as_json=as_json):
+            console().print(_tree(name or "datasets", reply.json()))
+
+
+def budget(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Show the limit, what is spent and what is left, for each dataset."""
+    with reporting(as_json=as_json):
+        reply = client(url, token).get("/v1/budget")
+        if not _printed(reply, as_json=as_json):
+            console().print(_tree("budget", reply.json()))
+
+
+def receipt(
+    query_id: Annotated[str, typer.Argument(help="The query_id of an answer.")],
+    token: Token,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Fetch a receipt and verify it here: leaf, inclusion proof and the checkpoint's signature."""
+    with reporting(as_json=as_json):
+        reply = client(url, token).get(f"/v1/queries/{escaped(query_id, safe='')}/receipt")
+        proof = reply.json()
+        try:
+            verifier.verify(proof)
+        except Exception as failure:  # noqa: BLE001 - whatever is wrong with it, it does not hold
+            raise GatewayError("log_corrupt", f"the receipt does not verify: {failure}") from None
+        if not _printed(reply, as_json=as_json):
+            out = console()
+            out.print(Text("the receipt verifies", style="bold green"))
+            shown = ("query_id", "log_index", "tree_size", "key_name")
+            out.print(table_of(("field", "value"), [(name, proof[name]) for name in shown if name in proof]))
+
+
+def _sql(text: str) -> str:
+    return sys.stdin.read() if text == "-" else text
+
+
+def _body(sql: str, dataset: str | None, epsilon: str | None, dialect: str, purpose: str | None) -> dict[str, object]:
+    """Return the request's body with what was given. Raises GatewayError `bad_request` for an unreadable epsilon."""
+    body: dict[str, object] = {"sql": sql, "dialect": dialect}
+    if dataset is not None:
+        body["dataset"] = dataset
+    if purpose is not None:
+        body["purpose"] = purpose
+    if epsilon is not None:
+        try:
+            number = Decimal(epsilon)
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if not number.is_finite() or number <= 0:
+            raise GatewayError("bad_request", f"epsilon '{epsilon}' is not a number above 0", "write --epsilon 0.2")
+        body["epsilon"] = float(number)
+    return body
+
+
+def _printed(reply: Reply, *, as_json: bool) -> bool:
+    """Write the body as it came, if that is wanted."""
+    if as_json:
+        sys.stdout.buffer.write(reply.body.rstrip(b"\n") + b"\n")
+        sys.stdout.flush()
+    return as_json
+
+
+def _tree(name: str, value: Any) -> Any:
+    """Return any JSON value as a tree: datasets, budgets and quotes grow members over time and all of them show."""
+    from rich.tree import Tree  # noqa: PLC0415 - used by three commands of many
+
+    root = Tree(Text(name, style="bold"))
+
+    def grow(node: Any, label: str, item: Any) -> None:
+        match item:
+            case dict():
+                branch = node.add(Text(str(item.get("name", label)) if label.isdigit() else label, style="bold"))
+                for key, inner in item.items():
+                    grow(branch, str(key), inner)
+            case list() if any(isinstance(inner, dict | list) for inner in item):
+                branch = node.add(Text(label, style="bold"))
+                for number, inner in enumerate(item):
+                    grow(branch, str(number), inner)
+            case list():
+                node.add(Text(f"{label}: {', '.join(map(str, item))}"))
+            case _:
+                node.add(Text(f"{label}: {item}"))
+
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        grow(root, str(key), inner)
+    return root

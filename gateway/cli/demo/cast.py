@@ -1,0 +1,43 @@
+"""Who plays in the demo: two buyers of two organisations, a billing clerk, and the tokens they hold."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli.http import Client
+from gateway.cli.world import SystemClock, SystemRandomness
+from gateway.identity.development import DevelopmentKey
+
+TTL_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The callers of the demo at one address."""
+
+    buyer: Client
+    second_buyer: Client
+    billing: Client
+
+
+def issue(state: Path, subject: str, organisation: str, role: str, ttl_s: int = TTL_S) -> str:
+    """Return a token of the embedded development key for one member of the cast."""
+    key = DevelopmentKey.open(state, SystemRandomness())
+    buyer = role == "buyer"
+    return key.issue(
+        subject,
+        organisation,
+        (role,),
+        "market-research" if buyer else None,
+        "SG" if buyer else None,
+        ttl_s,
+        SystemClock().now(),
+    )
+
+
+def assemble(url: str, state: Path) -> Cast:
+    """Return the cast with fresh tokens."""
+    return Cast(
+        buyer=Client(url, issue(state, "ana", "widget-analytics", "buyer")),
+        second_buyer=Client(url, issue(state, "ben", "harbour-institute", "buyer")),
+        billing=Client(url, issue(state, "bill", "exchange", "billing")),
+    )

@@ -1,0 +1,73 @@
+"""What a provider types: serve, token, dataset refresh. The parts that do the work live behind app.py."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.durations import seconds
+from gateway.cli.failures import reporting
+from gateway.cli.world import SystemClock, SystemRandomness
+from gateway.errors import GatewayError
+from gateway.identity.development import DevelopmentKey
+from gateway.settings import from_environment
+
+State = Annotated[Path, typer.Option(help="Folder of the store, the log and the development keys.")]
+Policies = Annotated[Path, typer.Option(help="Folder of the policy files.")]
+
+dataset_app = typer.Typer(no_args_is_help=True, help="A dataset's life: declare that its data changed.")
+
+
+def serve(
+    policies: Policies = Path("policies"),
+    state: State = Path("state"),
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.  [default: 8080]")] = None,
+) -> None:
+    """Run the gateway until SIGTERM, which drains it."""
+    from gateway.app import run  # noqa: PLC0415 - loads the whole server, which the other commands do not need
+
+    overrides: dict[str, object] = {"policies": policies, "state": state}
+    if host is not None:
+        overrides["host"] = host
+    if port is not None:
+        overrides["port"] = port
+    with reporting():
+        raise typer.Exit(run(from_environment(overrides)))
+
+
+def token(
+    subject: Annotated[str, typer.Option(help="Who the token is for.")],
+    organisation: Annotated[str, typer.Option(help="The organisation they act for.")],
+    role: Annotated[list[str], typer.Option(help="A role; may be repeated.")],
+    state: State = Path("state"),
+    purpose: Annotated[str | None, typer.Option(help="Purpose of use.")] = None,
+    jurisdiction: Annotated[str | None, typer.Option(help="Where the caller is, for instance SG.")] = None,
+    ttl: Annotated[str, typer.Option(help="How long it holds: 90s, 15m, 1h, 1d.")] = "1h",
+) -> None:
+    """Print a token signed by the embedded development key; refused where an outside issuer is configured."""
+    with reporting():
+        settings = from_environment({"state": state})
+        if settings.issuer is not None:
+            raise GatewayError(
+                "settings_invalid",
+                "an outside issuer is configured, so this gateway signs no tokens",
+                f"ask {settings.issuer} for a token, or unset GATEWAY_ISSUER",
+            )
+        key = DevelopmentKey.open(state, SystemRandomness())
+        typer.echo(
+            key.issue(subject, organisation, tuple(role), purpose, jurisdiction, seconds(ttl), SystemClock().now())
+        )
+
+
+@dataset_app.command("refresh")
+def refresh(
+    name: Annotated[str, typer.Argument(help="The dataset's name in its policy.")],
+    policies: Policies = Path("policies"),
+    state: State = Path("state"),
+) -> None:
+    """Declare that the data behind a dataset changed; prints the new data version. Restores no budget."""
+    from gateway.app import refresh as declare  # noqa: PLC0415 - loads the whole server
+
+    with reporting():
+        typer.echo(declare(from_environment({"policies": policies, "state": state}), name))

@@ -1,0 +1,187 @@
+"""Concurrency, crashes, reloads and data files: what must hold when things go wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from conftest import POLICY
+
+COUNT = "SELECT COUNT(*) AS n FROM purchases"
+
+
+def test_fifty_identical_requests_are_one_charge(own):
+    gateway = own()
+    token = gateway.token()
+    body = json.dumps({"sql": COUNT}).encode()
+    calls = [lambda: gateway.call("POST", "/v1/query", raw=body, token=token, headers={"Idempotency-Key": "k"})] * 50
+    results = gateway.together(calls)
+    assert {status for status, _ in results} == {200}
+    assert len({reply for _, reply in results}) == 1
+    assert abs(gateway.spent() - 0.02) < 1e-9
+    assert [e["type"] for e in gateway.events()] == ["gateway.query.charged"]
+    status, problem = gateway.ask(COUNT + " WHERE quantity > 1", key="k")
+    assert (status, problem["code"]) == (409, "idempotency_conflict")
+
+
+def test_sixty_four_queries_on_a_budget_for_ten(own):
+    # per_buyer allows ten queries of epsilon 0.2 (rho 0.02), not eleven
+    gateway = own(POLICY.replace("  per_query:", "  per_buyer: {epsilon: 3.3}\n  per_query:"))
+    from decimal import Decimal as D
+
+    from gateway.privacy.accounting import limits
+
+    limit = limits(D("3.3"), D("1e-6"))[0]
+    allowed = limit // 20_000_000_000
+    assert allowed == 10, limit
+    token = gateway.token()
+    calls = [
+        (lambda n=n: gateway.ask(f"SELECT COUNT(*) AS n FROM purchases WHERE quantity > {n}", token=token, epsilon=0.2))
+        for n in range(64)
+    ]
+    results = gateway.together(calls)
+    assert sorted({status for status, _ in results}) == [200, 403]
+    assert sum(status == 200 for status, _ in results) == 10
+    assert {r["code"] for s, r in results if s == 403} == {"budget_exhausted"}
+    assert sum(e["type"] == "gateway.query.charged" for e in gateway.events()) == 10
+    assert gateway.spent() * 1e12 <= limit
+
+
+def test_kill_between_charge_and_answer(own):
+    gateway = own(GATEWAY_LEASE_S="1")
+    token = gateway.token()
+    # an engine that is stopped holds the query between its charge and its answer
+    pids = [int(p) for p in subprocess.check_output(["pgrep", "-P", str(gateway.process.pid)]).split()]
+    engines = [p for p in pids if _rss(p)]
+    import threading
+
+    asked = []
+    heavy = "SELECT quantity, COUNT(*) AS n FROM purchases GROUP BY quantity"
+    thread = threading.Thread(target=lambda: asked.append(_try(gateway, heavy, token)))
+    _ = engines
+    thread.start()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not _charged(gateway):
+        time.sleep(0.002)
+    gateway.kill()
+    thread.join(timeout=30)
+    gateway.start()
+    spent = gateway.spent()
+    assert abs(spent - 0.02) < 1e-9, "the charge stands"
+    status, answer = gateway.ask(heavy, key="crash", token=token)
+    assert status == 200, answer
+    assert abs(gateway.spent() - 0.02) < 1e-9, "redone or recalled under the same charge"
+    again = gateway.ask(heavy, key="crash", token=token)[1]
+    assert again == answer
+    assert [e["type"] for e in gateway.events() if "charged" in e["type"]] == ["gateway.query.charged"]
+
+
+def _rss(pid):
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _try(gateway, sql, token):
+    try:
+        return gateway.ask(sql, key="crash", token=token)
+    except Exception as error:
+        return error
+
+
+def _charged(gateway):
+    import sqlite3
+
+    connection = sqlite3.connect(gateway.state / "gateway.sqlite3", timeout=5)
+    try:
+        return connection.execute("SELECT COUNT(*) FROM queries").fetchone()[0] > 0
+    finally:
+        connection.close()
+
+
+def test_a_policy_is_reloaded_by_sighup_and_a_bad_one_changes_nothing(own):
+    gateway = own()
+    assert gateway.ask(COUNT, epsilon=1.5)[0] == 200
+    path = gateway.policies / "shop.yaml"
+    path.write_text(POLICY.replace("max_epsilon: 2", "max_epsilon: 1"))
+    gateway.process.send_signal(signal.SIGHUP)
+    assert _eventually(lambda: gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large")
+    path.write_text("dataset: [broken")
+    gateway.process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert gateway.ask(COUNT, epsilon=0.9)[0] == 200
+
+
+def _eventually(check, seconds=10):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_new_data_waits_for_its_declaration(own):
+    gateway = own()
+    first = gateway.ask(COUNT)[1]
+    spent = gateway.spent()
+    draft = gateway.folder / "draft.duckdb"
+    gateway.make_data(seed=9, units=100, path=draft)
+    os.replace(draft, gateway.data)
+    status, problem = gateway.ask(COUNT + " WHERE quantity > 2")
+    assert (status, problem["code"]) == (503, "refresh_needed")
+    assert gateway.spent() == spent, "nothing was charged"
+    command = [
+        sys.executable,
+        "-m",
+        "gateway",
+        "dataset",
+        "refresh",
+        "shop",
+        "--policies",
+        str(gateway.policies),
+        "--state",
+        str(gateway.state),
+    ]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.startswith(
+        "shop is at data version"
+    )
+    status, answer = gateway.ask(COUNT)
+    assert status == 200
+    assert not answer["privacy"]["stored"], "a new data version is a new question"
+    assert answer["versions"]["data"] != first["versions"]["data"]
+    assert gateway.spent() > spent, "a refresh restores no budget"
+
+
+def test_a_writer_on_the_file_is_a_clear_error_without_a_charge(own):
+    gateway = own()
+    gateway.stop()
+    hold = f"import duckdb, sys; c = duckdb.connect({str(gateway.data)!r}); print('held', flush=True); sys.stdin.read()"
+    writer = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        writer.stdout.readline()
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--policies",
+            str(gateway.policies),
+            "--state",
+            str(gateway.state),
+            "--port",
+            "0",
+        ]
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 5
+        assert "engine_unavailable" in refused.stderr
+    finally:
+        writer.stdin.close()
+        writer.wait(timeout=20)
+        writer.stdout.close()
+    gateway.start()
+    assert gateway.ask(COUNT)[0] == 200

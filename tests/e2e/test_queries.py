@@ -1,0 +1,126 @@
+"""Questions, refusals, repeats and documents over real HTTP."""
+
+import json
+
+from gateway.evidence.verifier import verify
+
+COUNT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
+
+
+def test_an_answer_has_all_its_parts(gateway):
+    status, answer = gateway.ask(COUNT)
+    assert status == 200, answer
+    assert answer["state"] == "FINISHED"
+    assert [row[0] for row in answer["rows"]] == ["1997-01", "1997-02", "1997-03"]
+    for row, (low, high) in zip(answer["rows"], answer["intervals"]["columns"]["n"], strict=True):
+        assert low <= row[1] <= high
+    assert answer["privacy"]["rho"] == 0.02
+    assert answer["price"] == {**answer["price"], "amount": "4.50", "currency": "CNY", "plan": "standard"}
+    status, body = gateway.call("GET", f"/v1/queries/{answer['query_id']}/receipt")
+    receipt = json.loads(body)
+    assert verify(receipt).leaf["amount"] == "4.50"
+    assert receipt["log_index"] == answer["receipt"]["log_index"]
+    status, body = gateway.call("GET", f"/v1/queries/{answer['query_id']}")
+    assert json.loads(body)["answer"] == answer
+
+
+def test_a_repeat_is_the_same_and_free(gateway):
+    _, first = gateway.ask("SELECT COUNT(*) AS n FROM purchases")
+    before = gateway.spent()
+    status, again = gateway.ask("select count(*) as N from purchases")
+    assert status == 200
+    assert again["rows"] == first["rows"]
+    assert again["privacy"]["stored"]
+    assert again["price"]["amount"] == "0"
+    assert gateway.spent() == before
+
+
+def test_a_quote_is_the_bill(gateway):
+    sql = "SELECT SUM(amount) AS s FROM purchases"
+    _, body = gateway.call("POST", "/v1/quote", {"sql": sql, "epsilon": 0.3})
+    quote = json.loads(body)
+    before = gateway.spent()
+    _, answer = gateway.ask(sql, epsilon=0.3)
+    assert quote["price"] == answer["price"]
+    assert quote["privacy"]["rho"] == answer["privacy"]["rho"]
+    assert abs(gateway.spent() - before - quote["privacy"]["rho"]) < 1e-9
+
+
+def test_refusals_are_free_metered_and_placed(gateway):
+    before = gateway.spent()
+    status, problem = gateway.ask("SELECT COUNT(*) AS n\nFROM purchases\nWHERE amount > 3")
+    assert (status, problem["code"]) == (403, "column_use")
+    assert problem["position"] == {"line": 3, "column": 7}
+    assert problem["hint"]
+    assert gateway.spent() == before
+    last = gateway.events()[-1]
+    assert last["type"] == "gateway.query.refused"
+    assert last["data"]["reason"] == "column_use"
+
+
+def test_what_fails_is_null(gateway):
+    for where in ("1/(quantity-2) > 0", "CAST(basket AS INT) > 3"):
+        status, answer = gateway.ask(f"SELECT COUNT(*) AS n FROM purchases WHERE {where}")
+        assert status == 200, answer
+
+
+def test_billing_reads_no_engine_cost(gateway):
+    gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE quantity > 1")
+    kinds = {e["type"] for e in gateway.events("billing")}
+    assert "gateway.query.charged" in kinds
+    assert "gateway.query.measured" not in kinds
+    assert "gateway.query.measured" in {e["type"] for e in gateway.events("provider")}
+    status, body = gateway.call("GET", "/v1/meter/events")
+    assert (status, json.loads(body)["code"]) == (403, "forbidden")
+
+
+def test_strangers_see_nothing(gateway):
+    stranger = gateway.token("eve", "elsewhere")
+    codes = []
+    for name in ("shop", "absent"):
+        status, body = gateway.call("POST", "/v1/query", {"sql": COUNT, "dataset": name}, token=stranger)
+        codes.append((status, json.loads(body)["detail"].replace(name, "")))
+    assert codes[0] == codes[1]
+    assert json.loads(gateway.call("GET", "/v1/datasets", token=stranger)[1]) == {"datasets": []}
+    _, mine = gateway.ask(COUNT)
+    assert gateway.call("GET", f"/v1/queries/{mine['query_id']}/receipt", token=stranger)[0] == 404
+
+
+def test_bad_bodies_are_400s(gateway):
+    bodies = [b"", b"[]", b"{", b'{"sql": 1}', b'{"sql": "a", "sql": "b"}', b'{"sql": "SELECT NaN", "epsilon": NaN}',
+              b'{"sql": "\\ud800"}', b'{"sql": "a\\u0000"}', b'{"sql": "SELECT\\u00a01"}', b'{"unknown": 1, "sql": "x"}',
+              b'{"sql": "x", "epsilon": 0}', b'{"sql": "x", "epsilon": 1e999999}', b'{"sql": "x", "accuracy": {"relative": 1}}',
+              b"[" * 100_000, b'{"sql": "x", "row_limit": 0}', b'{"sql": "x", "dialect": "oracle"}', '{"sql": "é'.encode("latin-1")]  # fmt: skip
+    for body in bodies:
+        status, reply = gateway.call("POST", "/v1/query", raw=body)
+        assert 400 <= status < 500, (body[:40], reply)
+        assert json.loads(reply)["code"]
+    assert gateway.call("POST", "/v1/query", raw=b'{"sql": "' + b"x" * 300_000 + b'"}')[0] == 413
+    assert gateway.call("POST", "/v1/query", {"sql": COUNT}, headers={"Content-Encoding": "gzip"})[0] == 415
+    assert gateway.call("DELETE", "/v1/query")[0] == 405
+    assert gateway.call("GET", "/nowhere")[0] == 404
+
+
+def test_tokens_that_do_not_hold(gateway):
+    good = gateway.token()
+    head, claims, signature = good.split(".")
+    for bad in (
+        "",
+        "x",
+        good + "=",
+        f"{head}.{claims}.",
+        f"{head}.{claims}.{signature[:-1]}",
+        f"{claims}.{claims}.{signature}",
+    ):
+        status, body = gateway.call("GET", "/v1/budget", token=bad or " ")
+        assert (status, json.loads(body)["code"]) == (401, "unauthenticated")
+
+
+def test_documents(gateway):
+    described = json.loads(gateway.call("GET", "/v1/datasets/shop")[1])
+    names = {c["name"] for t in described["tables"] for c in t["columns"]}
+    assert "quantity" in names
+    assert "secret" not in names
+    assert gateway.call("GET", "/healthz")[0] == 200
+    assert gateway.call("GET", "/readyz")[0] == 200
+    assert b"gateway\n" in gateway.call("GET", "/v1/log/checkpoint")[1]
