@@ -1,8 +1,11 @@
 """`python -m gateway` and the `gateway` command."""
 
-from gateway.cli.main import main
+from gateway.cli.main import app
 
-__all__ = ["main"]
+
+def main() -> None:
+    app(prog_name="gateway")
+
 
 if __name__ == "__main__":
     main()

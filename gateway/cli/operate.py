@@ -55,9 +55,7 @@ def token(
                 f"ask {settings.issuer} for a token, or unset GATEWAY_ISSUER",
             )
         key = DevelopmentKey.open(state, SystemRandomness())
-        typer.echo(
-            key.issue(subject, organisation, tuple(role), purpose, jurisdiction, seconds(ttl), SystemClock().now())
-        )
+        typer.echo(key.issue(subject, organisation, role, purpose, jurisdiction, seconds(ttl), SystemClock().now()))
 
 
 @dataset_app.command("refresh")

@@ -1,6 +1,7 @@
 """The embedded development key: lets a fresh gateway issue and check its own tokens, where no issuer is set."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -48,7 +49,7 @@ class DevelopmentKey:
         self,
         subject: str,
         organisation: str,
-        roles: list[str],
+        roles: Sequence[str],
         purpose: str | None,
         jurisdiction: str | None,
         ttl_s: int,
@@ -62,7 +63,7 @@ class DevelopmentKey:
             "aud": audience,
             "sub": subject,
             "org": organisation,
-            "roles": roles,
+            "roles": list(roles),
             "iat": at,
             "exp": at + ttl_s,
         }

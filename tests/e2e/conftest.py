@@ -32,7 +32,7 @@ tables:
     rows: 300
     unique: [[customer_id]]
     columns:
-      cohort: {use: [group, filter], values: ["1997-01", "1997-02", "1997-03"]}
+      cohort: {use: [group, filter], values: ["1997-01", "1997-02", "1997-03"], nullable: false}
   purchases:
     rows: 1000
     unit_path: {customer_id: customers.customer_id}

@@ -42,5 +42,7 @@ ANSWERED: dict[str, str] = {
     "rounded_key": "SELECT CAST(ROUND(LEAST(GREATEST(weight, -2), 8)) AS BIGINT) AS w, COUNT(*) AS n FROM purchases GROUP BY 1",
     "product": "SELECT SUM(quantity * amount) AS s FROM purchases",
     "text_functions": "SELECT upper(substr(basket, 1, 1)) AS initial, COUNT(*) AS n FROM purchases GROUP BY 1",
+    "public_key_of_the_owner": "SELECT h.label, COUNT(*) AS n FROM customers c JOIN cohorts h ON h.cohort = c.cohort GROUP BY h.label",
+    "customers_first": "SELECT c.cohort, COUNT(*) AS n FROM customers c JOIN purchases p ON c.customer_id = p.customer_id AND p.quantity > 3 GROUP BY 1",
     "like": "SELECT COUNT(*) AS n FROM purchases WHERE basket LIKE 's%' OR basket ILIKE '%RGE'",
 }

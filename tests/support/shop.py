@@ -43,7 +43,7 @@ CUSTOMERS = Table(
     "customers",
     public=False,
     rows=25_000,
-    columns=(key("customer_id"), column("cohort", TEXT, (G, F), values=("1997-01", "1997-02", "1997-03"))),
+    columns=(key("customer_id"), column("cohort", TEXT, (G, F, J), values=("1997-01", "1997-02", "1997-03"))),
     unique=(("customer_id",),),
     owner="customer_id",
 )
@@ -89,6 +89,16 @@ CALENDAR = Table(
         column("weekday", INTEGER, (G, F, A, J), public_values=(1, 2, 3, 4, 5, 6, 7)),
     ),
     unique=(("day",),),
+)
+COHORTS = Table(
+    "cohorts",
+    public=True,
+    rows=3,
+    columns=(
+        column("cohort", TEXT, (G, F, A, J), public_values=("1997-01", "1997-02", "1997-03")),
+        column("label", TEXT, (G, F, A, J), public_values=("first", "second", "third")),
+    ),
+    unique=(("cohort",),),
 )
 ORDERS = Table(
     "orders",
@@ -156,7 +166,7 @@ SHOP = Dataset(
         min_units=10,
         max_cells=10_000,
     ),
-    tables=(CUSTOMERS, PURCHASES, CALENDAR, ORDERS, LINES),
+    tables=(CUSTOMERS, PURCHASES, CALENDAR, COHORTS, ORDERS, LINES),
     grants=(GRANT,),
     prices=(PLAN,),
     policy_version="sha256:policy",
@@ -196,6 +206,8 @@ CREATE TABLE purchases(customer_id INTEGER, purchased_on DATE, quantity INTEGER,
 CREATE TABLE calendar(day DATE PRIMARY KEY, quarter VARCHAR, weekday INTEGER);
 CREATE TABLE orders(order_id INTEGER PRIMARY KEY, customer_id INTEGER, status VARCHAR);
 CREATE TABLE lines(order_id INTEGER, price DECIMAL(12,2), discount DOUBLE, flag BOOLEAN);
+CREATE TABLE cohorts(cohort VARCHAR PRIMARY KEY, label VARCHAR);
+INSERT INTO cohorts VALUES ('1997-01', 'first'), ('1997-02', 'second'), ('1997-03', 'third');
 INSERT INTO calendar SELECT CAST(d AS DATE), year(d) || '-Q' || quarter(d), isodow(d)
     FROM range(TIMESTAMP '1997-01-01', TIMESTAMP '1998-07-01', INTERVAL 1 DAY) t(d);
 """

@@ -1,4 +1,4 @@
-"""What the demo expects of itself: each expectation is printed where it is met or missed, and one miss fails the run."""
+"""What the demo expects of each step: said aloud, counted, and decisive for its exit code."""
 
 from dataclasses import dataclass, field
 

@@ -161,8 +161,10 @@ def test_a_plan_survives_json():
 
 
 EDGES = {
+    "SELECT COUNT(*) AS n FROM purchases p JOIN customers c USING (customer_id) JOIN calendar k ON k.day = p.purchased_on JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
+    "SELECT COUNT(*) AS n FROM (SELECT * FROM purchases) p JOIN customers c USING (customer_id) JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
     "SELECT NULL AS nothing, COUNT(*) AS n FROM purchases GROUP BY 1": "type_mismatch",
-    "SELECT SUM(LEAST(GREATEST(weight, -1e300), 1e300)) AS s FROM purchases": "no_bounds",
+    "SELECT SUM(price * price * price * price) AS s FROM lines": "no_bounds",
     "SELECT COUNT(*) AS n FROM purchases p JOIN customers c USING (customer_id) JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
     "SELECT COUNT(*) AS n FROM calendar k JOIN purchases p ON k.day = p.purchased_on JOIN orders o ON o.order_id = p.quantity": "no_owner_equality",
     "SELECT COUNT(*) AS n FROM purchases p JOIN calendar k ON k.weekday = p.quantity": "join_not_private",
