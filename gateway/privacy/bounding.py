@@ -13,6 +13,7 @@ from gateway.privacy import partials
 from gateway.privacy.measurement import Key
 from gateway.privacy.ownership import Owned, key_columns
 from gateway.privacy.partials import Partial
+from gateway.sql.functions import within_years
 from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Plan
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term, cast, number
@@ -116,6 +117,8 @@ def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:
     if term.type.kind in (TypeKind.OTHER, TypeKind.UUID):
         detail = f"{term.type} cannot be a group key."
         raise GatewayError("type_mismatch", detail, "CAST it to VARCHAR.", term.place)
+    if term.type.temporal and term.span is None and term.domain is None:
+        term = within_years(term)  # a date that cannot be printed would fail after the charge
     domain = key_domain(term)
     public: tuple[Cell, ...] | None = None
     if domain is not None:

@@ -362,6 +362,11 @@ def _dated(node: exp.Expr, resolve: Resolve) -> Term:
     term = resolve(node.this if isinstance(node, exp.TsOrDsToDate) else node)
     if not term.type.temporal:
         raise mismatch(node, f"A date is expected; this is {term.type}.")
+    return within_years(term)
+
+
+def within_years(term: Term) -> Term:
+    """Return a date or timestamp with its bounds enforced; without any, outside the years 1 to 9999 it is NULL."""
     if term.span is not None:
         return enforced(term)
     lo, hi = (cast(exp.Literal.string(end.isoformat()), term.type) for end in _SAFE_SPAN)

@@ -26,7 +26,7 @@ def issue(state: Path, subject: str, organisation: str, role: str, ttl_s: int = 
     return key.issue(
         subject,
         organisation,
-        (role,),
+        [role],
         "market-research" if buyer else None,
         "SG" if buyer else None,
         ttl_s,

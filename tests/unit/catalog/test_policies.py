@@ -1,0 +1,163 @@
+"""Policies: the worked example is well formed; every mistake is named with its path, line and fix."""
+
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+from gateway.catalog.build import build, check_together, sql_type
+from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
+from gateway.catalog.load import PolicyErrors, parse, policy_version
+from gateway.catalog.model import DataClass, Use
+from gateway.catalog.types import OTHER, decimal
+from gateway.cli.policy import schema_text, warnings
+from gateway.errors import GatewayError
+
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "policies" / "cdnow.yaml").read_text(encoding="utf-8")
+
+
+def table(name, *columns, kind="table"):
+    return EngineTable(name, kind, tuple(EngineColumn(*c) for c in columns), ())
+
+
+FOUND = Inspection(
+    "1:2:3",
+    (
+        table("customers", ("customer_id", "BIGINT", False), ("cohort", "VARCHAR", False)),
+        table(
+            "purchases", ("purchase_id", "BIGINT", False), ("customer_id", "BIGINT", False), ("purchased_on", "DATE", False),
+            ("quantity", "INTEGER", False), ("basket", "VARCHAR", True), ("amount", "DECIMAL(10,2)", False),
+        ),
+        table("calendar", ("day", "DATE", False), ("month", "VARCHAR", False)),
+    ),
+    (("calendar", "month", ("1997-01", "1997-02")), ("calendar", "day", None)),
+    (),
+)  # fmt: skip
+
+
+def made(text=TEXT, found=FOUND):
+    return build(parse(text, "cdnow.yaml"), found, data_version="v1", base=Path("/data"))
+
+
+def test_the_worked_example():
+    dataset = made()
+    purchases = dataset.table("Purchases")
+    assert purchases.owner == "customer_id"
+    assert purchases.column("purchase_id") is None, "what is not written does not exist"
+    assert purchases.column("customer_id").data_class is DataClass.CORE
+    amount = purchases.column("amount")
+    assert (amount.bounds, amount.granularity, amount.type) == ((D(0), D(500)), D("0.01"), decimal(10, 2))
+    assert purchases.column("basket").nullable
+    assert dataset.table("calendar").column("month").public_values == ("1997-01", "1997-02")
+    assert dataset.table("calendar").column("day").use == frozenset(Use)
+    assert dataset.privacy.account == "acme-retail/customers.customer_id"
+    assert (dataset.grants[0].rate_count, dataset.grants[0].rate_seconds) == (60, 60)
+    assert dataset.privacy.budget.delta == D("1e-6")
+    assert order(parse(TEXT, "x")).unique == (("customers", ("customer_id",)), ("calendar", ("day",)))
+    assert warnings(dataset) == []
+
+
+def test_a_broken_fact_suspends():
+    broken = Inspection(FOUND.stamp, FOUND.tables, FOUND.distinct, ("customers.unique[customer_id]",))
+    assert "customers.unique" in made(found=broken).suspended
+
+
+def test_the_version_is_of_the_content():
+    assert policy_version(parse(TEXT, "a")) == policy_version(parse(TEXT + "\n# a comment\n", "b"))
+    assert policy_version(parse(TEXT, "a")) != policy_version(parse(TEXT.replace("epsilon: 10,", "epsilon: 9,"), "a"))
+
+
+MISTAKES = {
+    "unknown key": ("  min_units: 10", "  min_unit: 10", "privacy.min_unit", "min_units"),
+    "reserved key": ("  min_units: 10", "  time_quantum: 10", "privacy.time_quantum", "not served"),
+    "a word for a number": ("    rows: 25_000", "    rows: many", "tables.customers.rows", ""),
+    "missing key": ("  legal_basis: contract\n", "", "compliance", "legal_basis"),
+    "not YAML": ("dataset: cdnow", "dataset: [cdnow", "file", ""),
+    "twice the same key": ("dataset: cdnow", "dataset: cdnow\ndataset: other", "file", ""),
+    "no such column": ("      basket:", "      baskets:", "tables.purchases.columns.baskets", "no such column"),
+    "no such table": ("  calendar:", "  calender:", "tables.calender", "no such table"),
+    "bounds upside down": ("bounds: [0, 50]", "bounds: [50, 0]", "quantity.bounds", "above"),
+    "bounds of text": ("{class: general, use: [group]}", "{use: [group], bounds: [1, 2]}", "basket.bounds", ""),
+    "values of another type": ('"1997-01", "1997-02"', '1, "1997-02"', "cohort.values", "Quote"),
+    "a value twice": ('"1997-01", "1997-02"', '"1997-02", "1997-02"', "cohort.values", "twice"),
+    "a key with a use": ("customer_id: {class: core}", "customer_id: {class: core, use: [group]}", "customer_id.use", ""),
+    "important as a key": ("{class: important, use: [aggregate]", "{class: important, use: [group]", "amount.use", "group"),
+    "a path to nowhere": ("customers.customer_id}", "customers.cohort}", "unit_path", "unit"),
+    "no path": ("    unit_path: {customer_id: customers.customer_id}\n", "", "tables.purchases", "unit_path"),
+    "the unit made public": ("  customers:\n", "  customers:\n    public: true\n", "tables.customers", "public"),
+    "a plan that is not there": ("price_plan: academic", "price_plan: gold", "grants.1.price_plan", "gold"),
+    "shares that do not sum": ("exchange: 0.10, labeller", "exchange: 0.20, labeller", "income_split", "sum"),
+    "a query nobody can pay": ("max_epsilon: 0.4", "max_epsilon: 4", "max_epsilon", "pay"),
+    "a default above the maximum": ("default_epsilon: 0.25", "default_epsilon: 0.5", "default_epsilon", "maximum"),
+    "no delta": ("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}", "privacy.budget.delta", "delta"),
+    "dates turned round": ("valid: [2026-01-01, 2035-12-31]\n    uses: 100\n", "valid: [2036-01-01, 2035-12-31]\n    uses: 100\n", "grants.1.valid", "before"),
+    "an unknown use": ("use: [aggregate]", "use: [agregate]", "amount.use", ""),
+    "an anchor": ("title: Online", "title: &t Online", "file", "anchors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named(name):
+    good, bad, path, word = MISTAKES[name]
+    assert good in TEXT
+    with pytest.raises(PolicyErrors) as caught:
+        made(TEXT.replace(good, bad, 1))
+    text = caught.value.detail
+    assert path in text
+    assert word in text
+    assert all(problem.fix for problem in caught.value.problems)
+
+
+def test_a_line_is_told_where_the_text_has_one():
+    with pytest.raises(PolicyErrors) as caught:
+        parse(TEXT.replace("  min_units: 10", "  min_unit: 10"), "cdnow.yaml")
+    (problem,) = [p for p in caught.value.problems if p.path == "privacy.min_unit"]
+    assert TEXT.splitlines()[problem.line - 1].startswith("  min_units")
+
+
+def test_a_view_is_refused():
+    view = (table("calendar", ("day", "DATE", False), kind="view"), *FOUND.tables[:2])
+    with pytest.raises(PolicyErrors) as caught:
+        made(found=Inspection("s", view, (), ()))
+    assert "view" in caught.value.detail
+
+
+def test_two_policies_over_the_same_people_name_their_account():
+    first = made()
+    second = made(TEXT.replace("dataset: cdnow", "dataset: again"))
+    with pytest.raises(GatewayError) as caught:
+        check_together((first, second))
+    assert caught.value.code == "policy_invalid"
+    shared = [
+        made(
+            TEXT.replace("dataset: cdnow", f"dataset: {n}").replace(
+                "privacy:\n", "privacy:\n  account: acme-people\n", 1
+            )
+        )
+        for n in ("a", "b")
+    ]
+    check_together(shared)
+    other = made(
+        TEXT.replace("privacy:\n", "privacy:\n  account: acme-people\n", 1).replace("epsilon: 10,", "epsilon: 9,")
+    )
+    with pytest.raises(GatewayError):
+        check_together((shared[0], other))
+
+
+def test_types_of_the_engine():
+    assert sql_type("DECIMAL(18,3)") == decimal(18, 3)
+    assert sql_type("HUGEINT") == sql_type("INTEGER[]") == OTHER
+
+
+def test_the_schema_is_up_to_date():
+    assert (ROOT / "policies" / "schema.json").read_text(encoding="utf-8") == schema_text(), (
+        "run: gateway policy schema"
+    )
+
+
+def test_every_error_code_is_documented():
+    from gateway.errors import CODES
+
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == set(CODES)
