@@ -4,6 +4,7 @@ A data version is declared, never detected: `gateway dataset refresh` (or the fi
 the declared facts and writes a version with the file's stamp into the store. Every process of the store sees it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.ledger.ledger import Ledger
 from gateway.ports import Lease, Source
+from gateway.privacy import accounting
+from gateway.privacy.units import rho_of_epsilon
 from gateway.request import Caller
 
 
@@ -57,6 +60,16 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
     return found
 
 
+def convert_budgets(dataset: Dataset) -> None:
+    """Convert every budget to ledger units once, beside the event loop; the results are kept."""
+    privacy = dataset.privacy
+    budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in dataset.grants)]
+    for budget in budgets:
+        if budget is not None:
+            accounting.limits(budget.epsilon, budget.delta)
+    accounting.display(rho_of_epsilon(privacy.default_epsilon), 0, privacy.budget.delta)
+
+
 class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version changes."""
 
@@ -79,6 +92,11 @@ class Publisher:
         self._files, self._datasets = files, built
 
     async def _build(self, file: PolicyFile) -> Dataset:
+        dataset = await self._read(file)
+        await asyncio.to_thread(convert_budgets, dataset)
+        return dataset
+
+    async def _read(self, file: PolicyFile) -> Dataset:
         current = await self._ledger.current_version(file.name)
         inspection = await self._inspect(file)
         if current is None:

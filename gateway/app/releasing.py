@@ -1,5 +1,6 @@
 """Steps 9 to 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
 
+import asyncio
 from collections.abc import Mapping
 
 from pydantic import TypeAdapter
@@ -34,6 +35,13 @@ class WorkerPlanner:
         return PLANNED.validate_json(reply.payload)
 
 
+def _fresh(
+    measurement: Measurement, payload: bytes, stored: Mapping[str, bytes]
+) -> tuple[NoisyTable, dict[str, bytes]]:
+    noisy = NOISY.validate_json(payload)
+    return noisy, {digest: value for digest, value in to_stored(measurement, noisy).items() if digest not in stored}
+
+
 class WorkerReleaser:
     """Draws noise and finishes answers in a process that keeps nothing."""
 
@@ -42,16 +50,14 @@ class WorkerReleaser:
 
     async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:
         """Return a measurement from stored releases alone, or None where one is missing."""
-        return from_stored(measurement, stored)
+        return await asyncio.to_thread(from_stored, measurement, stored)
 
     async def release(
         self, measurement: Measurement, exact: ExactRows, stored: Mapping[str, bytes]
     ) -> tuple[NoisyTable, dict[str, bytes]]:
         """Return the noisy table, and what to store of each primitive that was drawn now."""
         reply = await self._pool.call("release", (measurement, exact.ipc, dict(stored)), self._deadline_s)
-        noisy = NOISY.validate_json(reply.payload)
-        fresh = {digest: value for digest, value in to_stored(measurement, noisy).items() if digest not in stored}
-        return noisy, fresh
+        return await asyncio.to_thread(_fresh, measurement, reply.payload, stored)
 
     async def finish(
         self,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gateway.cli.failures import reporting
 from gateway.cli.http import Client, Reply
-from gateway.cli.show import answer_table, console, cost_line, table_of
+from gateway.cli.show import answer_table, budget_table, console, cost_line, datasets_table, quote_table
 from gateway.errors import GatewayError
 from gateway.evidence import verifier
 
@@ -26,6 +26,8 @@ Purpose = Annotated[str | None, typer.Option(help="Purpose of use, as in the gra
 Key = Annotated[str | None, typer.Option(help="Idempotency key: a retry with it is never charged twice.")]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+
+WRONG_RECEIPT = "Keep the receipt and tell the provider and the regulator: the log does not hold."
 
 
 def client(url: str, token: str) -> Client:
@@ -79,7 +81,8 @@ def quote(
     with reporting(text, as_json=as_json):
         reply = client(url, token).post("/v1/quote", _body(text, dataset, epsilon, dialect, purpose))
         if not _printed(reply, as_json=as_json):
-            console().print(_tree("quote", reply.json()))
+            document = reply.json()
+            console().print(cost_line(document), quote_table(document), sep="\n")
 
 
 def datasets(
@@ -93,7 +96,8 @@ def datasets(
         path = "/v1/datasets" if name is None else f"/v1/datasets/{escaped(name, safe='')}"
         reply = client(url, token).get(path)
         if not _printed(reply, as_json=as_json):
-            console().print(_tree(name or "datasets", reply.json()))
+            document = reply.json()
+            console().print(datasets_table(document) if name is None else _tree(name, document))
 
 
 def budget(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
@@ -101,28 +105,30 @@ def budget(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     with reporting(as_json=as_json):
         reply = client(url, token).get("/v1/budget")
         if not _printed(reply, as_json=as_json):
-            console().print(_tree("budget", reply.json()))
+            console().print(budget_table(reply.json()))
 
 
 def receipt(
     query_id: Annotated[str, typer.Argument(help="The query_id of an answer.")],
     token: Token,
     url: Url = DEFAULT_URL,
+    public_key: Annotated[str | None, typer.Option(help="The log's key (hex) as you know it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fetch a receipt and verify it here: leaf, inclusion proof and the checkpoint's signature."""
     with reporting(as_json=as_json):
         reply = client(url, token).get(f"/v1/queries/{escaped(query_id, safe='')}/receipt")
-        proof = reply.json()
         try:
-            verifier.verify(proof)
-        except Exception as failure:  # noqa: BLE001 - whatever is wrong with it, it does not hold
-            raise GatewayError("log_corrupt", f"the receipt does not verify: {failure}") from None
+            verified = verifier.verify(reply.json(), public_key)
+        except verifier.NotVerified as failure:
+            raise GatewayError("log_corrupt", f"The receipt does not verify: {failure}.", WRONG_RECEIPT) from None
+        if verified.query_id != query_id:
+            raise GatewayError("log_corrupt", "The receipt is of another query.", WRONG_RECEIPT)
         if not _printed(reply, as_json=as_json):
             out = console()
             out.print(Text("the receipt verifies", style="bold green"))
-            shown = ("query_id", "log_index", "tree_size", "key_name")
-            out.print(table_of(("field", "value"), [(name, proof[name]) for name in shown if name in proof]))
+            index = reply.json()["log_index"]
+            out.print(Text(f"query {query_id} is leaf {index} of {verified.tree_size} in the log {verified.origin}"))
 
 
 def _sql(text: str) -> str:
@@ -156,8 +162,8 @@ def _printed(reply: Reply, *, as_json: bool) -> bool:
 
 
 def _tree(name: str, value: Any) -> Any:
-    """Return any JSON value as a tree: datasets, budgets and quotes grow members over time and all of them show."""
-    from rich.tree import Tree  # noqa: PLC0415 - used by three commands of many
+    """Return a JSON document as a tree: a dataset's description grows members over time, and all of them show."""
+    from rich.tree import Tree  # noqa: PLC0415 - used by one command of many
 
     root = Tree(Text(name, style="bold"))
 

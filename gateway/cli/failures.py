@@ -21,6 +21,16 @@ EXIT_CODES: dict[Kind, int] = {
 """Who has to act, as a shell script sees it."""
 
 
+def report(failure: GatewayError | Unreachable, sql: str | None = None, *, as_json: bool = False) -> int:
+    """Print a failure to standard error and return its exit code."""
+    screen = console(error=True)
+    if isinstance(failure, Unreachable):
+        screen.print(Text(str(failure), style="bold red"))
+        return EXIT_CODES[Kind.UNAVAILABLE]
+    screen.print(_as_json(failure) if as_json else error_text(failure, sql), end="", soft_wrap=True)
+    return EXIT_CODES[failure.kind]
+
+
 @contextmanager
 def reporting(sql: str | None = None, *, as_json: bool = False) -> Iterator[None]:
     """Turn a GatewayError or an unreachable gateway into a message and an exit code.
@@ -29,12 +39,8 @@ def reporting(sql: str | None = None, *, as_json: bool = False) -> Iterator[None
     """
     try:
         yield
-    except GatewayError as failure:
-        console(error=True).print(_as_json(failure) if as_json else error_text(failure, sql), end="")
-        raise typer.Exit(EXIT_CODES[failure.kind]) from None
-    except Unreachable as failure:
-        console(error=True).print(Text(str(failure), style="bold red"))
-        raise typer.Exit(EXIT_CODES[Kind.UNAVAILABLE]) from None
+    except (GatewayError, Unreachable) as failure:
+        raise typer.Exit(report(failure, sql, as_json=as_json)) from None
 
 
 def _as_json(failure: GatewayError) -> Text:
@@ -48,4 +54,4 @@ def _as_json(failure: GatewayError) -> Text:
     }
     if failure.position is not None:
         problem["position"] = {"line": failure.position.line, "column": failure.position.column}
-    return Text(json.dumps(problem) + "\n", no_wrap=True, overflow="ignore")
+    return Text(json.dumps(problem) + "\n")

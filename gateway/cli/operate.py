@@ -54,8 +54,16 @@ def token(
                 "an outside issuer is configured, so this gateway signs no tokens",
                 f"ask {settings.issuer} for a token, or unset GATEWAY_ISSUER",
             )
-        key = DevelopmentKey.open(state, SystemRandomness())
-        typer.echo(key.issue(subject, organisation, role, purpose, jurisdiction, seconds(ttl), SystemClock().now()))
+        life = seconds(ttl)
+        if life > settings.max_token_lifetime_s:
+            raise GatewayError(
+                "settings_invalid",
+                f"this gateway takes tokens of at most {settings.max_token_lifetime_s} seconds",
+                "ask for a shorter --ttl",
+            )
+        key = DevelopmentKey.open(settings.state, SystemRandomness())
+        now = SystemClock().now()
+        typer.echo(key.issue(subject, organisation, role, purpose, jurisdiction, life, now, settings.audience))
 
 
 @dataset_app.command("refresh")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -60,9 +61,9 @@ def answer_table(answer: Mapping[str, Any], title: str = "", limit: int | None =
     for number, row in enumerate(answer["rows"][:limit]):
         cells: list[Text] = []
         for column, value in zip(columns, row, strict=True):
-            cells.append(_value(value))
+            cells.append(_number(value) if column.get("noisy") else _value(value))
             if column.get("noisy"):
-                cells.append(_spread(noisy[column["name"]][number]))
+                cells.append(_spread(noisy[column["name"]][number], whole=column["type"] == "BIGINT"))
         table.add_row(*cells)
     hidden = len(answer["rows"]) - (limit if limit is not None else len(answer["rows"]))
     if hidden > 0:
@@ -84,11 +85,16 @@ def _value(value: object) -> Text:
             return Text(str(value))
 
 
-def _spread(estimate: Estimate | None) -> Text:
+def _number(value: object) -> Text:
+    """Return a noisy value; decimals and wide integers travel as text, which is shown with all its digits."""
+    return Text(f"{Decimal(value):,}") if isinstance(value, str) else _value(value)
+
+
+def _spread(estimate: Estimate | None, *, whole: bool) -> Text:
     if estimate is None:
         return MISSING
     share = "" if estimate.relative is None else f"  ({estimate.relative:.1%})"
-    decimals = 0 if estimate.half_width >= 100 else 2
+    decimals = 0 if whole or estimate.half_width >= 100 else 2
     return Text(f"± {estimate.half_width:,.{decimals}f}{share}", style="cyan")
 
 
@@ -122,8 +128,6 @@ def error_text(error: GatewayError, sql: str | None = None) -> Text:
     if error.hint:
         text.append("hint: ", style="bold green")
         text.append(f"{error.hint}\n")
-    for problem in getattr(error, "problems", ()):
-        text.append(f"  {problem}\n")
     return text
 
 
@@ -137,4 +141,35 @@ def table_of(headings: Sequence[str], rows: Sequence[Sequence[object]], title: s
         table.add_column(Text(heading), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_value(value) if isinstance(value, int) else Text(str(value)) for value in row))
+    return table
+
+
+def quote_table(document: Mapping[str, Any]) -> Table:
+    """Return what each noisy column's half-width would be; an average's comes from the bootstrap, so only with data."""
+    widths = document["expected"]["half_width"].items()
+    rows = [(name, "seen with the answer" if width is None else f"± {width:,.2f}") for name, width in widths]
+    return table_of(("column", "expected 95 % half-width"), rows)
+
+
+def datasets_table(document: Mapping[str, Any]) -> Table:
+    """Return one row for each dataset that the caller may use."""
+    rows = [(entry["name"], entry["title"], entry["provider"], entry["data_version"]) for entry in document["datasets"]]
+    return table_of(("name", "title", "provider", "data version"), rows)
+
+
+def budget_table(document: Mapping[str, Any]) -> Table:
+    """Return one row for each account that a charge debits, in rho, with about how many queries are left."""
+    rows = []
+    for entry in document["datasets"]:
+        for level in entry["levels"]:
+            rho = level["rho"]
+            figures = (f"{rho[name]:.6g}" for name in ("limit", "spent", "left"))
+            rows.append((entry["dataset"], level["level"], *figures, f"{level['delta']['left']:.3g}"))
+    table = table_of(("dataset", "account", "rho limit", "rho spent", "rho left", "delta left"), rows)
+    counts = [
+        f"{entry['dataset']}: about {entry['queries_left']} more like {entry['counted_with']}"
+        for entry in document["datasets"]
+    ]
+    table.caption = "\n".join(counts)
+    table.caption_justify = "left"
     return table

@@ -66,6 +66,7 @@ def _epsilon(rho: int, delta: float) -> float:
     return float(dp.c.make_zCDP_to_approxDP(gaussian).map(1.0).epsilon(delta))
 
 
+@lru_cache(maxsize=4096)
 def display(rho: int, delta_threshold: int, delta: Decimal) -> tuple[float, float]:
     """Return (epsilon, delta) to show for a loss of `rho` and `delta_threshold`: epsilon at half the policy's delta."""
     half = float(delta / 2)

@@ -22,7 +22,7 @@ FROM = (
 KEYS = {
     "p": ("p.gift", "p.quantity", "p.basket", "date_trunc('month', p.purchased_on)", "p.quantity % 4",
           "CASE WHEN p.quantity > 3 THEN 'big' WHEN p.gift THEN NULL ELSE 'small' END", "EXTRACT(year FROM p.purchased_on)",
-          "COALESCE(p.gift, TRUE)", "p.weight > 1", "lower(p.basket)", "CAST(p.basket AS INT)", "p.score IS NULL",
+          "COALESCE(p.gift, TRUE)", "p.weight > 1", "lower(p.basket)", "CAST(p.basket AS DATE)", "CAST(p.basket AS INT)", "p.score IS NULL",
           "CAST(ROUND(p.score * 4) AS INT)", "FLOOR(LEAST(GREATEST(p.weight, 0), 5))", "date_trunc('quarter', p.purchased_on)"),
     "c": ("c.cohort", "c.cohort = '1997-01'"),
     "k": ("k.quarter", "k.weekday", "k.weekday > 5"),

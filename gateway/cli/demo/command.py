@@ -1,8 +1,9 @@
 """`gateway demo`: the whole story on real purchases, or a demo gateway left running."""
 
-import subprocess
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -11,12 +12,13 @@ from rich.text import Text
 
 from gateway.cli.demo.cast import assemble, issue
 from gateway.cli.demo.checks import Checks
-from gateway.cli.demo.child import command, running
+from gateway.cli.demo.child import running
 from gateway.cli.demo.database import COMPACT_NAME, build
 from gateway.cli.demo.stage import Stage, prepare, source_policies
 from gateway.cli.demo.story import STEPS, Story
 from gateway.cli.failures import reporting
 from gateway.cli.show import console
+from gateway.settings import from_environment
 
 SERVE_PORT = 8080
 SERVE_TTL_S = 86_400
@@ -37,13 +39,14 @@ def demo(
             build(source_policies() / "data" / COMPACT_NAME, database)
             out.print(Text(f"built {database}"))
         elif serve:
-            raise typer.Exit(_serve(out, Stage(state.resolve()), port))
+            raise typer.Exit(_serve(Stage(state.resolve()), port))
         else:
             raise typer.Exit(_tell(out, Stage(state.resolve())))
 
 
 def _tell(out: Console, stage: Stage) -> int:
     """Tell the story on a stage made anew; return 0 only where every expectation was met."""
+    signal.signal(signal.SIGTERM, _leave)
     prepare(stage)
     out.print(Text(f"built {stage.database} from 69,659 real purchases by 23,570 customers, under a policy"))
     with running(stage) as url:
@@ -59,20 +62,20 @@ def _tell(out: Console, stage: Stage) -> int:
     return 1 if missed else 0
 
 
-def _serve(out: Console, stage: Stage, port: int) -> int:
-    """Serve an existing stage, or a new one, in the foreground until interrupted; return the gateway's exit code."""
+def _serve(stage: Stage, port: int) -> int:
+    """Serve an existing stage, or a new one, in this very process until SIGTERM; return its exit code."""
+    from gateway.app import run  # noqa: PLC0415 - loads the whole server, which the other commands do not need
+
     if not stage.ready:
         prepare(stage)
-    token = issue(stage.state, "ana", "widget-analytics", "buyer", SERVE_TTL_S)
     path = stage.root / "buyer.token"
     path.touch(mode=0o600)
-    path.write_text(token + "\n", encoding="ascii")
-    out.print(Text(f"a buyer's token, good for a day, is in {path}"))
-    out.print(Text(f"ask: gateway query --token @{path} --sql 'SELECT COUNT(*) AS n FROM purchases'"))
-    sys.stdout.flush()
-    process = subprocess.Popen(command(stage, port))  # noqa: S603 - our own interpreter and arguments
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        return process.wait()
+    path.write_text(issue(stage.state, "ana", "widget-analytics", "buyer", SERVE_TTL_S) + "\n", encoding="ascii")
+    typer.echo(f"a buyer's token, good for a day: {path}")
+    typer.echo(f"ask: gateway query --token @{path} --sql 'SELECT COUNT(*) AS n FROM purchases'")
+    return run(from_environment({"policies": stage.policies, "state": stage.state, "port": port}))
+
+
+def _leave(signum: int, _frame: FrameType | None) -> None:
+    """Leave through every `finally`, so that the child is not left behind."""
+    sys.exit(128 + signum)

@@ -135,6 +135,7 @@ MORE = {
     "right keeps": "SELECT c.cohort, COUNT(p.quantity) AS n FROM purchases p RIGHT JOIN customers c ON c.customer_id = p.customer_id GROUP BY 1",
     "left keeps the single side": "SELECT c.cohort, COUNT(*) AS n FROM customers c LEFT JOIN purchases p ON c.customer_id = p.customer_id GROUP BY 1",
     "empty domain": "SELECT cohort, COUNT(*) AS n FROM customers WHERE cohort = 'nowhere' GROUP BY cohort",
+    "a date without bounds": "SELECT CAST(basket AS DATE) AS d, COUNT(*) AS n FROM purchases GROUP BY 1",
     "key set equal": "SELECT gift, COUNT(*) AS n FROM purchases WHERE gift = TRUE GROUP BY gift",
 }  # fmt: skip
 
