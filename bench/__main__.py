@@ -74,7 +74,8 @@ async def stalls(running: Running, state: Path) -> str:
             last = at
 
     async def ask(index: int, least: int) -> None:
-        sql = f"SELECT purchased_on, SUM(amount) AS s, AVG(amount) AS a FROM purchases WHERE quantity > {least} GROUP BY 1"
+        measures = "SUM(amount) AS s, AVG(amount) AS a"
+        sql = f"SELECT purchased_on, {measures} FROM purchases WHERE quantity > {least} GROUP BY 1"
         request = Request(sql, epsilon=Decimal("0.05"), body_digest=str(index))
         await running.service.answer(request, tokens[index])
 
