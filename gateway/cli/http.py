@@ -96,7 +96,7 @@ def _as_gateway_error(status: int, body: bytes) -> GatewayError:
     """Rebuild the server's error from its problem+json."""
     try:
         problem = json.loads(body)
-        code = problem["code"]
+        code = str(problem["code"])
         place = problem.get("position")
         position = Position(place["line"], place["column"]) if place else None
         detail, hint = str(problem.get("detail") or problem["title"]), str(problem.get("hint") or "")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.durations import seconds
 from gateway.cli.failures import reporting
-from gateway.cli.world import SystemClock, SystemRandomness
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.settings import from_environment

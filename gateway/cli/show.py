@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 
 PLAIN_WIDTH = 116
 MISSING = Text("-", style="dim")
+_NUMERIC = ("BIGINT", "DECIMAL", "DOUBLE")
 
 
 def console(*, error: bool = False) -> Console:
@@ -61,7 +62,7 @@ def answer_table(answer: Mapping[str, Any], title: str = "", limit: int | None =
     for number, row in enumerate(answer["rows"][:limit]):
         cells: list[Text] = []
         for column, value in zip(columns, row, strict=True):
-            cells.append(_number(value) if column.get("noisy") else _value(value))
+            cells.append(_number(value) if column["type"].startswith(_NUMERIC) else _value(value))
             if column.get("noisy"):
                 cells.append(_spread(noisy[column["name"]][number], whole=column["type"] == "BIGINT"))
         table.add_row(*cells)
@@ -86,7 +87,7 @@ def _value(value: object) -> Text:
 
 
 def _number(value: object) -> Text:
-    """Return a noisy value; decimals and wide integers travel as text, which is shown with all its digits."""
+    """Return a number; decimals and wide integers travel as text, and are shown with all their digits."""
     return Text(f"{Decimal(value):,}") if isinstance(value, str) else _value(value)
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.http import Client
-from gateway.cli.world import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey
 
 TTL_S = 3600

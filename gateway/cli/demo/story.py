@@ -13,7 +13,7 @@ from gateway.cli.demo import questions
 from gateway.cli.demo.cast import Cast
 from gateway.cli.demo.checks import Checks
 from gateway.cli.http import Client
-from gateway.cli.show import answer_table, budget_table, cost_line, error_text, estimates, table_of
+from gateway.cli.show import answer_table, budget_table, cost_line, error_text, estimates, quote_table, table_of
 from gateway.errors import GatewayError
 from gateway.evidence import verifier
 
@@ -66,9 +66,9 @@ def quote(story: Story) -> None:
     body = {"sql": questions.COUNTS_BY_MONTH, "dataset": "cdnow"}
     reply = story.cast.buyer.post("/v1/quote", body).json()
     privacy, price = reply["privacy"], reply["price"]
-    story.out.print(
-        f"would cost rho {privacy['rho']:.6g} and {price['amount']} {price['currency']}; nothing is charged yet"
-    )
+    story.out.print(quote_table(reply))
+    cost = f"would cost rho {privacy['rho']:.6g} and {price['amount']} {price['currency']}; nothing is charged yet"
+    story.out.print(Text(cost))
     story.checks.expect(float(privacy["rho"]) > 0 and float(price["amount"]) > 0, "the quote names both costs")
 
 

@@ -1,0 +1,108 @@
+"""Commands that need no gateway: tokens, versions, refusals on the spot, exit codes."""
+
+import json
+import re
+
+import jwt
+import pytest
+from typer.testing import CliRunner
+
+from gateway import __version__
+from gateway.cli.durations import seconds
+from gateway.cli.failures import EXIT_CODES, reporting
+from gateway.cli.main import app
+from gateway.errors import GatewayError, Kind
+
+RUNNER = CliRunner()
+WHO = ["--subject", "ana", "--organisation", "widgets", "--role", "buyer", "--role", "billing"]
+
+
+def test_the_version():
+    assert RUNNER.invoke(app, ["--version"]).stdout.strip() == __version__
+
+
+def test_a_token_carries_what_was_asked(tmp_path):
+    state = tmp_path / "state"
+    extra = ["--purpose", "market-research", "--jurisdiction", "SG", "--ttl", "15m"]
+    result = RUNNER.invoke(app, ["token", "--state", str(state), *WHO, *extra])
+    assert result.exit_code == 0, result.output
+    secret = (state / "keys" / "development.key").read_text()
+    claims = jwt.decode(result.stdout.strip(), secret, algorithms=["HS256"], audience="controlled-query-gateway")
+    assert claims["sub"] == "ana"
+    assert claims["org"] == "widgets"
+    assert claims["roles"] == ["buyer", "billing"]
+    assert claims["purpose"] == "market-research"
+    assert claims["jurisdiction"] == "SG"
+    assert claims["exp"] - claims["iat"] == 900
+
+
+def test_no_token_where_an_outside_issuer_is_configured(tmp_path, monkeypatch):
+    monkeypatch.setenv("GATEWAY_ISSUER", "https://issuer.example")
+    monkeypatch.setenv("GATEWAY_JWKS_URL", "https://issuer.example/keys")
+    result = RUNNER.invoke(app, ["token", "--state", str(tmp_path), *WHO])
+    assert result.exit_code == 2
+    assert "settings_invalid" in result.stderr
+    assert not (tmp_path / "keys").exists()
+
+
+def test_no_token_that_the_gateway_would_not_take(tmp_path):
+    result = RUNNER.invoke(app, ["token", "--state", str(tmp_path), *WHO, "--ttl", "2d"])
+    assert result.exit_code == 2
+    assert "86400 seconds" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
+def test_durations(text, expected):
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "h", "0s", "1", "1.5h", "-1h", "1 h", "\u0661h", "1w", "9999999999s"])
+def test_what_is_no_duration(text):
+    with pytest.raises(GatewayError, match="is not a duration"):
+        seconds(text)
+
+
+def test_every_kind_has_its_own_exit_code():
+    assert set(EXIT_CODES) == set(Kind)
+    assert sorted(EXIT_CODES.values()) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("sql_syntax", 2), ("raw_rows", 3), ("budget_exhausted", 4), ("overloaded", 5), ("query_failed", 1)],
+)
+def test_errors_end_in_their_exit_code_and_words(code, expected, capsys):
+    with pytest.raises(Exception) as caught, reporting("SELECT 1"):  # noqa: PT011 - typer keeps its class to itself
+        raise GatewayError(code, "what happened", "what to do")
+    assert caught.value.exit_code == expected
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(rf"{code} +what happened\s+hint: what to do", shown.err)
+
+
+def test_errors_as_json_are_one_object_on_one_line(capsys):
+    with pytest.raises(Exception), reporting(as_json=True):  # noqa: B017, PT011 - as above
+        raise GatewayError("raw_rows", "a long detail " * 40, "hint")
+    problem = json.loads(capsys.readouterr().err)
+    assert problem["code"] == "raw_rows"
+    assert problem["status"] == 400
+    assert problem["detail"] == "a long detail " * 40
+
+
+@pytest.mark.parametrize("epsilon", ["x", "0", "-1", "nan", "inf"])
+def test_an_epsilon_that_is_none_is_refused_on_the_spot(epsilon):
+    result = RUNNER.invoke(app, ["query", "--sql", "SELECT 1", "--token", "t", f"--epsilon={epsilon}"])
+    assert result.exit_code == 2
+    assert "bad_request" in result.stderr
+
+
+def test_nobody_listens():
+    result = RUNNER.invoke(app, ["budget", "--token", "t", "--url", "http://127.0.0.1:9"])
+    assert result.exit_code == 5
+    assert "no gateway answers" in result.stderr
+
+
+def test_a_token_file_that_is_not_there(tmp_path):
+    result = RUNNER.invoke(app, ["budget", "--token", f"@{tmp_path}/none"])
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
