@@ -171,5 +171,8 @@ def scalar(node: exp.Expr, resolve: Resolve) -> Term:
     if row is None:
         raise refused(node)
     refuse_other_parts(node, *row.parts)
+    if any(needed and node.args.get(part) is None for part, needed in node.arg_types.items()):
+        hint = "Write every argument of it."
+        raise GatewayError("sql_syntax", f"{node.key.upper()} lacks an argument.", hint, place(node))
     term = row.handler(node, resolve)
     return replace(term, place=place(node))

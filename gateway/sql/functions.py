@@ -41,6 +41,9 @@ from gateway.sql.terms import Term, cast, data_type, enforced, merge, try_cast
 MAX_DOMAIN = 10_000
 """Domains longer than this are not enumerated."""
 
+MAX_PIECES = 32
+"""Texts joined end to end in one value."""
+
 
 def one_type(node: exp.Expr, terms: list[Term]) -> list[Term]:
     """Return the terms in one common type (NULL literals take it on)."""
@@ -338,8 +341,13 @@ def substring(node: exp.Substring, resolve: Resolve) -> Term:
 
 def concatenation(node: exp.DPipe, resolve: Resolve) -> Term:
     left, right = _text(node.this, resolve), _text(node.expression, resolve)
+    pieces = left.pieces + right.pieces
+    if pieces > MAX_PIECES:  # doubling a text again and again would fill the memory for some rows and not for others
+        detail = f"More than {MAX_PIECES} texts are joined end to end."
+        raise GatewayError("sql_too_complex", detail, "Join fewer texts.", place(node))
     built = exp.DPipe(this=exp.paren(left.node.copy(), copy=False), expression=exp.paren(right.node.copy(), copy=False))
-    return Term(exp.paren(built, copy=False), TEXT, nullable=left.nullable or right.nullable, **merge(left, right))
+    joined = Term(exp.paren(built, copy=False), TEXT, nullable=left.nullable or right.nullable, **merge(left, right))
+    return replace(joined, pieces=pieces)
 
 
 # -- dates ------------------------------------------------------------------------------------------------------

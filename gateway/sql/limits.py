@@ -18,7 +18,7 @@ _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.E
 
 
 def tokenize(text: str, dialect: str) -> list[Token]:
-    """Return the tokens of a text that keeps within the limits.
+    """Return the tokens of a text that keeps within the limits, without its comments (an engine never sees them).
 
     Raises GatewayError `sql_too_long`, `sql_too_deep` or `sql_syntax`.
     """
@@ -35,6 +35,8 @@ def tokenize(text: str, dialect: str) -> list[Token]:
         detail = f"The SQL has {len(tokens):,} words and signs; at most {MAX_TOKENS:,} are read."
         raise GatewayError("sql_too_long", detail, "Use a range or a join with a public table.")
     _check_nesting(tokens)
+    for token in tokens:
+        token.comments.clear()
     return tokens
 
 

@@ -21,6 +21,9 @@ from gateway.sql.terms import Term, cast, enforced, merge, number, predicate
 
 Resolve = Callable[[exp.Expr], Term]
 
+MAX_WILDCARDS = 2
+"""Signs % inside a LIKE pattern: an engine tries every place for each of them."""
+
 
 def mismatch(node: exp.Expr, detail: str) -> GatewayError:
     return GatewayError("type_mismatch", detail, "CAST one side, or write a literal of the right type.", place(node))
@@ -368,5 +371,8 @@ def like(node: exp.Binary, resolve: Resolve) -> Term:
     if "\\" in pattern.literal:
         hint = "Leave the backslash out; % and _ are the only signs with a meaning."
         raise GatewayError("unsupported_sql", "Escapes in LIKE differ between engines.", hint, place(node))
+    if pattern.literal.strip("%").count("%") > MAX_WILDCARDS:  # some texts, not all, would take an engine for ever
+        detail = f"The pattern has more than {MAX_WILDCARDS} % between its other signs."
+        raise GatewayError("sql_too_complex", detail, "Test several shorter patterns with AND.", place(node))
     built = type(node)(this=exp.paren(subject.node.copy(), copy=False), expression=pattern.node.copy())
     return predicate(exp.paren(built, copy=False), subject, nullable=subject.nullable)

@@ -33,7 +33,7 @@ class Term:
     `range` (numbers) and `span` (dates) say where values lie; while `raw`, a declared bound is only claimed by the
     policy and not enforced by the expression. `domain` is a finite set of non-NULL cells that holds every value
     (`raw`: every value that counts). `value` are the base columns whose values it shows, `condition` those that it
-    only tests.
+    only tests. `pieces` is how many texts are joined end to end in it, at most.
     """
 
     node: exp.Expr
@@ -49,6 +49,7 @@ class Term:
     granularity: Fraction | None = None
     per_unit_sum: tuple[Fraction, Fraction] | None = None
     noisy: bool = False
+    pieces: int = 1
     place: Position | None = field(default=None, compare=False)
 
     @property
@@ -159,11 +160,12 @@ def _outward(claimed: Range, type_: SqlType) -> Range:
 
 
 class Bases(TypedDict):
-    """The facts of a term that are the union of its parts'."""
+    """The facts of a term that follow from its parts' alone."""
 
     value: frozenset[BaseColumn]
     condition: frozenset[BaseColumn]
     noisy: bool
+    pieces: int
 
 
 def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
@@ -173,6 +175,7 @@ def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
         "value": frozenset().union(*(t.value for t in terms)),
         "condition": frozenset().union(*(t.condition for t in every), *(t.value for t in conditional)),
         "noisy": any(t.noisy for t in every),
+        "pieces": max((t.pieces for t in terms), default=1),
     }
 
 

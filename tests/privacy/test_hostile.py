@@ -37,6 +37,13 @@ GENERATED = {
         + " SELECT COUNT(*) FROM t20",
         "sql_too_complex",
     ),
+    "texts that double": (
+        "WITH t0 AS (SELECT basket AS x FROM purchases), "
+        + ", ".join(f"t{i + 1} AS (SELECT x || x AS x FROM t{i})" for i in range(8))
+        + " SELECT COUNT(*) FROM t8 WHERE x = 'y'",
+        "sql_too_complex",
+    ),
+    "a pattern of many wildcards": ("SELECT COUNT(*) FROM purchases WHERE basket LIKE '%a%a%a%a%a%a%b'", "sql_too_complex"),
     "an open quote": ("SELECT 'x", "sql_syntax"),
     "an open comment": ("SELECT /* x", "sql_syntax"),
     "a NUL": ("SELECT COUNT(*) FROM purchases WHERE basket = 'a\x00b' AND x", "unknown_column"),
