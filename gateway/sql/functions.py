@@ -27,6 +27,7 @@ from gateway.sql import ranges
 from gateway.sql.operators import (
     Resolve,
     as_double,
+    as_timestamp,
     comparable,
     dated_literal,
     digits_needed,
@@ -77,6 +78,8 @@ def _into(node: exp.Expr, term: Term, type_: SqlType) -> Term:
         return term
     if type_.temporal and term.type == TEXT and isinstance(term.literal, str):
         return dated_literal(node, term.literal, type_)
+    if type_ == TIMESTAMP and term.type == DATE:
+        return as_timestamp(term)
     domain = term.domain if not term.domain or type_ == DOUBLE else _recast(term.domain, type_)
     return replace(term, node=cast(term.node.copy(), type_), type=type_, domain=domain, origin=None)
 
@@ -191,6 +194,7 @@ _CASTS = {
     exp.DType.BOOLEAN: ("BOOLEAN", BOOLEAN),
     exp.DType.DATE: ("DATE", DATE),
     exp.DType.TIMESTAMP: ("TIMESTAMP", TIMESTAMP),
+    exp.DType.TIMESTAMPNTZ: ("TIMESTAMP", TIMESTAMP),
 }
 
 

@@ -12,12 +12,12 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, TEXT, SqlType, TypeKind, decimal
+from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, TEXT, TIMESTAMP, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
 from gateway.sql import ranges
 from gateway.sql.parse import place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
-from gateway.sql.terms import Term, cast, enforced, merge, number, predicate
+from gateway.sql.terms import Term, cast, enforced, merge, number, predicate, try_cast
 
 Resolve = Callable[[exp.Expr], Term]
 
@@ -212,13 +212,21 @@ def comparable(node: exp.Expr, left: Term, right: Term) -> tuple[Term, Term]:
     if left.type.numeric and right.type.numeric:
         return _one_number(left, right)
     if left.type.temporal and right.type.temporal and left.type != right.type:
-        stamp = SqlType(TypeKind.TIMESTAMP)
-        return tuple(
-            replace(enforced(t), node=cast(t.node.copy(), stamp), type=stamp, origin=None) for t in (left, right)
-        )  # type: ignore[return-value]
+        return as_timestamp(left), as_timestamp(right)
     if left.type != right.type or left.type == OTHER:
         raise mismatch(node, f"{left.type} is compared with {right.type}.")
     return left, right
+
+
+def as_timestamp(term: Term) -> Term:
+    """Return a date as a timestamp; one beyond the years that timestamps have is NULL."""
+    if term.type == TIMESTAMP:
+        return term
+    held = enforced(term)
+    built = try_cast(held.node.copy(), TIMESTAMP)
+    return replace(
+        held, node=built, type=TIMESTAMP, nullable=held.nullable or held.span is None, domain=None, origin=None
+    )
 
 
 def _dated(node: exp.Expr, term: Term, other: Term) -> Term:

@@ -16,7 +16,30 @@ from support.shop import empty_database, fill, insert
 
 SECRET = "0f" * 32
 NEW = 900_001
-STRINGS = (None, "", "small", "SMALL", "ſmall", "a'b", "5:x", "-", "large", "日本", "é", "e\u0301", "x" * 300)
+STRINGS = (
+    None,
+    "",
+    "small",
+    "SMALL",
+    "ſmall",
+    "a'b",
+    "5:x",
+    "-",
+    "large",
+    "日本",
+    "é",
+    "e\u0301",
+    "x" * 300,
+    "5000000-01-01",
+    "infinity",
+    "-infinity",
+    "epoch",
+    "0044-03-15 (BC)",
+    "1997-02-03 04:05:06",
+    "9" * 40,
+    "1e308",
+    "nan",
+)
 NUMBERS = (None, 0, 1, 2, 49, 50, 51, -1, 2**31 - 1, -(2**31))
 FLOATS = (None, 0.0, -0.0, 1.0, 0.5, float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 5e-324)
 AMOUNTS = (None, D(0), D("0.01"), D("499.99"), D(500), D("99999999.99"), D("-99999999.99"))

@@ -90,6 +90,8 @@ def texts(draw, depth=2):
 def dates(draw, depth=2):
     if depth == 0 or draw(st.booleans()):
         return draw(st.sampled_from(DATES))
+    if draw(st.integers(0, 5)) == 0:
+        return f"CAST({draw(texts(depth - 1))} AS {draw(st.sampled_from(('DATE', 'TIMESTAMP')))})"
     if draw(st.booleans()):
         unit = draw(st.sampled_from(("year", "quarter", "month", "week", "day")))
         return f"CAST(date_trunc('{unit}', {draw(dates(depth - 1))}) AS DATE)"

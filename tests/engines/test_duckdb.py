@@ -1,0 +1,187 @@
+"""DuckDB in its own process, on real files: shut doors, deadlines, memory, and files that change or are held."""
+
+import os
+import subprocess
+import sys
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.engines.duckdb_worker import connect, stamp_of
+from gateway.errors import GatewayError
+from gateway.ports import Source, Statement
+from gateway.workers.pool import Pool
+from gateway.workers.role import Role
+
+HEAVY = "SELECT COUNT(*) AS n FROM range(100000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3"
+
+
+def make(path, rows=3):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE TABLE t AS SELECT range AS x FROM range({rows})")
+        connection.execute("CHECKPOINT")
+    return path
+
+
+@pytest.fixture
+def file(tmp_path):
+    return make(tmp_path / "data.duckdb")
+
+
+@pytest.fixture
+async def engine():
+    role = Role("engine", "gateway.engines.duckdb_worker:make", {"memory_mb": 64, "threads": 1})
+    pool = Pool(role, 1, 0, lambda _line: None)
+    await pool.start()
+    yield DuckDBEngine(pool, 20.0)
+    await pool.close()
+
+
+async def run(engine, file, sql, stamp=None, deadline_s=20.0, parameters=()):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp or stamp_of(str(file)))
+    try:
+        rows = await lease.run(Statement(sql, parameters), deadline_s)
+    finally:
+        await lease.close()
+    return pa.ipc.open_stream(rows.ipc).read_all(), rows.cost
+
+
+async def fails(awaitable, code):
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    assert caught.value.code == code
+    return caught.value
+
+
+async def test_rows_and_their_cost(engine, file):
+    table, cost = await run(
+        engine, file, "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?", parameters=("1",)
+    )
+    assert table.to_pylist() == [{"n": 2}]
+    assert cost.rows == 1
+    assert cost.wall_ms > 0
+    assert cost.peak_memory_bytes > 0
+
+
+async def test_a_query_over_its_deadline_is_killed_and_the_next_one_runs(engine, file):
+    error = await fails(run(engine, file, HEAVY, deadline_s=0.4), "query_failed")
+    assert error.detail == "The engine could not finish the query."
+    table, _ = await run(engine, file, "SELECT COUNT(*) AS n FROM t")
+    assert table.to_pylist() == [{"n": 3}]
+
+
+async def test_a_query_over_its_memory_fails_in_the_same_words(engine, file):
+    too_much = "SELECT string_agg(md5(CAST(range AS VARCHAR)), '') AS s FROM range(20000000)"
+    error = await fails(run(engine, file, too_much, deadline_s=60), "query_failed")
+    assert error.detail == "The engine could not finish the query."
+    table, _ = await run(engine, file, "SELECT COUNT(*) AS n FROM t")
+    assert table.to_pylist() == [{"n": 3}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT CAST('secret value' AS INTEGER) AS x",
+        "SELECT x FROM missing_table",
+        "SELECT error('secret value') AS x",
+        "SELECT 1 AS a; SELECT 2 AS b",
+        "INSERT INTO t VALUES (1)",
+        "not SQL at all",
+    ],
+)
+async def test_every_failure_has_the_same_words(engine, file, sql):
+    error = await fails(run(engine, file, sql), "query_failed")
+    assert (error.detail, error.hint) == ("The engine could not finish the query.", "")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM '/etc/passwd'",
+        "COPY t TO '/tmp/never.csv'",
+        "ATTACH '/tmp/never.duckdb' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET memory_limit = '10GB'",
+        "RESET lock_configuration",
+        "PRAGMA threads = 8",
+        "CREATE TABLE u AS SELECT 1",
+        "UPDATE t SET x = 1",
+        "DROP TABLE t",
+        "EXPORT DATABASE '/tmp/never'",
+    ],
+)
+def test_the_doors_of_a_connection_are_shut(file, sql):
+    connection = connect(str(file), 64, 1)
+    with pytest.raises(duckdb.Error):
+        connection.execute(sql).fetchall()
+    assert connection.execute("SELECT COUNT(*) FROM t").fetchall() == [(3,)]
+    connection.close()
+
+
+def test_a_variable_of_ours_is_not_read_as_a_table(file):
+    secret = pa.table({"x": [1]})
+    connection = connect(str(file), 64, 1)
+    with pytest.raises(duckdb.Error):
+        connection.execute("SELECT * FROM secret").fetchall()
+    connection.close()
+    assert secret.num_rows == 1
+
+
+async def test_a_file_renamed_into_place_is_not_read_before_it_is_declared(engine, file, tmp_path):
+    old = stamp_of(str(file))
+    assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t", old))[0].to_pylist() == [{"n": 3}]
+    os.replace(make(tmp_path / "new.duckdb", rows=9), file)
+    await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t", old), "refresh_needed")
+    new = stamp_of(str(file))
+    assert new != old
+    assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t", new))[0].to_pylist() == [{"n": 9}]
+
+
+async def test_a_lease_goes_on_with_the_file_that_it_opened(engine, file, tmp_path):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    os.replace(make(tmp_path / "new.duckdb", rows=9), file)
+    rows = await lease.run(Statement("SELECT COUNT(*) AS n FROM t", ()), 20)
+    await lease.close()
+    assert pa.ipc.open_stream(rows.ipc).read_all().to_pylist() == [{"n": 3}]
+
+
+async def test_a_file_that_a_writer_holds_is_unavailable(engine, file):
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "open\n"
+        error = await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t"), "engine_unavailable")
+        assert "writer" in error.hint
+        assert str(writer.pid) not in error.detail + error.hint
+        writer.stdin.close()
+        writer.wait(timeout=20)
+    assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t"))[0].to_pylist() == [{"n": 3}]
+
+
+async def test_an_unfinished_write_ahead_log_is_unavailable(engine, file):
+    wal = file.with_name(file.name + ".wal")
+    wal.write_bytes(b"")
+    error = await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t"), "engine_unavailable")
+    assert "CHECKPOINT" in error.hint
+    wal.unlink()
+    assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t"))[0].to_pylist() == [{"n": 3}]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a database" * 1000])
+async def test_a_file_that_is_none(engine, tmp_path, content):
+    path = tmp_path / "data.duckdb"
+    if content is None:
+        stamp = "1:2:3"
+    else:
+        path.write_bytes(content)
+        stamp = stamp_of(str(path))
+    error = await fails(run(engine, path, "SELECT 1 AS x", stamp), "engine_unavailable")
+    assert str(tmp_path) not in error.detail + error.hint

@@ -1,0 +1,38 @@
+"""Settings: from the environment, then from the command line; what cannot be right stops the start."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.settings import Settings, read
+
+
+def test_defaults_then_environment_then_overrides():
+    settings = read({"GATEWAY_PORT": "9", "GATEWAY_STATE": "here", "PATH": "/bin"}, {"port": 10, "host": None})
+    assert settings.port == 10
+    assert settings.state == Path("here")
+    assert settings.host == Settings().host
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"GATEWAY_PROT": "1"}, "prot"),
+        ({"GATEWAY_PORT": "x"}, "port"),
+        ({"GATEWAY_PORT": "-1"}, "port"),
+        ({"GATEWAY_WAIT_S": "nan"}, "wait_s"),
+        ({"GATEWAY_WAIT_S": "inf"}, "wait_s"),
+        ({"GATEWAY_HS256_SECRET": "short", "GATEWAY_ISSUER": "i"}, "hs256_secret"),
+        ({"GATEWAY_HS256_SECRET": "s" * 32}, "issuer"),
+        ({"GATEWAY_ISSUER": "i"}, "issuer"),
+        ({"GATEWAY_ISSUER": "i", "GATEWAY_JWKS_URL": "file:///x"}, "jwks_url"),
+        ({"GATEWAY_ISSUER": "i", "GATEWAY_JWKS_URL": "https://x", "GATEWAY_HS256_SECRET": "s" * 32}, "hs256_secret"),
+    ],
+)
+def test_what_cannot_be_right_is_named(environment, named):
+    with pytest.raises(GatewayError) as caught:
+        read(environment, {})
+    assert caught.value.code == "settings_invalid"
+    assert f"'{named}'" in caught.value.detail
+    assert "s" * 32 not in caught.value.detail + caught.value.hint
