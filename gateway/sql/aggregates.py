@@ -60,7 +60,7 @@ class Grouping:
         """
         if isinstance(node, ANSWERED) or (isinstance(node, exp.Filter) and isinstance(node.this, ANSWERED)):
             return replace(self._call(node).field.term, place=place(node))
-        if not has_aggregate(node) and node.find(exp.Column) is not None:
+        if not has_aggregate(node) and not isinstance(node, exp.Literal | exp.Null | exp.Boolean):
             key = self._key(node)
             if key is not None:
                 return replace(key.field.term, place=place(node))

@@ -64,8 +64,9 @@ class Term:
     @property
     def literal(self) -> Cell:
         """The one value of a literal, else None."""
-        is_constant = not self.bases and not self.noisy and self.domain is not None and len(self.domain) == 1
-        return self.domain[0] if is_constant and self.domain is not None else None
+        if self.bases or self.noisy or self.nullable or self.domain is None or len(self.domain) != 1:
+            return None
+        return self.domain[0]
 
     def reference(self, column_id: str) -> "Term":
         """Return this term as a column of the relation that computes it under `column_id`."""
