@@ -23,6 +23,7 @@ from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
+from gateway.ledger.model import Failure
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.web.app import build, serve
@@ -143,6 +144,7 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
         print(f"listening on {address}", flush=True)  # noqa: T201 - the line that scripts wait for
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
     asyncio.run(_main(settings, ready or announce))
     return 0
 
@@ -179,3 +181,32 @@ def refresh(settings: Settings, name: str) -> str:
             store.close()
 
     return asyncio.run(work())
+
+
+def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failure, ...]:
+    """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
+
+    async def work() -> tuple[Failure, ...]:
+        store = Store(settings.state)
+        try:
+            ledger = Ledger(store, SystemClock(), settings.source, settings.lease_s)
+            found = await ledger.failed(name)
+            if excused is not None and await ledger.excuse(excused, name) == 0:
+                hint = "Name a buyer of the list, as it is written there: organisation/subject."
+                raise GatewayError("bad_request", f"'{excused}' has no failed query on '{name}'.", hint)
+            return found
+        finally:
+            store.close()
+
+    return asyncio.run(work())
+
+
+class _WithoutBytes(logging.Filter):
+    """Keeps what a caller sent out of the log: a malformed request may hold a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop the exception of a record, with the bytes that it quotes; keep its type."""
+        if record.exc_info and record.exc_info[0] is not None:
+            record.msg, record.args = "a request could not be read: %s", (record.exc_info[0].__name__,)
+            record.exc_info = record.exc_text = None
+        return True

@@ -8,6 +8,7 @@ import typer
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.durations import seconds
 from gateway.cli.failures import reporting
+from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.settings import from_environment
@@ -15,7 +16,9 @@ from gateway.settings import from_environment
 State = Annotated[Path, typer.Option(help="Folder of the store, the log and the development keys.")]
 Policies = Annotated[Path, typer.Option(help="Folder of the policy files.")]
 
-dataset_app = typer.Typer(no_args_is_help=True, help="A dataset's life: declare that its data changed.")
+dataset_app = typer.Typer(
+    no_args_is_help=True, help="A dataset's life: declare that its data changed, look at queries that failed."
+)
 
 
 def serve(
@@ -77,3 +80,23 @@ def refresh(
 
     with reporting():
         typer.echo(declare(from_environment({"policies": policies, "state": state}), name))
+
+
+@dataset_app.command("failures")
+def failures(
+    name: Annotated[str, typer.Argument(help="The dataset's name in its policy.")],
+    state: State = Path("state"),
+    excuse: Annotated[
+        str | None,
+        typer.Option(help="A buyer (organisation/subject) who may ask again."),
+    ] = None,
+) -> None:
+    """Show charged queries that failed, with the cause. A buyer with two of them is suspended until excused."""
+    from gateway.app import failures as failed  # noqa: PLC0415 - loads the whole server
+
+    with reporting():
+        found = failed(from_environment({"state": state}), name, excuse)
+        rows = [(f.charged_at.isoformat(timespec="seconds"), f.buyer, f.query_id, f.note) for f in found]
+        console().print(table_of(("charged at", "buyer", "query", "cause"), rows) if rows else "no failed queries")
+        if excuse is not None:
+            console().print(f"{excuse} may ask '{name}' again; the charges stay", markup=False)

@@ -13,6 +13,8 @@ from gateway.store import log
 from gateway.store.tables import accounts, events, queries, uses
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
+EXCUSED = "excused"
+"""Failed as well, but not held against the buyer: the provider has looked, or it was none of the buyer's doing."""
 
 Outcome = Charge | InFlight | Stored | Failed
 
@@ -38,7 +40,7 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
         raise GatewayError("idempotency_conflict", "The idempotency key was used with another body.", hint)
     if row.state == FINISHED:
         return Stored(row.query_id, bytes(row.answer))
-    if row.state == FAILED:
+    if row.state in (FAILED, EXCUSED):
         return Failed(row.query_id)
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None
 
@@ -50,7 +52,9 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     """
     if row.question != order.question:
         changed = "the policy or the data changed before the query could be redone"
-        connection.execute(update(queries).where(queries.c.query_id == row.query_id).values(state=FAILED, note=changed))
+        connection.execute(
+            update(queries).where(queries.c.query_id == row.query_id).values(state=EXCUSED, note=changed)
+        )
         return Failed(row.query_id)
     lease = microseconds(now) + lease_us
     connection.execute(
@@ -59,9 +63,12 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     return charge_of(row, row.fence + 1)
 
 
+def moment(at_us: int) -> datetime:
+    return datetime.fromtimestamp(at_us / 1_000_000, tz=UTC)
+
+
 def charge_of(row: Row[Any], fence: int) -> Charge:
-    at = datetime.fromtimestamp(row.charged_at_us / 1_000_000, tz=UTC)
-    return Charge(row.query_id, fence, row.log_index, row.leaf_hash, at)
+    return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us))
 
 
 def same_question(connection: Connection, order: Order, now: datetime) -> InFlight | None:

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging
-from gateway.ledger.charging import FAILED, FINISHED, RUNNING, Outcome, microseconds
+from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Outcome, microseconds
 from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, canonical, event_line, timestamp
-from gateway.ledger.model import Account, Balance, Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, InFlight, Order, Stored
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
@@ -176,6 +176,31 @@ class Ledger:
 
         def work(connection: Connection) -> int:
             return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
+
+        return await self._store.run(work)
+
+    async def failed(self, dataset: str) -> tuple[Failure, ...]:
+        """Return the failed queries of a dataset that nobody has looked at, oldest first."""
+        found = (
+            select(queries)
+            .where(queries.c.dataset == dataset, queries.c.state == FAILED)
+            .order_by(queries.c.charged_at_us)
+        )
+
+        def work(connection: Connection) -> tuple[Failure, ...]:
+            return tuple(
+                Failure(row.query_id, row.buyer, charging.moment(row.charged_at_us), row.note or "")
+                for row in connection.execute(found)
+            )
+
+        return await self._store.run(work)
+
+    async def excuse(self, buyer: str, dataset: str) -> int:
+        """Hold a buyer's failures on a dataset against them no longer; return how many. The charges stay."""
+        where = (queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
+
+        def work(connection: Connection) -> int:
+            return connection.execute(update(queries).where(*where).values(state=EXCUSED)).rowcount
 
         return await self._store.run(work)
 

@@ -86,6 +86,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A charged query that failed, for the provider to look at; `note` says why and is never a buyer's to read."""
+
+    query_id: str
+    buyer: str
+    charged_at: datetime
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     key: str
     rho_limit: int

@@ -13,7 +13,7 @@ from gateway.privacy import partials
 from gateway.privacy.measurement import Key
 from gateway.privacy.ownership import Owned, key_columns
 from gateway.privacy.partials import Partial
-from gateway.sql.functions import within_years
+from gateway.sql.dates import within_years
 from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Plan
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term, cast, number

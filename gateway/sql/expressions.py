@@ -7,7 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from gateway.errors import GatewayError
-from gateway.sql import functions, operators
+from gateway.sql import conditionals, conversions, dates, operators, texts
 from gateway.sql.operators import Resolve
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.scope import Scope
@@ -25,11 +25,11 @@ class Row:
 _ARITHMETIC = Row(operators.arithmetic)
 _COMPARISON = Row(operators.comparison)
 _CONNECTOR = Row(operators.connector)
-_TEXT = Row(functions.text_function, ("this",))
-_TRUNCATION = Row(functions.truncation, ("this", "unit"))
-_DATE_FIELD = Row(functions.field_of_date)
-_CAST = Row(functions.conversion, ("this", "to", "safe"))
-_EXTREME = Row(functions.extreme, ("this", "expressions", "ignore_nulls"))
+_TEXT = Row(texts.text_function, ("this",))
+_TRUNCATION = Row(dates.truncation, ("this", "unit"))
+_DATE_FIELD = Row(dates.field_of_date)
+_CAST = Row(conversions.conversion, ("this", "to", "safe"))
+_EXTREME = Row(conditionals.extreme, ("this", "expressions", "ignore_nulls"))
 
 ALLOWED: Mapping[type[exp.Expr], Row] = {
     exp.Literal: Row(operators.literal, ("this", "is_string")),
@@ -59,26 +59,26 @@ ALLOWED: Mapping[type[exp.Expr], Row] = {
     exp.Between: Row(operators.between, ("this", "low", "high")),
     exp.Like: Row(operators.like),
     exp.ILike: Row(operators.like),
-    exp.Case: Row(functions.case, ("this", "ifs", "default")),
-    exp.If: Row(functions.if_function, ("this", "true", "false")),
-    exp.Coalesce: Row(functions.coalesce, ("this", "expressions", "is_null", "is_nvl")),
-    exp.Nullif: Row(functions.nullif),
+    exp.Case: Row(conditionals.case, ("this", "ifs", "default")),
+    exp.If: Row(conditionals.if_function, ("this", "true", "false")),
+    exp.Coalesce: Row(conditionals.coalesce, ("this", "expressions", "is_null", "is_nvl")),
+    exp.Nullif: Row(conditionals.nullif),
     exp.Greatest: _EXTREME,
     exp.Least: _EXTREME,
     exp.Cast: _CAST,
     exp.TryCast: _CAST,
-    exp.Abs: Row(functions.absolute, ("this",)),
-    exp.Round: Row(functions.rounding, ("this", "decimals")),
-    exp.Floor: Row(functions.floor_or_ceil, ("this",)),
-    exp.Ceil: Row(functions.floor_or_ceil, ("this",)),
+    exp.Abs: Row(conversions.absolute, ("this",)),
+    exp.Round: Row(conversions.rounding, ("this", "decimals")),
+    exp.Floor: Row(conversions.floor_or_ceil, ("this",)),
+    exp.Ceil: Row(conversions.floor_or_ceil, ("this",)),
     exp.Lower: _TEXT,
     exp.Upper: _TEXT,
     exp.Trim: _TEXT,
-    exp.Length: Row(functions.length, ("this",)),
-    exp.Substring: Row(functions.substring, ("this", "start", "length", "zero_start")),
-    exp.DPipe: Row(functions.concatenation, ("this", "expression", "safe")),
+    exp.Length: Row(texts.length, ("this",)),
+    exp.Substring: Row(texts.substring, ("this", "start", "length", "zero_start")),
+    exp.DPipe: Row(texts.concatenation, ("this", "expression", "safe")),
     exp.TimestampTrunc: _TRUNCATION,
-    exp.DateTrunc: Row(functions.truncation, ("this", "unit", "unabbreviate")),
+    exp.DateTrunc: Row(dates.truncation, ("this", "unit", "unabbreviate")),
     exp.Extract: _DATE_FIELD,
     exp.Year: _DATE_FIELD,
     exp.Quarter: _DATE_FIELD,

@@ -15,7 +15,7 @@ from sqlglot import exp
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, TEXT, TIMESTAMP, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
 from gateway.sql import ranges
-from gateway.sql.parse import place
+from gateway.sql.parse import dialect_of, place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
 from gateway.sql.terms import Term, cast, enforced, merge, number, predicate, try_cast
 
@@ -154,6 +154,11 @@ def division(node: exp.Div, resolve: Resolve) -> Term:
     left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
     if left.type == INTEGER and right.type == INTEGER and node.args.get("typed"):
         return _whole_quotient(left, right)
+    if dialect_of(node) == "trino" and TypeKind.DOUBLE not in (left.type.kind, right.type.kind):
+        hint = "Write CAST(a AS DOUBLE) / b."
+        raise GatewayError(
+            "unsupported_sql", "trino rounds the quotient of decimals to their scale.", hint, place(node)
+        )
     divisor = exp.Nullif(this=as_double(right), expression=number(Fraction(0), DOUBLE))
     result = exp.paren(exp.Div(this=exp.paren(as_double(left), copy=False), expression=divisor), copy=False)
     nullable = left.nullable or right.nullable or not right.limits().excludes_zero

@@ -36,7 +36,14 @@ def parse(text: str, dialect: str) -> exp.Select:
         detail = f"A {tree.key.upper()} statement is not a SELECT. {_STATEMENTS}"
         raise GatewayError("sql_not_select", detail, "Write SELECT ... FROM ... GROUP BY ...")
     _check_depth(tree)
+    for node in tree.find_all(exp.Cast, exp.TryCast, exp.Div, exp.Round):
+        node.meta["dialect"] = dialect
     return tree
+
+
+def dialect_of(node: exp.Expr) -> str:
+    """Return the dialect that a CAST, a division or a ROUND was written in: they round as it has it, or are refused."""
+    return str(node.meta.get("dialect", "duckdb"))
 
 
 def _too_deep() -> GatewayError:

@@ -9,8 +9,8 @@ from sqlglot import exp
 from gateway.catalog.model import Column, Dataset, Table
 from gateway.catalog.types import Cell, Scalar, TypeKind
 from gateway.errors import GatewayError
+from gateway.sql.dates import MAX_DOMAIN, enumerate_periods
 from gateway.sql.expressions import Resolver
-from gateway.sql.functions import MAX_DOMAIN, enumerate_periods
 from gateway.sql.operators import flatten, truth
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.plan import Field, Join, JoinKind, Plan, Scan

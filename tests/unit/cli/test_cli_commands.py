@@ -1,10 +1,13 @@
 """Commands that need no gateway: tokens, versions, refusals on the spot, exit codes."""
 
+import asyncio
 import json
 import re
+from decimal import Decimal
 
 import jwt
 import pytest
+from support.shop import NOW
 from typer.testing import CliRunner
 
 from gateway import __version__
@@ -12,6 +15,10 @@ from gateway.cli.durations import seconds
 from gateway.cli.failures import EXIT_CODES, reporting
 from gateway.cli.main import app
 from gateway.errors import GatewayError, Kind
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.model import Account, Allowance, Order
+from gateway.ports import FixedClock
+from gateway.store.database import Store
 
 RUNNER = CliRunner()
 WHO = ["--subject", "ana", "--organisation", "widgets", "--role", "buyer", "--role", "billing"]
@@ -106,3 +113,29 @@ def test_a_token_file_that_is_not_there(tmp_path):
     result = RUNNER.invoke(app, ["budget", "--token", f"@{tmp_path}/none"])
     assert result.exit_code == 2
     assert "cannot be read" in result.stderr
+
+
+def test_a_provider_looks_at_failures_and_excuses_a_buyer(tmp_path):
+    failed_query(tmp_path)
+    shown = RUNNER.invoke(app, ["dataset", "failures", "shop", "--state", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    assert "org/ana" in shown.stdout
+    assert "engine said no" in shown.stdout
+    nobody = RUNNER.invoke(app, ["dataset", "failures", "shop", "--state", str(tmp_path), "--excuse", "org/bob"])
+    assert nobody.exit_code == 2
+    assert "org/bob" in nobody.stderr
+    excused = RUNNER.invoke(app, ["dataset", "failures", "shop", "--state", str(tmp_path), "--excuse", "org/ana"])
+    assert "may ask 'shop' again" in excused.stdout
+    assert "no failed queries" in RUNNER.invoke(app, ["dataset", "failures", "shop", "--state", str(tmp_path)]).stdout
+
+
+def failed_query(folder):
+    async def work():
+        store = Store(folder)
+        ledger = Ledger(store, FixedClock(NOW), "gw")
+        wanted = Order("Q1", "org/ana", "org", "shop", "key", "body", "question", (Account("data/a", 9, 9),),
+                       Allowance("shop/g", None, None, None), 1, 0, Decimal(1), "CNY", "{}")  # fmt: skip
+        await ledger.fail(await ledger.charge(wanted), "the engine said no")
+        store.close()
+
+    asyncio.run(work())

@@ -177,6 +177,7 @@ async def test_a_question_that_changed_is_not_redone(ledger, clock):
     clock.pass_(6)
     assert await ledger.charge(order(question="another policy version")) == Failed("Q1")
     assert await ledger.lookup("org/ana", "key-1", "body-1") == Failed("Q1")
+    assert await ledger.failures("org/ana", "shop") == 0, "none of the buyer's doing"
 
 
 async def test_the_same_question_in_flight_is_waited_for(ledger):
@@ -192,6 +193,24 @@ async def test_failure_keeps_the_charge_and_counts(ledger):
     assert await ledger.failures("org/ana", "shop") == 1
     assert await ledger.failures("org/bob", "shop") == 0
     assert await ledger.charge(order()) == Failed("Q1")
+
+
+async def test_failures_are_shown_to_the_provider_and_excused(ledger):
+    for number in (1, 2):
+        await ledger.fail(await ledger.charge(order(number)), f"cause {number}")
+    found = await ledger.failed("shop")
+    assert [(f.query_id, f.buyer, f.charged_at, f.note) for f in found] == [
+        ("Q1", "org/ana", START, "cause 1"),
+        ("Q2", "org/ana", START, "cause 2"),
+    ]
+    assert await ledger.failed("other") == ()
+    assert await ledger.excuse("org/bob", "shop") == 0
+    assert await ledger.excuse("org/ana", "other") == 0
+    assert await ledger.excuse("org/ana", "shop") == 2
+    assert await ledger.failures("org/ana", "shop") == 0
+    assert await ledger.failed("shop") == ()
+    assert await ledger.charge(order(1)) == Failed("Q1"), "one charge, one draw: it is not done again"
+    assert await spent(ledger) == [(40, 10), (40, 10)], "the charges stay"
 
 
 async def test_a_free_repeat_is_metered_and_kept(ledger):
