@@ -74,7 +74,14 @@ def accounts(dataset: Dataset, caller: Caller, grant: Grant) -> tuple[Account, .
 
 
 def order(
-    query_id: str, planned: Planned, dataset: Dataset, caller: Caller, request: Request, grant: Grant, due: Cost
+    query_id: str,
+    planned: Planned,
+    dataset: Dataset,
+    caller: Caller,
+    request: Request,
+    grant: Grant,
+    due: Cost,
+    stored: frozenset[str],
 ) -> Order:
     """Return the order that the ledger charges, with the facts that its meter event and log leaf carry."""
     return Order(
@@ -85,6 +92,7 @@ def order(
         idempotency_key=request.idempotency_key or f"query:{query_id}",
         body_digest=request.body_digest,
         question=question(planned, caller),
+        draws=tuple(p.digest for m in planned.measurements for p in m.primitives if p.digest not in stored),
         accounts=accounts(dataset, caller, grant),
         allowance=Allowance(f"{dataset.name}/{grant.name}", grant.uses, grant.rate_count, grant.rate_seconds),
         rho=due.rho,

@@ -134,7 +134,8 @@ async def answer(parts: Parts, request: Request, token: str) -> bytes:
         if known is not None:
             return known
         quoted = await _quoted(parts, request, caller, dataset, grant)
-        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due)
+        drawn = frozenset(quoted.stored)
+        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due, drawn)
         done = await _attempt(parts, request, quoted, wanted)
         if done is not None:
             return done

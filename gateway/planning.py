@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlglot import exp
-
 from gateway.catalog.model import DataClass, Dataset, Grant, Use
 from gateway.compile.finishing import Measured, compile_finish
 from gateway.compile.measurement import compile_measurement
@@ -21,7 +19,7 @@ from gateway.privacy.ownership import Owned, ownership
 from gateway.privacy.units import rho_of_epsilon
 from gateway.request import Caller, Request
 from gateway.sql.explain import explain
-from gateway.sql.parse import parse
+from gateway.sql.parse import fingerprint, parse
 from gateway.sql.plan import Aggregate, Filter, Limit, Plan, Project, Sort
 from gateway.sql.select import resolve
 
@@ -110,7 +108,7 @@ def plan(job: PlanJob) -> Planned:
         data_class=_highest_class(dataset, used),
         declared_rows=owned.declared_rows,
         explain=explain(resolved),
-        fingerprint=fingerprint(tree),
+        fingerprint=fingerprint(request.sql, request.dialect),
         question=_question(measurement, finish, request),
     )
 
@@ -171,14 +169,6 @@ def _notices(bounded: Bounded, measurement: Measurement) -> tuple[str, ...]:
         least = measurement.selection.threshold + measurement.selection.min_units - 1
         notices.append(f"keys with fewer than about {least:,} units are left out")
     return tuple(notices)
-
-
-def fingerprint(tree: exp.Expr) -> str:
-    """Return a hash of the SQL with every literal left out: for meter events and reports."""
-    bare = tree.copy()
-    for literal in list(bare.find_all(exp.Literal)):
-        literal.replace(exp.Placeholder())
-    return hashlib.sha256(bare.sql("duckdb", comments=False).encode()).hexdigest()[:32]
 
 
 def _question(measurement: Measurement, finish: Finish, request: Request) -> str:

@@ -143,26 +143,28 @@ class GatewayService:
         }
 
     async def events(self, caller: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
-        """Return meter events after a cursor: billing reads the buyer-visible ones, a provider its own cost too."""
-        if not caller.roles & {"billing", "provider"}:
-            hint = "Ask with a token whose roles include billing or provider."
+        """Return meter events after a cursor: billing reads the buyer-visible ones, a provider its own datasets'."""
+        provided = frozenset(d.name for d in self._publisher.datasets.values() if _provides(d, caller))
+        billing = "billing" in caller.roles
+        if not (billing or provided):
+            hint = "Ask with a token whose roles include billing, or provider of a dataset here."
             raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
-        return await self._ledger.events(after, limit, provider="provider" in caller.roles)
+        return await self._ledger.events(after, limit, billing=billing, provided=provided)
 
     async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
-        """Return the signed receipt of the caller's own query."""
-        await self._own(caller, query_id)
+        """Return the signed receipt of the caller's own query, or of any for those who watch."""
+        await self._seen(caller, query_id)
         return await self._evidence.receipt(query_id)
 
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
-        """Return the state of the caller's own query, with its answer once it is stored."""
-        row = await self._own(caller, query_id)
+        """Return the state of a query; its answer, once it is stored, to its buyer alone."""
+        row = await self._seen(caller, query_id)
         document: dict[str, object] = {"query_id": query_id, "state": row.state.upper()}
-        if row.answer is not None:
+        if row.answer is not None and row.buyer == buyer_id(caller):
             document["answer"] = json.loads(row.answer)
         return document
 
-    async def _own(self, caller: Caller, query_id: str) -> QueryRow:
+    async def _seen(self, caller: Caller, query_id: str) -> QueryRow:
         row = await self._ledger.query(query_id)
         watching = caller.roles & {"billing", "supervisor", "arbiter"}
         if row is None or not (row.buyer == buyer_id(caller) or watching):

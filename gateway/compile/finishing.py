@@ -30,7 +30,7 @@ class Measured:
 def compile_finish(plan: Plan, measured: Measured) -> Finish:
     """Return the post-processing of a plan whose only measurement is `measured`."""
     query = _select(plan, measured, extra=(CELL,), drawn=False)
-    order = _top_order(plan)
+    order, limit = _top_order(plan)
     outer = exp.select(*(f.id for f in plan.fields), CELL).from_(query.subquery("r"))
     if order is not None:
         outer, inner = exp.select(*(f.id for f in plan.fields), CELL), order
@@ -39,7 +39,6 @@ def compile_finish(plan: Plan, measured: Measured) -> Finish:
             outer = outer.order_by(
                 exp.Ordered(this=key.term.node.copy(), desc=key.descending, nulls_first=key.nulls_first)
             )
-        limit = _top_limit(plan)
         if limit is not None:
             outer = outer.limit(limit.count) if limit.count is not None else outer
             outer = outer.offset(limit.offset) if limit.offset else outer
@@ -53,17 +52,13 @@ def compile_finish(plan: Plan, measured: Measured) -> Finish:
     return Finish(outer.sql("duckdb"), bootstrap, columns, ordered=order is not None)
 
 
-def _top_limit(plan: Plan) -> Limit | None:
-    while isinstance(plan, Project):
+def _top_order(plan: Plan) -> tuple[Sort | None, Limit | None]:
+    """Return the sort that orders the answer itself and its limit, where nothing but dropped columns lies above."""
+    while isinstance(plan, Project) and all(c.term.id == c.field.id for c in plan.columns):
         plan = plan.input
-    return plan if isinstance(plan, Limit) else None
-
-
-def _top_order(plan: Plan) -> Sort | None:
-    """Return the sort that orders the answer itself, if there is one."""
-    while isinstance(plan, Project | Limit):
-        plan = plan.input
-    return plan if isinstance(plan, Sort) else None
+    limit = plan if isinstance(plan, Limit) else None
+    below = limit.input if limit is not None else plan
+    return (below, limit) if isinstance(below, Sort) else (None, None)
 
 
 def _select(plan: Plan, measured: Measured, extra: tuple[str, ...], *, drawn: bool) -> exp.Select:

@@ -1,16 +1,17 @@
 """The ledger's rules, each a step inside one transaction: accounts, uses, rates, leases. Nothing here commits."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
 from gateway.ledger.model import Account, Allowance, Balance, Charge, Failed, InFlight, Order, Stored
 from gateway.store import log
-from gateway.store.tables import accounts, events, queries, uses
+from gateway.store.tables import accounts, claims, events, queries, releases, uses
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 EXCUSED = "excused"
@@ -45,7 +46,7 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None
 
 
-def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, lease_us: int) -> Charge | Failed:
+def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, lease_us: int) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
     A question that is no longer the same (another policy or data version) is not redone: one charge, one draw.
@@ -55,7 +56,11 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
         connection.execute(
             update(queries).where(queries.c.query_id == row.query_id).values(state=EXCUSED, note=changed)
         )
+        let_go(connection, row.query_id)
         return Failed(row.query_id)
+    busy = claim(connection, replace(order, query_id=row.query_id), now)
+    if busy is not None:
+        return busy
     lease = microseconds(now) + lease_us
     connection.execute(
         update(queries).where(queries.c.query_id == row.query_id).values(fence=row.fence + 1, lease_until_us=lease)
@@ -71,17 +76,45 @@ def charge_of(row: Row[Any], fence: int) -> Charge:
     return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us))
 
 
-def same_question(connection: Connection, order: Order, now: datetime) -> InFlight | None:
-    """Return the buyer's running query with the same question, if one holds a live lease."""
-    found = connection.execute(
-        select(queries.c.query_id).where(
-            queries.c.buyer == order.buyer,
-            queries.c.question == order.question,
+def claim(connection: Connection, order: Order, now: datetime) -> InFlight | None:
+    """Claim the draws of an order, or return the query of the same buyer that makes or has just made one of them.
+
+    One draw of a primitive for each buyer: whoever comes second waits, and then finds it stored. A claim whose
+    worker is gone (its lease has ended) passes on.
+    """
+    stored = connection.execute(
+        select(releases.c.digest).where(releases.c.buyer == order.buyer, releases.c.digest.in_(order.draws))
+    ).first()
+    if stored is not None:
+        return InFlight(order.query_id)
+    live = (
+        select(queries.c.query_id)
+        .join(claims, claims.c.query_id == queries.c.query_id)
+        .where(
+            claims.c.buyer == order.buyer,
+            claims.c.digest.in_(order.draws),
+            queries.c.idempotency_key != order.idempotency_key,
             queries.c.state == RUNNING,
             queries.c.lease_until_us > microseconds(now),
         )
-    ).first()
-    return InFlight(found.query_id) if found is not None else None
+    )
+    found = connection.execute(live).first()
+    if found is not None:
+        return InFlight(found.query_id)
+    mine = (claims.c.buyer == order.buyer, claims.c.digest.in_(order.draws))
+    gone = select(claims.c.query_id).where(*mine, claims.c.query_id != order.query_id)
+    connection.execute(
+        update(queries).where(queries.c.query_id.in_(gone)).values(fence=queries.c.fence + 1)  # its draw must not leave
+    )
+    connection.execute(delete(claims).where(*mine))
+    for digest in order.draws:
+        connection.execute(insert(claims).values(buyer=order.buyer, digest=digest, query_id=order.query_id))
+    return None
+
+
+def let_go(connection: Connection, query_id: str) -> None:
+    """End a query's claims."""
+    connection.execute(delete(claims).where(claims.c.query_id == query_id))
 
 
 def balance(connection: Connection, account: Account) -> Balance:
@@ -146,7 +179,7 @@ def note(connection: Connection, source: str, type_: str, order: Order, now: dat
     leaf = {"kind": type_, "query_id": order.query_id, "time": timestamp(now), **facts, **spent}
     index, leaf_hash = log.append(connection, canonical(leaf).encode())
     line = event_line(source, type_, order.query_id, now, {**facts, **spent, "log_index": index})
-    connection.execute(insert(events).values(visibility=BUYER_VISIBLE, line=line))
+    connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=order.dataset, line=line))
     return index, leaf_hash
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging
@@ -67,9 +67,9 @@ class Ledger:
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
                 return known or charging.take_over(connection, row, order, now, self._lease_us)
-            running = charging.same_question(connection, order, now)
-            if running is not None:
-                return running
+            busy = charging.claim(connection, order, now)
+            if busy is not None:
+                return busy
             charging.use(connection, order.allowance, now)
             charging.debit(connection, order)
             leaf = charging.note(connection, self._source, "charged", order, now)
@@ -143,8 +143,10 @@ class Ledger:
             ).scalar_one()
             for digest, content in drawn.items():
                 known = select(releases.c.digest).where(releases.c.buyer == buyer, releases.c.digest == digest)
-                if connection.execute(known).first() is None:  # the first draw stands
-                    connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
+                # INVARIANT: a claimed draw is made once
+                assert connection.execute(known).first() is None
+                connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
+            charging.let_go(connection, charge.query_id)
             return answer
 
         return await self._store.run(work)
@@ -154,7 +156,8 @@ class Ledger:
 
         def work(connection: Connection) -> None:
             values = {"state": FAILED, "note": provider_note[:2000]}
-            connection.execute(update(queries).where(*_held(charge)).values(**values))
+            if connection.execute(update(queries).where(*_held(charge)).values(**values)).rowcount == 1:
+                charging.let_go(connection, charge.query_id)
 
         await self._store.run(work)
 
@@ -246,7 +249,7 @@ class Ledger:
             leaf = {"kind": "refused", "query_id": query_id, "time": timestamp(now), **data}
             index, _hash = log.append(connection, canonical(leaf).encode())
             line = event_line(self._source, "refused", query_id, now, {**data, "log_index": index})
-            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, line=line))
+            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=data["dataset"], line=line))
 
         await self._store.run(work)
 
@@ -255,24 +258,26 @@ class Ledger:
 
         def work(connection: Connection) -> None:
             line = event_line(self._source, "measured", query_id, self._clock.now(), json.loads(figures))
-            connection.execute(insert(events).values(visibility=PROVIDER_ONLY, line=line))
+            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == query_id)).one()
+            connection.execute(insert(events).values(visibility=PROVIDER_ONLY, dataset=row.dataset, line=line))
 
         await self._store.run(work)
 
-    async def events(self, after: str | None, limit: int, *, provider: bool) -> list[tuple[str, str]]:
-        """Return (cursor, JSON line) of meter events after a cursor, oldest first; engine cost for a provider alone.
+    async def events(
+        self, after: str | None, limit: int, *, billing: bool, provided: frozenset[str]
+    ) -> list[tuple[str, str]]:
+        """Return (cursor, JSON line) of meter events after a cursor, oldest first.
 
+        Billing sees what buyers see, of every dataset; a provider everything, true engine cost too, of the datasets
+        `provided` alone.
         Raises GatewayError `bad_request` for a cursor that is none.
         """
         if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
             raise GatewayError("bad_request", "The cursor is not one of ours.", "Use the last Gateway-Cursor.")
-        seen = (BUYER_VISIBLE, PROVIDER_ONLY) if provider else (BUYER_VISIBLE,)
-        found = (
-            select(events)
-            .where(events.c.sequence > int(after or 0), events.c.visibility.in_(seen))
-            .order_by(events.c.sequence)
-            .limit(limit)
-        )
+        seen: ColumnElement[bool] = events.c.dataset.in_(provided)
+        if billing:
+            seen = or_(seen, events.c.visibility == BUYER_VISIBLE)
+        found = select(events).where(events.c.sequence > int(after or 0), seen).order_by(events.c.sequence).limit(limit)
         return await self._store.run(lambda c: [(str(row.sequence), row.line) for row in c.execute(found)])
 
     # -- data versions ------------------------------------------------------------------------------------------

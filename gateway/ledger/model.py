@@ -31,9 +31,10 @@ class Allowance:
 class Order:
     """What one query wants to be charged: all of it or nothing.
 
-    `question` is the digest of what is asked (plan, versions, cost): the same buyer's second question in flight
-    waits for the first. `body_digest` guards the idempotency key. `facts` is what the meter event and the log leaf
-    carry besides (JSON object as text: canonical, no literals, no data).
+    `question` is the digest of what is asked (plan, versions, cost), `draws` those of the primitives that have to be
+    drawn for it: another question of the same buyer that needs one of them waits for this one. `body_digest` guards
+    the idempotency key. `facts` is what the meter event and the log leaf carry besides (JSON object as text:
+    canonical, no literals, no data).
     """
 
     query_id: str
@@ -43,6 +44,7 @@ class Order:
     idempotency_key: str
     body_digest: str
     question: str
+    draws: tuple[str, ...]
     accounts: tuple[Account, ...]
     allowance: Allowance
     rho: int

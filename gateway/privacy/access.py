@@ -1,13 +1,11 @@
 """Which columns a measurement uses, and how (group, filter, aggregate, join): the list that the policy decides on."""
 
-from sqlglot import exp
-
 from gateway.catalog.model import Dataset, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
 from gateway.privacy.ownership import key_columns
 from gateway.sql.plan import Aggregate, AggregateKind, Filter, Join, Plan, Scan
-from gateway.sql.sources import key_names
+from gateway.sql.sources import equated, key_names
 from gateway.sql.terms import BaseColumn, Term
 
 
@@ -59,9 +57,8 @@ def _below(plan: Plan, dataset: Dataset, found: list[Access]) -> None:
 
 def _joined(plan: Join, term: Term, dataset: Dataset, found: list[Access]) -> None:
     sides = {f.id: f.term for f in (*plan.left.fields, *plan.right.fields)}
-    ids = {column.name for column in term.node.find_all(exp.Column)}
-    pair = any({a, b} == ids for a, b in plan.equalities)
-    for column_id in sorted(ids):
+    pair = equated(term, {f.id for f in plan.left.fields}, {f.id for f in plan.right.fields}) is not None
+    for column_id in sorted(term.ids):
         source = sides[column_id]
         if pair and source.origin is not None:
             table = dataset.table(source.origin.table)

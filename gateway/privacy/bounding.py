@@ -1,5 +1,6 @@
 """From an aggregate over owned rows to a bounded group-by: keys, partials, and what one unit may contribute."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +15,11 @@ from gateway.privacy.measurement import Key
 from gateway.privacy.ownership import Owned, key_columns
 from gateway.privacy.partials import Partial
 from gateway.sql.dates import within_years
+from gateway.sql.operators import chain
 from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Plan
+from gateway.sql.ranges import UNKNOWN, type_limits
 from gateway.sql.sources import key_domain
-from gateway.sql.terms import Term, cast, number
+from gateway.sql.terms import Term, cast, number, span_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +126,55 @@ def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:
     public: tuple[Cell, ...] | None = None
     if domain is not None:
         public = (*domain, None) if term.nullable else domain
-    return BoundedKey(Key(name, term.type, public), term.node, _inside(term, domain))
+    test = _inside(term, domain)
+    if test is not None and term.nullable:
+        null = exp.Is(this=exp.paren(term.node.copy(), copy=False), expression=exp.Null())
+        test = exp.Or(this=exp.paren(test, copy=False), expression=null)
+    return BoundedKey(Key(name, term.type, public), term.node, exp.paren(test, copy=False) if test else None)
 
 
 def _inside(term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
-    """Return the test that a key is one of its public values (or NULL), where the expression does not ensure it."""
-    if domain is None or not term.raw or term.type == BOOLEAN:
-        return None
+    """Return the test that a key lies in its declared domain, where the expression does not ensure it.
+
+    A key outside is dropped, a private one too. That a key is never NULL is only claimed (by the engine's columns),
+    and so tested as well.
+    """
     node = exp.paren(term.node.copy(), copy=False)
-    if not domain:
-        test: exp.Expr = exp.false()
-    elif term.type == INTEGER and term.domain is None:
-        lo, hi = (number(Fraction(int(str(end))), INTEGER) for end in (domain[0], domain[-1]))
-        test = exp.Between(this=node, low=lo, high=hi)
-    elif term.type.kind is TypeKind.DATE and term.domain is None:
-        lo, hi = (literal_cell(end, term.type) for end in (domain[0], domain[-1]))
-        test = exp.Between(this=node, low=lo, high=hi)
-    else:
-        test = exp.In(this=node, expressions=[literal_cell(cell, term.type) for cell in domain])
-    if term.nullable:
-        test = exp.Or(this=exp.paren(test, copy=False), expression=exp.Is(this=node.copy(), expression=exp.Null()))
-    return exp.paren(test, copy=False)
+    if domain is None and term.span is not None:  # one that cannot be printed would fail after the charge
+        lo, hi = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
+        return exp.Between(this=node, low=lo, high=hi)
+    if not term.raw or term.type == BOOLEAN:
+        if term.nullable or domain is None or not term.ids:
+            return None
+        return exp.Not(this=exp.Is(this=node, expression=exp.Null()))
+    if domain is not None and not domain:
+        return exp.false()
+    if domain is not None and term.domain is not None:
+        return exp.In(this=node, expressions=[literal_cell(cell, term.type) for cell in domain])
+    if term.span is not None:
+        lo, hi = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
+        return exp.Between(this=node, low=lo, high=hi)
+    if term.type.numeric and term.range != UNKNOWN:
+        return _between(node, term)
+    return None
+
+
+def _between(node: exp.Expr, term: Term) -> exp.Expr:
+    """Return the test that a number lies within its range, each end that is known."""
+    unit = 10**term.type.scale
+    lo = None if term.range.lo is None else Fraction(math.ceil(term.range.lo * unit), unit)
+    hi = None if term.range.hi is None else Fraction(math.floor(term.range.hi * unit), unit)
+    limits = type_limits(term.type)
+    if (lo is not None and limits.hi is not None and lo > limits.hi) or (
+        hi is not None and limits.lo is not None and hi < limits.lo
+    ):
+        return exp.false()
+    ends: list[exp.Expr] = [
+        kind(this=node.copy(), expression=number(end, term.type))
+        for kind, end, limit in ((exp.GTE, lo, limits.lo), (exp.LTE, hi, limits.hi))
+        if end is not None and (limit is None or abs(end) < abs(limit))
+    ]
+    return chain(exp.And, ends) if ends else exp.true()
 
 
 def literal_cell(cell: Cell, type_: SqlType) -> exp.Expr:

@@ -223,9 +223,14 @@ def _join(plan: Join, left: Relation, right: Relation) -> Relation:
     key_ids = left_ids if owned is left else right_ids
     public = right if owned is left else left
     determined = owned.determined
-    if key_ids <= determined:
+    if key_ids <= determined and (plan.kind is JoinKind.INNER or _equalities_alone(plan)):
         determined |= {f.id for f in public.plan.fields}
     return replace(owned, plan=joined, determined=determined)
+
+
+def _equalities_alone(plan: Join) -> bool:
+    """Tell whether the join's condition is its equalities: then which rows match follows from their columns."""
+    return len(plan.condition) == len(plan.equalities)
 
 
 def _fan_out(plan: Join) -> GatewayError:
@@ -248,6 +253,7 @@ def _owned_join(plan: Join, left: Owned, right: Owned, *, left_single: bool, rig
         raise GatewayError("no_owner_equality", detail, hint, plan.place)
     if not (left_single or right_single):
         raise _fan_out(plan)
+    alone = _equalities_alone(plan)
     if not direct:
         plan = replace(plan, condition=(*plan.condition, _equal(left, right)))
     kept = right if plan.kind is JoinKind.RIGHT else left
@@ -261,17 +267,32 @@ def _owned_join(plan: Join, left: Owned, right: Owned, *, left_single: bool, rig
         unique |= left.unique
     if left_single and plan.kind is not JoinKind.LEFT:
         unique |= right.unique
+    filled = left if plan.kind is JoinKind.RIGHT else right
+    kept_ids = frozenset(pair[1 if plan.kind is JoinKind.RIGHT else 0] for pair in plan.equalities)
+    follows = plan.kind is JoinKind.INNER or (alone and kept_ids <= kept.determined)
     return Owned(
         plan=plan,
         owner=kept.owner,
         aliases=aliases,
         chains=chains,
         unique=unique,
-        determined=left.determined | right.determined,
-        rows=min([left.rows] * right_single + [right.rows] * left_single),
+        determined=kept.determined | (filled.determined if follows else frozenset()),
+        rows=_rows(plan.kind, left, right, left_single=left_single, right_single=right_single),
         groups=max(left.groups, right.groups),
         declared_rows=max(left.declared_rows, right.declared_rows),
     )
+
+
+def _rows(kind: JoinKind, left: Owned, right: Owned, *, left_single: bool, right_single: bool) -> int:
+    """Return how many rows of one unit a join gives at most, by the declarations of its sides.
+
+    An outer join keeps every row of its side, and adds the other's matches where those may be several.
+    """
+    if kind is JoinKind.LEFT:
+        return left.rows if right_single else left.rows + right.rows
+    if kind is JoinKind.RIGHT:
+        return right.rows if left_single else left.rows + right.rows
+    return min([left.rows] * right_single + [right.rows] * left_single)
 
 
 def _equal(left: Owned, right: Owned) -> Term:

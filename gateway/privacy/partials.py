@@ -156,8 +156,9 @@ def total(value: FixedPoint, term: Term, condition: exp.Expr | None, rows: int) 
     """Return the sum of a unit's values, within the tighter of rows x bounds and the declared sum for one unit."""
     lower, upper = min(0, value.lo) * rows, max(0, value.hi) * rows
     if term.per_unit_sum is not None:
-        lower = max(lower, math.floor(term.per_unit_sum[0] / value.step))
-        upper = min(upper, math.ceil(term.per_unit_sum[1] / value.step))
+        # a part of the rows (WHERE, FILTER) may add up to nothing, whatever all of them do
+        lower = max(lower, min(0, math.floor(term.per_unit_sum[0] / value.step)))
+        upper = min(upper, max(0, math.ceil(term.per_unit_sum[1] / value.step)))
     return Partial(Quantity.SUM, Combine.SUM, only_where(condition, value.node.copy()), rows, *_nonempty(lower, upper))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 from sqlglot import exp
 
@@ -154,4 +155,12 @@ def extreme(node: exp.Greatest | exp.Least, resolve: Resolve) -> Term:
     for term in sure:
         edge = Range(None, term.range.hi) if isinstance(node, exp.Least) else Range(term.range.lo, None)
         limits = limits.meet(edge)
-    return replace(chosen, range=limits, domain=None, granularity=terms[0].granularity)
+    return replace(chosen, range=limits, domain=None, granularity=_common_granularity(terms))
+
+
+def _common_granularity(terms: list[Term]) -> Fraction | None:
+    """Return the granularity that all terms share; a literal shares it where it is a multiple."""
+    grains = {t.granularity for t in terms if t.ids}
+    grain = grains.pop() if len(grains) == 1 else None
+    literals = [t.range.lo for t in terms if not t.ids]
+    return grain if grain and all(value is not None and value % grain == 0 for value in literals) else None

@@ -91,13 +91,19 @@ def _wholly(node: exp.Expr, term: Term) -> Term:
 def _target(node: exp.Cast | exp.TryCast) -> tuple[str, SqlType]:
     to = node.args["to"]
     if isinstance(to, exp.DataType) and to.this is exp.DType.DECIMAL and len(to.expressions) == 2:
-        precision, scale = (int(str(p.this)) for p in to.expressions)
+        precision, scale = (_size(p.this) for p in to.expressions)
         if 0 < precision <= 38 and 0 <= scale <= min(precision, 18):
             return f"DECIMAL({precision},{scale})", decimal(precision, scale)
     if isinstance(to, exp.DataType) and to.this in _CASTS and not to.expressions:
         return _CASTS[to.this]
     hint = "Cast to BIGINT, INTEGER, DOUBLE, DECIMAL(p,s), VARCHAR, BOOLEAN, DATE or TIMESTAMP."
     raise GatewayError("unsupported_sql", f"CAST to {to.sql()} is not answered.", hint, place(node))
+
+
+def _size(node: object) -> int:
+    """Return a literal size of a type; -1 for anything else."""
+    plain = isinstance(node, exp.Literal) and not node.is_string and node.name.isascii() and node.name.isdigit()
+    return int(node.name) if plain and isinstance(node, exp.Literal) and len(node.name) < 4 else -1
 
 
 def _rounded(limits: Range, type_: SqlType) -> Range:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlglot import exp
 
 from gateway.errors import GatewayError
-from gateway.sql import conditionals, conversions, dates, operators, texts
+from gateway.sql import conditionals, conversions, dates, literals, operators, texts
 from gateway.sql.operators import Resolve
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.scope import Scope
@@ -32,10 +32,10 @@ _CAST = Row(conversions.conversion, ("this", "to", "safe"))
 _EXTREME = Row(conditionals.extreme, ("this", "expressions", "ignore_nulls"))
 
 ALLOWED: Mapping[type[exp.Expr], Row] = {
-    exp.Literal: Row(operators.literal, ("this", "is_string")),
-    exp.Null: Row(operators.null),
-    exp.Boolean: Row(operators.boolean),
-    exp.Paren: Row(operators.paren),
+    exp.Literal: Row(literals.literal, ("this", "is_string")),
+    exp.Null: Row(literals.null),
+    exp.Boolean: Row(literals.boolean),
+    exp.Paren: Row(literals.paren),
     exp.Add: _ARITHMETIC,
     exp.Sub: _ARITHMETIC,
     exp.Mul: _ARITHMETIC,

@@ -4,6 +4,7 @@ Overflow never happens: integers and decimals whose range might leave the type a
 zero gives NULL, whatever the buyer's dialect does.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, time
@@ -27,47 +28,6 @@ MAX_WILDCARDS = 2
 
 def mismatch(node: exp.Expr, detail: str) -> GatewayError:
     return GatewayError("type_mismatch", detail, "CAST one side, or write a literal of the right type.", place(node))
-
-
-# -- literals ---------------------------------------------------------------------------------------------------
-
-
-def literal(node: exp.Literal, _: Resolve) -> Term:
-    """Return a number or text literal. Numbers with an exponent are DOUBLE."""
-    text = node.name
-    if node.is_string:
-        return Term(exp.Literal.string(text), TEXT, nullable=False, domain=(text,))
-    if any(letter in text for letter in "eE"):
-        value = float(text)
-        if value in (float("inf"), float("-inf")):
-            raise mismatch(node, "The number is out of range.")
-        return Term(number(Fraction(value), DOUBLE), DOUBLE, nullable=False, range=ranges.point(Fraction(value)))
-    whole, _dot, digits = text.partition(".")
-    exact = Fraction(text if whole else "0" + text)
-    if not digits and exact <= BIGINT_MAX:
-        return Term(number(exact, INTEGER), INTEGER, nullable=False, range=ranges.point(exact), domain=(int(exact),))
-    type_ = decimal(max(len(whole.lstrip("0")) + len(digits), len(digits) + 1), len(digits))
-    if type_.precision > 18:
-        return Term(number(exact, DOUBLE), DOUBLE, nullable=False, range=ranges.point(Fraction(float(exact))))
-    return Term(
-        number(exact, type_),
-        type_,
-        nullable=False,
-        range=ranges.point(exact),
-        domain=(f"{Decimal(text):.{len(digits)}f}",),
-    )
-
-
-def null(_node: exp.Null, _: Resolve) -> Term:
-    return Term(exp.Null(), OTHER, nullable=True, domain=())
-
-
-def boolean(node: exp.Boolean, _: Resolve) -> Term:
-    return Term(exp.Boolean(this=bool(node.this)), BOOLEAN, nullable=False, domain=(bool(node.this),))
-
-
-def paren(node: exp.Paren, resolve: Resolve) -> Term:
-    return resolve(node.this)
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------
@@ -142,11 +102,16 @@ def negation(node: exp.Neg, resolve: Resolve) -> Term:
     domain = None
     if term.literal is not None:
         cell = term.literal
-        domain = (-cell,) if isinstance(cell, int) else (f"-{cell}",)
+        domain = (-cell,) if isinstance(cell, int) else (_negated(str(cell)),)
     result = exp.paren(exp.Neg(this=exp.paren(term.node.copy(), copy=False)), copy=False)
     return replace(
         term, node=result, range=ranges.negate(term.range), domain=domain, granularity=None, per_unit_sum=None
     )
+
+
+def _negated(cell: str) -> str:
+    """Return the canonical text of minus a decimal: zero has no sign."""
+    return cell[1:] if cell.startswith("-") else (f"-{cell}" if Decimal(cell) else cell)
 
 
 def division(node: exp.Div, resolve: Resolve) -> Term:
@@ -240,8 +205,13 @@ def _dated(node: exp.Expr, term: Term, other: Term) -> Term:
     return dated_literal(node, term.literal, other.type)
 
 
+_MOMENT = re.compile(r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$", re.ASCII)
+
+
 def _moment(text: str) -> datetime | None:
     """Return a date or timestamp without a zone, or None."""
+    if not _MOMENT.match(text):
+        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -318,16 +288,16 @@ def membership(node: exp.In, resolve: Resolve) -> Term:
     return predicate(exp.paren(built, copy=False), *terms, nullable=any(t.nullable for t in terms))
 
 
-def chain(kind: type[exp.Connector], parts: list[exp.Expr]) -> exp.Expr:
-    """Return a balanced tree of AND or OR, so that a long chain stays shallow."""
+def chain(kind: type[exp.Binary], parts: list[exp.Expr]) -> exp.Expr:
+    """Return a balanced tree of an operator like AND, so that a long chain stays shallow."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
     return exp.paren(kind(this=chain(kind, parts[:middle]), expression=chain(kind, parts[middle:])), copy=False)
 
 
-def flatten(node: exp.Expr, kind: type[exp.Connector]) -> list[exp.Expr]:
-    """Return the members of a chain of AND (or OR), in order, without recursion."""
+def flatten(node: exp.Expr, kind: type[exp.Binary]) -> list[exp.Expr]:
+    """Return the members of a chain of an operator like AND, in order, without recursion."""
     members: list[exp.Expr] = []
     pending = [node]
     while pending:

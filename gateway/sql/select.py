@@ -8,10 +8,11 @@ from sqlglot import exp
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.sql.aggregates import Grouping, has_aggregate
-from gateway.sql.expressions import Resolver, scalar
+from gateway.sql.expressions import Resolver
 from gateway.sql.narrowing import narrow
 from gateway.sql.operators import flatten, truth
-from gateway.sql.parse import place, refuse_other_parts
+from gateway.sql.outputs import Outputs, star_of
+from gateway.sql.parse import place, refuse_other_parts, whole_number
 from gateway.sql.plan import Aggregate, Computed, Field, Filter, Limit, Plan, Project, Sort, SortKey
 from gateway.sql.scope import Scope, Source
 from gateway.sql.sources import Catalog, join, scan
@@ -29,19 +30,12 @@ def resolve(tree: exp.Select, dataset: Dataset) -> Plan:
 
     Raises GatewayError for each construct, function or name that is not understood, with its place.
     """
-    return _select(Catalog(dataset), tree, {}, top=True)
-
-
-def _star(item: exp.Expr) -> str | None:
-    """Return the table of `t.*`, an empty text for a bare `*`, and None for anything else."""
-    if isinstance(item, exp.Star):
-        refuse_other_parts(item)
-        return ""
-    if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
-        refuse_other_parts(item.this)
-        refuse_other_parts(item, "this", "table")
-        return item.table
-    return None
+    catalog = Catalog(dataset)
+    plan = _select(catalog, tree, {}, top=True)
+    while catalog.views:  # a WITH query that nobody reads is read all the same: it may hold what is refused
+        _, (cte, views) = catalog.views.popitem()
+        _query(catalog, cte.this, views)
+    return plan
 
 
 def _query(catalog: Catalog, node: exp.Expr, views: Views) -> Plan:
@@ -82,7 +76,7 @@ def _select(catalog: Catalog, node: exp.Select, views: Views, *, top: bool = Fal
                 code, detail, hint, (place(content) if isinstance(content, exp.Expr) else None) or place(node)
             )
     refuse_other_parts(node, *_PARTS)
-    views = _with(node, views)
+    views = _with(catalog, node, views)
     source = node.args.get("from_")
     if source is None:
         raise GatewayError("unsupported_sql", "There is no FROM.", "Read a table of the dataset.", place(node))
@@ -90,7 +84,7 @@ def _select(catalog: Catalog, node: exp.Select, views: Views, *, top: bool = Fal
     where = node.args.get("where")
     where_terms = flatten(where.this, exp.And) if where is not None else []
     plan, sources = _from(catalog, node, views, where_terms)
-    if top and any(_star(item) is not None for item in node.expressions):
+    if top and any(star_of(item) is not None for item in node.expressions):
         hint = "Name columns inside aggregates, for example COUNT(*) or SUM(column)."
         raise GatewayError("raw_rows", "A star at the top would show whole rows.", hint, place(node))
     aliases = frozenset(e.alias.casefold() for e in node.expressions if isinstance(e, exp.Alias))
@@ -105,7 +99,7 @@ def _select(catalog: Catalog, node: exp.Select, views: Views, *, top: bool = Fal
     return body.plan()
 
 
-def _with(node: exp.Select, views: Views) -> Views:
+def _with(catalog: Catalog, node: exp.Select, views: Views) -> Views:
     clause = node.args.get("with_")
     if clause is None:
         return views
@@ -115,15 +109,23 @@ def _with(node: exp.Select, views: Views) -> Views:
     for cte in clause.expressions:
         refuse_other_parts(cte, "this", "alias")
         name = cte.alias.casefold()
+        if any(other is not cte and other.alias.casefold() == name for other in clause.expressions):
+            detail = f"Two WITH queries are called '{cte.alias}'."
+            raise GatewayError("ambiguous_name", detail, "Give each its own name.", place(cte))
         before = {known: view for known, view in views.items() if known != name}
         views = {**views, name: (cte, before)}
+        catalog.views[id(cte)] = (cte, before)
     return views
 
 
 def _from(catalog: Catalog, node: exp.Select, views: Views, where: list[exp.Expr]) -> tuple[Plan, tuple[Source, ...]]:
     plan, first = _relation(catalog, node.args["from_"].this, views)
     sources: tuple[Source, ...] = (first,)
-    for item in node.args.get("joins") or []:
+    joins = node.args.get("joins") or []
+    for item in joins:
+        if item.side in ("RIGHT", "FULL") and any(not (j.args.get("on") or j.args.get("using")) for j in joins):
+            detail = f"A {item.side} JOIN beside a comma or CROSS JOIN is not answered."
+            raise GatewayError("join_not_private", detail, "Write every relation with JOIN ... ON.", place(item))
         if item.args.get("method"):
             detail = f"{item.args['method']} JOIN is not answered here."
             raise GatewayError("join_not_private", detail, "Write JOIN ... ON with equal keys.", place(item))
@@ -142,6 +144,7 @@ def _relation(catalog: Catalog, node: exp.Expr, views: Views) -> tuple[Plan, Sou
             if known is not None and isinstance(node.this, exp.Identifier) and not node.args.get("db"):
                 refuse_other_parts(node, "this", "alias")
                 cte, inner = known
+                catalog.views.pop(id(cte), None)
                 catalog.count_relation(node)
                 plan: Plan = _renamed(_query(catalog, cte.this, inner), cte.args.get("alias"))
             else:
@@ -218,19 +221,24 @@ class _Body:
             self._keys(grouping, group, items)
         outputs = [(name, grouping(node)) for node, name in items]
         named = dict(zip((name.casefold() for _, name in items), (term for _, term in outputs), strict=True))
-        above = _Outputs(named, grouping)
-        kept = truth(having.this, above) if having is not None else None
+        above = Outputs(named, grouping)
+        kept = truth(having.this, replace(above, named=self._unshadowed(named))) if having is not None else None
         sort = self._sort_keys(order, above, [term for _, term in outputs])
         plan: Plan = Aggregate(self.input, tuple(grouping.keys), tuple(grouping.calls), place(self.node))
         if kept is not None:
             plan = Filter(plan, (kept,), plan.fields, place(having))
         return self._shape(plan, outputs, sort)
 
+    def _unshadowed(self, named: dict[str, Term]) -> dict[str, Term]:
+        """Return the aliases that HAVING may use: a name that is also an input column means the column there."""
+        inputs = {f.name.casefold() for source in self.inner.scope.sources for f in source.fields}
+        return {name: term for name, term in named.items() if name not in inputs}
+
     def _expanded(self) -> list[exp.Expr]:
         """Return the SELECT list with each star written out as the columns that may be named."""
         items: list[exp.Expr] = []
         for item in self.node.expressions:
-            table = _star(item)
+            table = star_of(item)
             if table is None:
                 items.append(item)
                 continue
@@ -268,8 +276,8 @@ class _Body:
         for key in group.expressions:
             node, name = key, f"key_{len(grouping.keys) + 1}"
             if isinstance(key, exp.Literal):
-                position = int(key.name) if not key.is_string and key.name.isdigit() else 0
-                if not 1 <= position <= len(items):
+                position = whole_number(key)
+                if position is None or not 1 <= position <= len(items):
                     detail = "GROUP BY counts the SELECT list from 1."
                     raise GatewayError("unsupported_sql", detail, "Write a position of the SELECT list.", place(key))
                 node, name = items[position - 1]
@@ -307,7 +315,7 @@ class _Body:
     ) -> Plan:
         outputs = [(name, resolver(node)) for node, name in items]
         named = dict(zip((name.casefold() for _, name in items), (term for _, term in outputs), strict=True))
-        sort = self._sort_keys(order, _Outputs(named, resolver), [term for _, term in outputs])
+        sort = self._sort_keys(order, Outputs(named, resolver), [term for _, term in outputs])
         return self._shape(plan, outputs, sort)
 
     def _sort_keys(self, order: exp.Order | None, resolver: Expressions, outputs: list[Term]) -> list[SortKey]:
@@ -324,11 +332,12 @@ class _Body:
                     bool(item.args.get("desc")),
                     bool(item.args.get("nulls_first")),
                 )
-            if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
-                if not 1 <= int(node.name) <= len(outputs):
+            if isinstance(node, exp.Literal) and not node.is_string:
+                position = whole_number(node)
+                if position is None or not 1 <= position <= len(outputs):
                     detail = "ORDER BY counts the SELECT list from 1."
                     raise GatewayError("unsupported_sql", detail, "Write a position of the SELECT list.", place(node))
-                term = outputs[int(node.name) - 1]
+                term = outputs[position - 1]
             else:
                 term = resolver(node)
             keys.append(SortKey(term, descending, nulls_first))
@@ -368,33 +377,8 @@ class _Body:
         if not isinstance(clause, exp.Limit | exp.Offset):
             raise GatewayError("unsupported_sql", "FETCH is not answered.", "Write LIMIT with a number.", place(clause))
         refuse_other_parts(clause, "expression")
-        value = clause.expression
-        if (
-            not isinstance(value, exp.Literal)
-            or value.is_string
-            or not value.name.isdigit()
-            or int(value.name) > MAX_LIMIT
-        ):
+        value = whole_number(clause.expression)
+        if value is None or value > MAX_LIMIT:
             hint = f"Write LIMIT with a whole number up to {MAX_LIMIT:,}."
             raise GatewayError("unsupported_sql", "LIMIT and OFFSET take a literal number.", hint, place(clause))
-        return int(value.name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outputs:
-    """Names of HAVING and ORDER BY: an output column first, else what stands below."""
-
-    named: dict[str, Term]
-    below: Expressions
-
-    def __call__(self, node: exp.Expr) -> Term:
-        if isinstance(node, exp.Column) and not node.table and node.name.casefold() in self.named:
-            return self.named[node.name.casefold()]
-        if isinstance(node, exp.Column):
-            return self.below(node)
-        if isinstance(self.below, Grouping) and isinstance(node, exp.AggFunc | exp.Filter | exp.Window):
-            return self.below(node)
-        try:
-            return self.below(node)
-        except GatewayError:
-            return scalar(node, self)
+        return value

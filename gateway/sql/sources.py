@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fractions import Fraction
+from typing import Any
 
 from sqlglot import exp
 
@@ -28,6 +29,8 @@ class Catalog:
     dataset: Dataset
     ids: Ids = field(default_factory=Ids)
     relations: int = 0
+    views: dict[int, tuple[exp.CTE, Any]] = field(default_factory=dict)
+    """WITH queries that nothing has read yet."""
 
     def count_relation(self, node: exp.Expr) -> None:
         """Refuse a query that (through CTEs used again and again) grows beyond bounds."""
@@ -146,14 +149,21 @@ def join(
     on = node.args.get("on")
     if using:
         condition = tuple(_using_equality(sources, name, node) for name in using)
-        sources = (*sources[:-1], replace(sources[-1], merged=frozenset(n.casefold() for n in using)))
+        names = frozenset(n.casefold() for n in using)
+        if kind is JoinKind.RIGHT:  # the bare name means the side that is kept
+            sources = (*(replace(s, merged=s.merged | names) for s in sources[:-1]), sources[-1])
+        else:
+            sources = (*sources[:-1], replace(sources[-1], merged=names))
+    elif on is None and (kind is not JoinKind.INNER or node.kind.upper() == "INNER"):
+        hint = "Write ON with equal keys."
+        raise GatewayError("sql_syntax", f"{kind.value} JOIN has no condition.", hint, place(node))
     else:
         terms = flatten(on, exp.And) if on is not None else [t for t in where if _crosses(t, sources)]
         if on is None:
             where[:] = [t for t in where if not any(t is used for used in terms)]
         condition = tuple(truth(term, Resolver(Scope(sources))) for term in terms)
     left_ids, right_ids = {f.id for f in left.fields}, {f.id for f in right.fields}
-    equalities = tuple(pair for t in condition if (pair := _pair(t, left_ids, right_ids)) is not None)
+    equalities = tuple(pair for t in condition if (pair := equated(t, left_ids, right_ids)) is not None)
     fields = (
         *_padded(left.fields, kind in (JoinKind.RIGHT, JoinKind.FULL)),
         *_padded(right.fields, kind in (JoinKind.LEFT, JoinKind.FULL)),
@@ -208,7 +218,7 @@ def _crosses(node: exp.Expr, sources: tuple[Source, ...]) -> bool:
     return sides[0] != sides[1]
 
 
-def _pair(term: Term, left_ids: set[str], right_ids: set[str]) -> tuple[str, str] | None:
+def equated(term: Term, left_ids: set[str], right_ids: set[str]) -> tuple[str, str] | None:
     """Return the (left id, right id) of a term that sets two bare columns of one type equal."""
     node = term.node.unnest()
     if not isinstance(node, exp.EQ):

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from sqlglot import exp
 
-from gateway.catalog.types import BOOLEAN, Cell, SqlType, TypeKind
+from gateway.catalog.types import BOOLEAN, TIMESTAMP, Cell, SqlType, TypeKind
 from gateway.errors import Position
 from gateway.sql import ranges
 from gateway.sql.ranges import UNKNOWN, Range
@@ -60,6 +60,11 @@ class Term:
     def id(self) -> str | None:
         """The column id of a bare column, else None."""
         return self.node.name if isinstance(self.node, exp.Column) else None
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all columns that it is computed from."""
+        return frozenset(column.name for column in self.node.find_all(exp.Column))
 
     @property
     def literal(self) -> Cell:
@@ -132,6 +137,11 @@ def clamp(node: exp.Expr, lo: exp.Expr | None, hi: exp.Expr | None) -> exp.Expr:
     return case
 
 
+def finite(node: exp.Expr, value: exp.Expr) -> exp.Expr:
+    """Return `value` where a floating point `node` is a number, else NULL (NaN is above everything to an engine)."""
+    return exp.Case(ifs=[exp.If(this=exp.func("ISFINITE", exp.paren(node.copy(), copy=False)), true=value)])
+
+
 def enforced(term: Term) -> Term:
     """Return the term with its claimed bounds made true by a clamp, for use inside arithmetic and functions."""
     if not term.raw:
@@ -139,24 +149,38 @@ def enforced(term: Term) -> Term:
     if term.type.numeric and (term.range.lo is not None or term.range.hi is not None):
         held = _outward(term.range, term.type)
         lo, hi = (None if end is None else number(end, term.type) for end in (held.lo, held.hi))
+        if term.type.kind is TypeKind.DOUBLE:
+            node = finite(term.node, clamp(term.node, lo, hi))
+            return replace(term, node=node, raw=False, origin=None, domain=None, range=held, nullable=True)
         return replace(term, node=clamp(term.node, lo, hi), raw=False, origin=None, domain=None, range=held)
     if term.type.temporal and term.span is not None:
-        first, last = (cast(exp.Literal.string(end.isoformat()), term.type) for end in term.span)
+        first, last = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
         return replace(term, node=clamp(term.node, first, last), raw=False, origin=None, domain=None)
     return replace(term, raw=False, origin=None, domain=None)
 
 
+def span_ends(term: Term) -> tuple[str, str]:
+    """Return the first and last moment of a term's span as text: whole days, also of a TIMESTAMP."""
+    assert term.span is not None  # INVARIANT: asked where one is known
+    first, last = (day.isoformat() for day in term.span)
+    return first, f"{last} 23:59:59.999999" if term.type == TIMESTAMP else last
+
+
 def _outward(claimed: Range, type_: SqlType) -> Range:
-    """Round a range outward to values of the type, and leave an end open that the type enforces itself."""
+    """Round a range outward to values of the type, and leave an end open that the type enforces itself.
+
+    A range that lies beyond the type (only a WHERE that no row meets makes one) becomes the type's nearest value.
+    """
     if type_.kind is TypeKind.DOUBLE:
         return claimed
     unit = 10**type_.scale
     limits = ranges.type_limits(type_)
-    lo = None if claimed.lo is None else Fraction(math.floor(claimed.lo * unit), unit)
-    hi = None if claimed.hi is None else Fraction(math.ceil(claimed.hi * unit), unit)
+    assert limits.lo is not None and limits.hi is not None  # noqa: PT018 - INVARIANT: integers and decimals end
+    lo = None if claimed.lo is None else min(Fraction(math.floor(claimed.lo * unit), unit), limits.hi)
+    hi = None if claimed.hi is None else max(Fraction(math.ceil(claimed.hi * unit), unit), limits.lo)
     return Range(
-        None if lo is None or (limits.lo is not None and lo <= limits.lo) else lo,
-        None if hi is None or (limits.hi is not None and hi >= limits.hi) else hi,
+        None if lo is None or lo <= limits.lo else lo,
+        None if hi is None or hi >= limits.hi else hi,
     )
 
 

@@ -7,13 +7,16 @@ from sqlglot import exp
 
 from gateway.catalog.types import INTEGER, TEXT
 from gateway.errors import GatewayError
-from gateway.sql.operators import Resolve, mismatch
+from gateway.sql.operators import Resolve, chain, flatten, mismatch
 from gateway.sql.parse import place
 from gateway.sql.ranges import Range
 from gateway.sql.terms import Term, cast, merge
 
 MAX_PIECES = 32
 """Texts joined end to end in one value."""
+
+MAX_LENGTH = 65_536
+"""Characters of a text that is joined from others."""
 
 
 def _text(node: exp.Expr, resolve: Resolve) -> Term:
@@ -42,6 +45,8 @@ def length(node: exp.Length, resolve: Resolve) -> Term:
 def substring(node: exp.Substring, resolve: Resolve) -> Term:
     """Return SUBSTR(text, start [, length]) with literal start >= 1 and length >= 0."""
     term = _text(node.this, resolve)
+    if node.args.get("start") is None:
+        raise mismatch(node, "SUBSTR takes a start.")
     start = resolve(node.args["start"]).literal
     size = resolve(node.args["length"]).literal if node.args.get("length") is not None else None
     numbers = [n for n in (start, size) if n is not None]
@@ -54,11 +59,18 @@ def substring(node: exp.Substring, resolve: Resolve) -> Term:
 
 
 def concatenation(node: exp.DPipe, resolve: Resolve) -> Term:
-    left, right = _text(node.this, resolve), _text(node.expression, resolve)
-    pieces = left.pieces + right.pieces
-    if pieces > MAX_PIECES:  # doubling a text again and again would fill the memory for some rows and not for others
+    """Return texts joined end to end; NULL where they are longer than MAX_LENGTH together.
+
+    Without that, doubling a text again and again would fill the memory for one person's rows and not for others'.
+    """
+    terms = [_text(part, resolve) for part in flatten(node, exp.DPipe)]
+    pieces = sum(term.pieces for term in terms)
+    if pieces > MAX_PIECES:
         detail = f"More than {MAX_PIECES} texts are joined end to end."
         raise GatewayError("sql_too_complex", detail, "Join fewer texts.", place(node))
-    built = exp.DPipe(this=exp.paren(left.node.copy(), copy=False), expression=exp.paren(right.node.copy(), copy=False))
-    joined = Term(exp.paren(built, copy=False), TEXT, nullable=left.nullable or right.nullable, **merge(left, right))
-    return replace(joined, pieces=pieces)
+    parts: list[exp.Expr] = [exp.paren(term.node.copy(), copy=False) for term in terms]
+    sizes: list[exp.Expr] = [exp.Length(this=part.copy()) for part in parts]
+    lengths = chain(exp.Add, sizes)
+    fits = exp.LTE(this=exp.paren(lengths, copy=False), expression=exp.Literal.number(MAX_LENGTH))
+    built = exp.Case(ifs=[exp.If(this=fits, true=chain(exp.DPipe, parts))])
+    return replace(Term(built, TEXT, nullable=True, **merge(*terms)), pieces=pieces)

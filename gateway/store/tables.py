@@ -54,6 +54,16 @@ releases = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+claims = Table(
+    "claims",
+    metadata,
+    Column("buyer", String, primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("query_id", String, nullable=False),
+    Index("claims_by_query", "query_id"),
+)
+"""Draws that a charged query is making: nobody else makes them for the same buyer meanwhile."""
+
 leaves = Table(
     "log_leaves",
     metadata,
@@ -74,6 +84,7 @@ events = Table(
     metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("visibility", String, nullable=False),
+    Column("dataset", String, nullable=False),
     Column("line", String, nullable=False),
 )
 

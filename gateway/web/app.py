@@ -101,7 +101,7 @@ class Door:
         """Answer GET /v1/meter/events as JSON lines; the header Gateway-Cursor continues after them."""
         caller = await self._caller(request)
         after, limit = request.query.get("after"), request.query.get("limit", "100")
-        if not (limit.isascii() and limit.isdigit() and 0 < int(limit[:9]) <= MAX_EVENTS):
+        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_EVENTS):
             raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
         found = await self._service.events(caller, after, int(limit))
         body = "".join(f"{line}\n" for _, line in found)

@@ -29,6 +29,32 @@ def test_fifty_identical_requests_are_one_charge(own):
     assert (status, problem["code"]) == (409, "idempotency_conflict")
 
 
+def test_questions_that_share_a_draw_agree_and_pay_for_it_once(own):
+    gateway = own()
+    token = gateway.token()
+    for quantity in range(5):
+        where = f"FROM purchases WHERE quantity > {quantity}"
+        questions = [f"SELECT COUNT(*){add} AS n {where}" for add in ("", " + 0", " * 1", " - 0")]
+        results = gateway.together([(lambda sql=sql: gateway.ask(sql, token=token)) for sql in questions])
+        assert {status for status, _ in results} == {200}
+        assert len({reply["rows"][0][0] for _, reply in results}) == 1
+        assert abs(gateway.spent() - 0.02 * (quantity + 1)) < 1e-9
+
+
+def test_private_keys_shared_by_questions_in_flight_stay_the_same_keys(own):
+    gateway = own()
+    token = gateway.token()
+    questions = [
+        f"SELECT basket, quantity % 5 AS r, COUNT(DISTINCT customer_id) AS u, {m} AS s FROM purchases GROUP BY 1, 2"
+        for m in ("SUM(quantity)", "SUM(amount)", "AVG(amount)")
+    ]
+    first = gateway.together([(lambda sql=sql: gateway.ask(sql, token=token)) for sql in questions])
+    assert {status for status, _ in first} == {200}
+    again = [gateway.ask(sql, token=token) for sql in questions]
+    assert [reply["rows"] for _, reply in again] == [reply["rows"] for _, reply in first]
+    assert len({tuple((row[0], row[1]) for row in reply["rows"]) for _, reply in first}) == 1, "one set of keys"
+
+
 def test_sixty_four_queries_on_a_budget_for_ten(own):
     # per_buyer allows ten queries of epsilon 0.2 (rho 0.02), not eleven
     gateway = own(POLICY.replace("  per_query:", "  per_buyer: {epsilon: 3.3}\n  per_query:"))

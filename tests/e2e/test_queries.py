@@ -124,3 +124,35 @@ def test_documents(gateway):
     assert gateway.call("GET", "/healthz")[0] == 200
     assert gateway.call("GET", "/readyz")[0] == 200
     assert b"gateway\n" in gateway.call("GET", "/v1/log/checkpoint")[1]
+
+
+def test_a_limit_of_events_beyond_the_most_is_refused(gateway):
+    for limit in ("0", "1001x", "000000001000000", "99999999", "-1"):
+        status, problem = gateway.call(
+            "GET", f"/v1/meter/events?limit={limit}", token=gateway.token("clerk", "acme", ("billing",), None)
+        )
+        assert (status, json.loads(problem)["code"]) == (400, "bad_request"), limit
+
+
+def test_roles_of_strangers_see_neither_costs_nor_results(gateway):
+    _, answer = gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE quantity > 1")
+    stranger = gateway.token("eve", "elsewhere", ("provider",), None)
+    assert gateway.call("GET", "/v1/meter/events", token=stranger)[0] == 403
+    for role in ("billing", "arbiter", "supervisor"):
+        token = gateway.token("eve", "elsewhere", (role,), None)
+        status, seen = gateway.call("GET", f"/v1/queries/{answer['query_id']}", token=token)
+        assert (status, "answer" in json.loads(seen)) == (200, False), role
+    clerk = gateway.token("eve", "elsewhere", ("billing",), None)
+    lines = gateway.call("GET", "/v1/meter/events?limit=1000", token=clerk)[1]
+    assert "measured" not in str(lines)
+    assert "charged" in str(lines)
+
+
+def test_deep_expressions_within_the_limits_are_answered(gateway):
+    for sql in (
+        "SELECT SUM(quantity" + "+1" * 25 + ") AS s FROM purchases",
+        "SELECT COUNT(*) AS n FROM purchases WHERE basket" + "||basket" * 25 + " = 'a'",
+        "SELECT COUNT(*) AS n FROM purchases WHERE " + "NOT (" * 25 + "quantity > 3" + ")" * 25,
+    ):
+        status, answer = gateway.ask(sql)
+        assert status == 200, answer

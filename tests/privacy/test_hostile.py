@@ -16,7 +16,11 @@ from gateway.ports import FixedClock
 from gateway.request import Request
 
 CORPUS = YAML(typ="safe").load((Path(__file__).parent / "hostile" / "statements.yaml").read_text(encoding="utf-8"))
-STATEMENTS = [(category, sql) for category, entry in CORPUS.items() for sql in entry["sql"]]
+STATEMENTS = [
+    (category, sql.replace("NINES5000", "9" * 5_000).replace("NINES400", "9" * 400))
+    for category, entry in CORPUS.items()
+    for sql in entry["sql"]
+]
 GENERATED = {
     "nested parentheses": ("SELECT " + "(" * 200 + "1" + ")" * 200 + " FROM purchases", "sql_too_deep"),
     "lateral aliases": ("SELECT quantity AS a0, " + ", ".join(f"a{i}+a{i} AS a{i + 1}" for i in range(20)) + " FROM purchases", "lateral_alias"),

@@ -133,7 +133,7 @@ def failed_query(folder):
     async def work():
         store = Store(folder)
         ledger = Ledger(store, FixedClock(NOW), "gw")
-        wanted = Order("Q1", "org/ana", "org", "shop", "key", "body", "question", (Account("data/a", 9, 9),),
+        wanted = Order("Q1", "org/ana", "org", "shop", "key", "body", "question", (), (Account("data/a", 9, 9),),
                        Allowance("shop/g", None, None, None), 1, 0, Decimal(1), "CNY", "{}")  # fmt: skip
         await ledger.fail(await ledger.charge(wanted), "the engine said no")
         store.close()

@@ -17,6 +17,7 @@ from gateway.ledger.ledger import Ledger
 from gateway.ledger.model import Account, Allowance, Charge, Failed, InFlight, Order, Stored
 from gateway.store.database import Store
 
+SHOP = frozenset({"shop"})
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -57,6 +58,7 @@ def order(number=1, **known):
         idempotency_key=f"key-{number}",
         body_digest=f"body-{number}",
         question=f"question-{number}",
+        draws=(f"draw-{number}",),
         accounts=(Account("data/a", 100, 50), Account("buyer/a/org/ana", 60, 50)),
         allowance=Allowance("shop/grant-1", None, None, None),
         rho=20,
@@ -97,7 +99,7 @@ async def test_the_innermost_limit_refuses_and_nothing_is_left_behind(ledger):
     assert "'buyer'" in error.detail
     assert await spent(ledger) == [(60, 15), (60, 15)]
     assert await ledger.query("Q4") is None
-    assert len(await ledger.events(None, 100, provider=True)) == 3
+    assert len(await ledger.events(None, 100, billing=True, provided=SHOP)) == 3
 
 
 async def test_delta_is_an_account_of_its_own(ledger):
@@ -138,11 +140,33 @@ async def test_an_answer_is_stored_once_and_comes_back(ledger):
     await refused(ledger.record(charge, b"another", {}), "internal")
 
 
-async def test_the_first_draw_of_a_digest_stands(ledger):
-    first, second = await ledger.charge(order(1)), await ledger.charge(order(2))
-    await ledger.record(first, b"a", {"d": b"first"})
-    await ledger.record(second, b"b", {"d": b"second"})
-    assert await ledger.releases("org/ana", ["d"]) == {"d": b"first"}
+async def test_two_questions_that_share_a_draw_make_it_once(ledger):
+    first = await ledger.charge(order(1, draws=("shared", "one")))
+    assert await ledger.charge(order(2, draws=("shared", "two"))) == InFlight("Q1")
+    assert await spent(ledger) == [(20, 5), (20, 5)], "who waits is not charged"
+    assert isinstance(await ledger.charge(order(3, draws=("shared",), buyer="org/bob")), Charge), "to each buyer"
+    await ledger.record(first, b"a", {"shared": b"first", "one": b"1"})
+    assert isinstance(await ledger.charge(order(2, draws=("shared", "two"))), InFlight), "stored by now: price it anew"
+    assert isinstance(await ledger.charge(order(2, draws=("two",))), Charge)
+    assert await ledger.releases("org/ana", ["shared", "one"]) == {"shared": b"first", "one": b"1"}
+
+
+async def test_a_failed_query_lets_its_draws_go(ledger):
+    await ledger.fail(await ledger.charge(order(1, draws=("shared",))), "cause")
+    assert isinstance(await ledger.charge(order(2, draws=("shared",))), Charge)
+
+
+async def test_a_draw_whose_worker_is_gone_passes_on_and_the_worker_is_shut_out(ledger, clock):
+    first = await ledger.charge(order(1, draws=("shared",)))
+    clock.pass_(6)
+    second = await ledger.charge(order(2, draws=("shared",)))
+    assert isinstance(second, Charge)
+    assert not await ledger.renew(first)
+    await refused(ledger.record(first, b"late", {"shared": b"late"}), "internal")
+    assert await ledger.charge(order(1, draws=("shared",))) == InFlight("Q2"), "the first key waits for the second"
+    await ledger.record(second, b"answer", {"shared": b"second"})
+    assert await ledger.replay(order(1, draws=(), rho=0, delta=0), b"replayed") is None
+    assert await ledger.charge(order(1)) == Stored("Q1", b"replayed"), "paid once, answered once"
 
 
 async def test_a_key_with_another_body_is_a_conflict(ledger):
@@ -180,12 +204,6 @@ async def test_a_question_that_changed_is_not_redone(ledger, clock):
     assert await ledger.failures("org/ana", "shop") == 0, "none of the buyer's doing"
 
 
-async def test_the_same_question_in_flight_is_waited_for(ledger):
-    await ledger.charge(order(1))
-    assert await ledger.charge(order(2, question="question-1")) == InFlight("Q1")
-    assert isinstance(await ledger.charge(order(3, question="question-1", buyer="org/bob")), Charge)
-
-
 async def test_failure_keeps_the_charge_and_counts(ledger):
     charge = await ledger.charge(order())
     await ledger.fail(charge, "the engine said no")
@@ -217,7 +235,7 @@ async def test_a_free_repeat_is_metered_and_kept(ledger):
     assert await ledger.replay(order(rho=0, delta=0), b"again") is None
     assert await ledger.replay(order(rho=0, delta=0), b"later") == Stored("Q1", b"again")
     assert await spent(ledger) == [(0, 0), (0, 0)]
-    ((_, line),) = await ledger.events(None, 10, provider=False)
+    ((_, line),) = await ledger.events(None, 10, billing=True, provided=frozenset())
     assert json.loads(line)["type"] == "gateway.query.replayed"
 
 
@@ -232,18 +250,20 @@ async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
 async def test_events_have_stable_ids_cursors_and_readers(ledger):
     await ledger.charge(order(1))
     await ledger.measured("Q1", '{"rows": 3}')
-    await ledger.refuse("R1", '{"reason": "raw_rows"}')
-    seen = await ledger.events(None, 10, provider=False)
+    await ledger.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
+    seen = await ledger.events(None, 10, billing=True, provided=frozenset())
     assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
-    assert len(await ledger.events(None, 10, provider=True)) == 3
-    assert await ledger.events(seen[0][0], 10, provider=False) == seen[1:]
-    assert await ledger.events(None, 1, provider=False) == seen[:1]
+    assert len(await ledger.events(None, 10, billing=True, provided=SHOP)) == 3
+    assert len(await ledger.events(None, 10, billing=False, provided=SHOP)) == 3
+    assert await ledger.events(None, 10, billing=False, provided=frozenset({"other"})) == []
+    assert await ledger.events(seen[0][0], 10, billing=True, provided=frozenset()) == seen[1:]
+    assert await ledger.events(None, 1, billing=True, provided=frozenset()) == seen[:1]
     event = json.loads(seen[0][1])
     assert event["specversion"] == "1.0"
     assert event["time"] == "2026-11-24T12:00:00.000000Z"
     assert event["data"]["amount"] == "1.50"
     assert event["data"]["log_index"] == 0
-    await refused(ledger.events("x", 1, provider=False), "bad_request")
+    await refused(ledger.events("x", 1, billing=True, provided=frozenset()), "bad_request")
 
 
 async def test_data_versions_are_declared_in_order(ledger, clock):

@@ -35,7 +35,7 @@ async def main(folder, run):
     ledger = Ledger(Store(Path(folder)), FixedClock(NOW), "gw")
     for number in itertools.count():
         name = f"Q{run}-{number}"
-        order = Order(name, "org/ana", "org", "shop", name, "body", name, (Account("data/a", 10**12, 10**12),),
+        order = Order(name, "org/ana", "org", "shop", name, "body", name, (name,), (Account("data/a", 10**12, 10**12),),
                       Allowance("shop/g", None, None, None), 7, 3, Decimal("1.50"), "CNY", json.dumps({"dataset": "shop"}))
         charge = await ledger.charge(order)
         print("charged", name, flush=True)
