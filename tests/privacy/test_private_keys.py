@@ -13,7 +13,7 @@ from gateway.catalog.types import DATE, INTEGER, TIMESTAMP, decimal
 from gateway.engines.post import PostProcessor
 from gateway.privacy.release import release
 
-G, A = Use.GROUP, Use.AGGREGATE
+G, F, A = Use.GROUP, Use.FILTER, Use.AGGREGATE
 VISITS = Table(
     "visits",
     public=False,
@@ -22,8 +22,8 @@ VISITS = Table(
         key("customer_id"),
         column("seen_at", TIMESTAMP, (G,), bounds=(datetime(1997, 1, 1), datetime(1998, 6, 30))),
         column("day", DATE, (G,), bounds=(date(1900, 1, 1), date(1999, 12, 31))),
-        column("big", INTEGER, (G, A), bounds=(0, 1_000_000)),
-        column("price", decimal(18, 2), (G, A), bounds=(D(0), D(1_000_000))),
+        column("big", INTEGER, (G, F, A), bounds=(0, 1_000_000)),
+        column("price", decimal(18, 2), (G, F, A), bounds=(D(0), D(1_000_000))),
     ),
     owner="customer_id",
     per_unit_rows=3,
@@ -114,3 +114,11 @@ def test_one_long_text_is_null_when_doubled():
 
 def test_a_timestamp_keeps_its_time_on_the_last_day():
     assert answered("cast_to_text", database(0)) == {"1998-06-30 13:00:00": 40}
+
+
+@pytest.mark.parametrize("column", ["big", "price"])
+@pytest.mark.parametrize("test", ["> 99999999999999999", "< -99999999999999999", "> 99999999999999999999"])
+def test_a_key_beyond_its_type_is_in_no_cell(column, test):
+    made = planned(f"SELECT {column} AS k, COUNT(*) AS n FROM visits WHERE {column} {test} GROUP BY 1", dataset=DATASET)
+    measurement = made.measurements[0]
+    assert database(3).execute(measurement.sql, ["0f" * 32] * measurement.parameters).fetchall() == []

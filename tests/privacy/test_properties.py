@@ -132,7 +132,8 @@ def engine_functions() -> list[str]:
 
 def _nodes() -> list[type[exp.Expr]]:
     return sorted(
-        (k for k in vars(exp).values() if isinstance(k, type) and issubclass(k, exp.Func)), key=lambda k: k.key
+        (k for k in vars(exp).values() if isinstance(k, type) and issubclass(k, exp.Func) and k is not exp.Func),
+        key=lambda k: k.key,
     )
 
 

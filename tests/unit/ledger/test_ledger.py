@@ -163,6 +163,8 @@ async def test_a_draw_whose_worker_is_gone_passes_on_and_the_worker_is_shut_out(
     assert isinstance(second, Charge)
     assert not await ledger.renew(first)
     await refused(ledger.record(first, b"late", {"shared": b"late"}), "internal")
+    await ledger.fail(first, "shut out")
+    assert await ledger.failures("org/ana", "shop") == 0, "who was shut out does not fail the query"
     assert await ledger.charge(order(1, draws=("shared",))) == InFlight("Q2"), "the first key waits for the second"
     await ledger.record(second, b"answer", {"shared": b"second"})
     assert await ledger.replay(order(1, draws=(), rho=0, delta=0), b"replayed") is None
