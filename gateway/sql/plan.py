@@ -6,6 +6,9 @@ says anything of privacy; privacy/ownership reads them. Positions point into the
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
+
+from sqlglot import exp
 
 from gateway.catalog.model import Table
 from gateway.errors import Position
@@ -27,18 +30,73 @@ class Field:
 
 
 class JoinKind(StrEnum):
+    """SEMI and ANTI keep left rows that have a match, or none; MARK keeps all and says which in a column of its own."""
+
     INNER = "INNER"
     LEFT = "LEFT"
     RIGHT = "RIGHT"
     FULL = "FULL"
+    SEMI = "SEMI"
+    ANTI = "ANTI"
+    MARK = "MARK"
 
 
 class AggregateKind(StrEnum):
+    """Aggregate functions. MEDIAN is QUANTILE_CONT at 1/2; APPROX_COUNT_DISTINCT is COUNT_DISTINCT."""
+
     COUNT_ROWS = "COUNT(*)"
     COUNT = "COUNT"
     COUNT_DISTINCT = "COUNT(DISTINCT)"
     SUM = "SUM"
     AVG = "AVG"
+    MIN = "MIN"
+    MAX = "MAX"
+    VAR_POP = "VAR_POP"
+    VAR_SAMP = "VAR_SAMP"
+    STDDEV_POP = "STDDEV_POP"
+    STDDEV_SAMP = "STDDEV_SAMP"
+    COVAR_POP = "COVAR_POP"
+    COVAR_SAMP = "COVAR_SAMP"
+    CORR = "CORR"
+    REGR_SLOPE = "REGR_SLOPE"
+    REGR_INTERCEPT = "REGR_INTERCEPT"
+    REGR_R2 = "REGR_R2"
+    REGR_COUNT = "REGR_COUNT"
+    REGR_AVGX = "REGR_AVGX"
+    REGR_AVGY = "REGR_AVGY"
+    REGR_SXX = "REGR_SXX"
+    REGR_SYY = "REGR_SYY"
+    REGR_SXY = "REGR_SXY"
+    QUANTILE_CONT = "QUANTILE_CONT"
+    QUANTILE_DISC = "QUANTILE_DISC"
+    BOOL_AND = "BOOL_AND"
+    BOOL_OR = "BOOL_OR"
+    MODE = "MODE"
+    APPROX_TOP_K = "APPROX_TOP_K"
+
+
+class WindowKind(StrEnum):
+    """Window functions besides the aggregates COUNT(*), COUNT, SUM, AVG, MIN and MAX."""
+
+    ROW_NUMBER = "ROW_NUMBER"
+    RANK = "RANK"
+    DENSE_RANK = "DENSE_RANK"
+    PERCENT_RANK = "PERCENT_RANK"
+    CUME_DIST = "CUME_DIST"
+    NTILE = "NTILE"
+    LAG = "LAG"
+    LEAD = "LEAD"
+    FIRST_VALUE = "FIRST_VALUE"
+    LAST_VALUE = "LAST_VALUE"
+    NTH_VALUE = "NTH_VALUE"
+
+
+class SetKind(StrEnum):
+    """UNION is UNION ALL below an Aggregate whose keys are all columns; INTERSECT and EXCEPT drop duplicates."""
+
+    UNION_ALL = "UNION ALL"
+    INTERSECT = "INTERSECT"
+    EXCEPT = "EXCEPT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +134,17 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """Rows written in the query: literal terms, one tuple a row, in the order of `fields`."""
+
+    rows: tuple[tuple[Term, ...], ...]
+    fields: tuple[Field, ...]
+    place: Position | None
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
-    """A new column: `field.id` holds `term`. A bare column passes on under its own id."""
+    """A new column: `field.id` holds `term`. A bare column passes on under its own id, or is given a new one."""
 
     field: Field
     term: Term
@@ -103,28 +170,53 @@ class Join:
     equalities: tuple[tuple[str, str], ...]
     """Pairs of bare columns (left id, right id) that the condition sets equal, of the same type."""
     fields: tuple[Field, ...]
+    """The left's and the right's; of SEMI and ANTI the left's; of MARK the left's and `mark`."""
     place: Position | None
+    mark: Field | None = None
+    """A boolean, never NULL: whether any row on the right meets the condition. MARK alone has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AggregateCall:
-    """One aggregate function: its argument and FILTER over the input's columns; `field` is its released column."""
+    """One aggregate function over the input's columns; `field` is its output column.
+
+    `arguments` are none for COUNT(*), two for COVAR, CORR and REGR (y, x), else one. `parameter` is the fraction of a
+    quantile or the k of APPROX_TOP_K.
+    """
 
     kind: AggregateKind
-    argument: Term | None
+    arguments: tuple[Term, ...]
     filter: Term | None
     field: Field
     place: Position | None
+    parameter: Fraction | None = None
+
+    @property
+    def argument(self) -> Term | None:
+        """The first argument, if there is one."""
+        return self.arguments[0] if self.arguments else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The key tuples that are asked for, of a subquery that was correlated: the `columns` of `plan`, in key order.
+
+    Leaving other tuples out changes no answer: what is joined to the aggregate holds no others.
+    """
+
+    plan: "Plan"
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """GROUP BY: `keys` pairs the released field with the key expression over the input."""
+    """GROUP BY: `keys` pairs the output field with the key expression over the input. DISTINCT has keys alone."""
 
     input: "Plan"
     keys: tuple[Computed, ...]
     calls: tuple[AggregateCall, ...]
     place: Position | None
+    wanted: Wanted | None = None
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -155,4 +247,76 @@ class Limit:
     place: Position | None
 
 
-Plan = Scan | Filter | Project | Join | Aggregate | Sort | Limit
+@dataclass(frozen=True, slots=True)
+class WindowCall:
+    """One window function; `frame` is a checked sqlglot WindowSpec over literals, or None for SQL's default."""
+
+    kind: WindowKind | AggregateKind
+    arguments: tuple[Term, ...]
+    filter: Term | None
+    partition: tuple[Term, ...]
+    order: tuple[SortKey, ...]
+    frame: exp.WindowSpec | None
+    field: Field
+    place: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Adds columns computed over partitions; QUALIFY is a Filter above."""
+
+    input: "Plan"
+    calls: tuple[WindowCall, ...]
+    place: Position | None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (*self.input.fields, *(call.field for call in self.calls))
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """Rows of two inputs with as many columns of the same types: column i of each becomes `fields[i]`."""
+
+    kind: SetKind
+    left: "Plan"
+    right: "Plan"
+    fields: tuple[Field, ...]
+    place: Position | None
+
+
+# -- leaves that privacy/ownership puts in the place of what it has decided on ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The noisy table of the measurement `name`, its aggregates computed: a leaf of what is finished."""
+
+    name: str
+    fields: tuple[Field, ...]
+    place: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows of public tables alone, read by the engine as they are, under `name`: a leaf of what is finished."""
+
+    name: str
+    plan: "Plan"
+    fields: tuple[Field, ...]
+    place: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Released rows (the finished `plan`) that a later measurement reads under `name`: a leaf of owned rows."""
+
+    name: str
+    plan: "Plan"
+    fields: tuple[Field, ...]
+    place: Position | None
+
+
+Plan = (
+    Scan | Values | Filter | Project | Join | Aggregate | Window | SetOperation | Sort | Limit | Measured | Read | Staged
+)
