@@ -1,4 +1,4 @@
-"""A compiled measurement: everything that execute, release and finish need, and nothing of the data.
+"""The program that a query becomes: everything that execute, release and finish need, and nothing of the data.
 
 It is plain data that survives JSON, so that a coordinator of several gateways could carry it.
 """
@@ -14,11 +14,24 @@ class Quantity(StrEnum):
     VALUES = "values"
     UNITS = "units"
     SUM = "sum"
+    MOMENT = "moment"
+    DISTINCT = "distinct"
+    TREE = "tree"
+
+
+class Noise(StrEnum):
+    """The mechanism: discrete Gaussian over an L2 bound, or discrete Laplace over an L1 bound."""
+
+    GAUSSIAN = "gaussian"
+    LAPLACE = "laplace"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A group key: `domain` lists its public values in order (NULL among them); None is a private key."""
+    """A group key: `domain` lists its public values in order (NULL among them).
+
+    None: a private key, or one whose values the engine joins in (Measurement.listed).
+    """
 
     name: str
     type: SqlType
@@ -26,26 +39,84 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Primitive:
-    """One noisy integer for each cell.
+class Candidate:
+    """A bound on one unit's whole vector of a primitive, and the noise that the primitive's rho pays for at it.
 
-    Each (unit, key) partial lies in [`lower`, `upper`]: the clamp's own literals, and the only source of
-    sensitivity: |partial| <= max(-lower, upper). `scale` is the Gaussian's standard deviation in integer units,
-    `rho` the charge in rho units; `digest` names it for storage (relation, keys, bounding, argument, versions, cost).
+    `norm` is L2 (Gaussian) or L1 (Laplace), in the primitive's integer units; `scale` the standard deviation or
+    Laplace scale in the same units; `column` the exact total at this bound.
+    """
+
+    norm: float
+    scale: float
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The noisy histogram of units over a primitive's candidates, which chooses one. Sensitivity 1."""
+
+    rho: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A histogram over `leaves` equal steps from `lower` to `upper` (in units of `step`), noised on every level.
+
+    `fanout` children a node; `fractions` are the quantiles asked for, as texts of exact fractions.
+    """
+
+    lower: int
+    upper: int
+    step: str
+    leaves: int
+    fanout: int
+    fractions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """One noisy integer for each cell (a tree: one for each node of each cell).
+
+    Each (unit, key) partial lies in [`lower`, `upper`]; a unit's vector keeps within its candidates' norms: literals
+    of the SQL and the only sources of sensitivity. `denominator` is how many integer units make one. `candidates`
+    ascend by norm; without a `search` there is one. `rho` is the draw's charge, the search's apart; `digest` names
+    the draw for storage (relation, keys, bounding, argument, versions, cost). `expected_scale` is the noise to expect
+    in units of one, from declared figures alone.
     """
 
     name: str
     quantity: Quantity
     lower: int
     upper: int
-    scale: float
+    denominator: int
+    candidates: tuple[Candidate, ...]
+    noise: Noise
+    search: Search | None
     rho: int
     digest: str
+    expected_scale: float
+    tree: Tree | None = None
 
     @property
-    def bound(self) -> int:
-        """The largest absolute contribution of one unit to one cell (Linf)."""
-        return max(-self.lower, self.upper)
+    def charge(self) -> int:
+        """The rho units (in pure accounting: epsilon units) of the draw and its search."""
+        return self.rho + (self.search.rho if self.search is not None else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One statement of a measurement and the primitives that it totals.
+
+    Columns: `s`, the keys, then each candidate's column; of a tree also `leaf`. Where `s` is NULL a row is a cell; else
+    it is the index of the candidate that so many units (the first candidate's column) of primitive `searched[..]` need:
+    see compile/measurement.
+    """
+
+    sql: str
+    parameters: int
+    primitives: tuple[Primitive, ...]
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,70 +135,128 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A bounded group-by over owned rows: columns `k0..`, then `p0..`, one row for each cell.
+    """A compiled measurement: columns `k0..`, one cell for each combination of keys.
 
-    A unit touches at most `groups` cells (L0). `selection` is None where all keys are public; then cells whose
-    noisy count of units (`suppress_by`, a primitive's name) is below `suppress_below` are hidden after the noise.
-    `sql` is for the engine, with `parameters` positional placeholders that all take the secret of the keyed hash.
+    `groups` is how many cells a unit touches (L0) where the pick chooses them, else None. `listed`: the engine returns
+    every cell, as public relations list them. `cells` is a bound on their number, None for private keys. `selection`
+    is None where all keys are public; then cells whose noisy count of units (`suppress_by`, a primitive) is below
+    `suppress_below` are hidden after the noise. `reasons` say in words how the bounds were chosen.
     """
 
     name: str
     keys: tuple[Key, ...]
-    groups: int
-    primitives: tuple[Primitive, ...]
+    groups: int | None
+    listed: bool
+    cells: int | None
+    probes: tuple[Probe, ...]
     selection: Selection | None
     suppress_by: str | None
     suppress_below: int
-    sql: str
-    parameters: int
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def primitives(self) -> tuple[Primitive, ...]:
+        return tuple(primitive for probe in self.probes for primitive in probe.primitives)
 
     @property
     def rho(self) -> int:
-        return sum(primitive.rho for primitive in self.primitives)
+        return sum(primitive.charge for primitive in self.primitives)
 
     @property
     def delta(self) -> int:
         return self.selection.delta if self.selection else 0
 
-    def cells(self) -> int | None:
-        """Return the number of public cells, or None for private keys."""
-        count = 1
-        for key in self.keys:
-            if key.domain is None:
-                return None
-            count *= len(key.domain)
-        return count
+
+@dataclass(frozen=True, slots=True)
+class PublicRead:
+    """Public rows: the engine's SQL, and the types of its columns under their ids."""
+
+    name: str
+    sql: str
+    columns: tuple[tuple[str, SqlType], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Released rows made by the finisher's SQL, for the engine to read as a table `name` in a later step."""
+
+    name: str
+    sql: str
+    columns: tuple[tuple[str, SqlType], ...]
+
+
+Step = Measurement | PublicRead | Derived
+
+SCORES = tuple(index / 4 for index in range(-16, 17))
+"""The normal scores at which a released quantile's curve is known; the value itself is the middle one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyColumn:
+    """One released number for each cell: integers (in 1 / denominator), or a quantile with its curves.
+
+    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]` are
+    cell i's values at the normal scores SCORES of the rank's noise, ascending.
+    """
+
+    name: str
+    values: tuple[int, ...] | tuple[float | None, ...]
+    scale: float
+    noise: Noise
+    curves: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoisyTable:
-    """Released cells of one measurement: `keys[i]` and the noisy integers `values[i]`, in the primitives' order."""
+    """Released cells of one measurement: `keys[i]` beside `columns[..].values[i]`. Quantile columns are `p3_0`, .."""
 
     name: str
     keys: tuple[tuple[Cell, ...], ...]
-    values: tuple[tuple[int, ...], ...]
+    columns: tuple[NoisyColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Where an answer's column is one noisy column times `factor` (decimal text): its interval has a closed form."""
+
+    measurement: str
+    column: str
+    factor: str
 
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the answer. A direct one is `primitive * factor` (decimal text), with a closed-form interval."""
+    """A column of the answer; `direct` where its interval needs no redraw."""
 
     name: str
     type: SqlType
     noisy: bool
-    primitive: str | None = None
-    factor: str = "1"
+    direct: Direct | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Post-processing: SQL over the noisy tables in the gateway's own DuckDB.
+    """Post-processing: SQL over the noisy tables and public rows in the gateway's own DuckDB.
 
-    `sql` returns the output columns and a last column `__cell`; `bootstrap_sql` the derived noisy columns for
-    redrawn noise (columns `__draw`, `__cell`, then them in order), with filters, order and limits left out.
+    `sql` returns the output columns, then `identity` columns that say of which cells a row was made; `redraw_sql` the
+    noisy derived columns for redrawn noise: `__draw`, the identity columns, then them in order, with filters, order and
+    limits above the last aggregate left out.
     """
 
     sql: str
-    bootstrap_sql: str | None
+    identity: int
+    redraw_sql: str | None
     columns: tuple[OutputColumn, ...]
     ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A whole query, ready to run: steps in order, then the finish."""
+
+    steps: tuple[Step, ...]
+    finish: Finish
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Measurement))
