@@ -4,14 +4,14 @@ A plan goes in; out comes the same plan with the owner's column carried through,
 at data, and no step relies on a declared fact for soundness: facts only pick tighter bounds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sqlglot import exp
 
 from gateway.catalog.model import Dataset, Table
 from gateway.catalog.types import SqlType, TypeKind
 from gateway.errors import GatewayError
+from gateway.privacy.relations import ChainKey, Owned, Public, Relation
 from gateway.sql.plan import (
     Aggregate,
     Computed,
@@ -27,41 +27,6 @@ from gateway.sql.plan import (
     Sort,
 )
 from gateway.sql.terms import Term, predicate
-
-ChainKey = tuple[str, str]
-"""A foreign key by the (table, column) that it refers to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Public:
-    """Built from public tables alone. `unique` holds sets of column ids that no two rows share (declared)."""
-
-    plan: Plan
-    unique: frozenset[frozenset[str]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """Each row is a bit-exact function of one unit's rows and public data.
-
-    `owner` is the id of the owner's column, `aliases` all visible ids that equal it, `chains` the ids that hold a
-    chain key. `unique` and `determined` (ids whose value the owner fixes) rest on declared facts: they choose
-    bounds, never soundness. `rows` and `groups` are the policy's contribution bounds, `declared_rows` the size.
-    """
-
-    plan: Plan
-    owner: str
-    aliases: frozenset[str]
-    chains: Mapping[ChainKey, frozenset[str]] = field(hash=False)
-    unique: frozenset[frozenset[str]]
-    determined: frozenset[str]
-    rows: int
-    groups: int
-    declared_rows: int
-
-
-Relation = Public | Owned
-
 
 def ownership(plan: Plan, dataset: Dataset) -> Relation:
     """Return the relation below a measurement with its ownership shown.

@@ -108,7 +108,8 @@ class Grouping:
                 AggregateKind.COUNT_DISTINCT,
             )
             released = _released(self.ids, result_type(kind, argument), nullable=nullable, noisy=True)
-            call = AggregateCall(kind, argument, condition, Field(kind.value.lower(), released), place(node))
+            arguments = (argument,) if argument is not None else ()
+            call = AggregateCall(kind, arguments, condition, Field(kind.value.lower(), released), place(node))
             self._seen[name] = call
             self.calls.append(call)
         return call
