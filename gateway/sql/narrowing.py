@@ -34,7 +34,7 @@ def narrow(fields: tuple[Field, ...], terms: list[exp.Expr], resolve: Resolver) 
 
 def _apply(field: Field, node: exp.Expr, resolve: Resolver) -> Field:
     match node:
-        case exp.Between():
+        case exp.Between() if not node.args.get("symmetric"):
             low = exp.GTE(this=node.this, expression=node.args["low"])
             high = exp.LTE(this=node.this, expression=node.args["high"])
             return _apply(_apply(field, low, resolve), high, resolve)

@@ -7,8 +7,8 @@ from sqlglot import exp
 from gateway.errors import GatewayError
 from gateway.sql.aggregates import Grouping
 from gateway.sql.expressions import scalar
-from gateway.sql.operators import Resolve
 from gateway.sql.parse import refuse_other_parts
+from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term
 
 

@@ -40,7 +40,7 @@ def parse(text: str, dialect: str) -> exp.Select:
         detail = f"A {tree.key.upper()} statement is not a SELECT. {_STATEMENTS}"
         raise GatewayError("sql_not_select", detail, "Write SELECT ... FROM ... GROUP BY ...")
     _check_depth(tree)
-    for node in tree.find_all(exp.Cast, exp.TryCast, exp.Div, exp.Round):
+    for node in tree.find_all(exp.Func, exp.Binary, exp.Interval):
         node.meta["dialect"] = dialect
     return tree
 
@@ -56,7 +56,7 @@ def fingerprint(text: str, dialect: str) -> str:
 
 
 def dialect_of(node: exp.Expr) -> str:
-    """Return the dialect that a CAST, a division or a ROUND was written in: they round as it has it, or are refused."""
+    """Return the dialect that a function or operator was written in: it means what it does there, or is refused."""
     return str(node.meta.get("dialect", "duckdb"))
 
 
