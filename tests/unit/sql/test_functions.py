@@ -7,14 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from sqlglot import exp
-from support.functions import SCOPE, expressions, grid, resolved, violations
+from support.functions import expressions, grid, resolved, violations
 
 from gateway.errors import CODES, GatewayError
-from gateway.sql.expressions import ALLOWED, TABLES, Resolver
+from gateway.sql.expressions import ALLOWED, TABLES
 from gateway.sql.functions_page import example_term, page
 from gateway.sql.parse import parse
-from gateway.sql.spellings import SPELLED
+from gateway.sql.terms import Term
 
 ROWS = list(dict.fromkeys(row for _, rows in TABLES for row in rows.values()))
 EXAMPLES = [(row.written, example) for row in ROWS for example in row.examples]
@@ -58,13 +57,12 @@ def test_every_row_has_words_and_an_example():
 # -- hostile values ----------------------------------------------------------------------------------------------
 
 
-@cache
-def answered() -> list[tuple[str, str, exp.Expr]]:
+def answered(pairs: list[tuple[str, str]]) -> list[tuple[str, Term]]:
     """Return the expressions over the grid that are answered, each refusal checked: a known code and a hint."""
     found = []
-    for sql, dialect in expressions():
+    for sql, dialect in pairs:
         try:
-            found.append((f"{sql} ({dialect})", dialect, resolved(sql, dialect)))
+            found.append((f"{sql} ({dialect})", resolved(sql, dialect)))
         except GatewayError as error:
             assert CODES[error.code].status < 500
             assert error.hint
@@ -80,20 +78,21 @@ def test_the_grid_names_every_row():
     assert missing <= {"Escape", "Localtimestamp", "Boolean", "TimestampAdd", "TryCast"}, missing
 
 
-def test_most_of_the_grid_is_answered():
-    assert len(answered()) > 0.98 * len(expressions())
+PARTS = 8
 
 
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, PARTS))])
 def test_nothing_raises_and_everything_keeps_to_what_is_known(part):
-    connection, mine = grid(), answered()[part::8]
+    pairs = expressions()[part::PARTS]
+    connection, mine = grid(), answered(pairs)
+    assert len(mine) > 0.97 * len(pairs)
     found = []
     for start in range(0, len(mine), 40):
         batch = mine[start : start + 40]
-        columns = ", ".join(f"{term.node.sql('duckdb')} AS c{i}" for i, (_, _, term) in enumerate(batch))
+        columns = ", ".join(f"{term.node.sql('duckdb')} AS c{i}" for i, (_, term) in enumerate(batch))
         result = connection.sql(f"SELECT {columns} FROM grid")
         types = [str(type_) for type_ in result.types]
-        for (sql, _, term), type_, values in zip(batch, types, zip(*result.fetchall(), strict=True), strict=True):
+        for (sql, term), type_, values in zip(batch, types, zip(*result.fetchall(), strict=True), strict=True):
             if type_ != str(term.type) and term.type.kind != "OTHER":
                 found.append(f"{type_} for {term.type}: {sql}")
             found += violations(sql, term, list(values))
