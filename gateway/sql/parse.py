@@ -1,4 +1,4 @@
-"""Text to one syntax tree: a single SELECT, within limits of size and depth. Refusals name construct and place."""
+"""Text to one syntax tree: a single query, within limits of size and depth. Refusals name construct and place."""
 
 import hashlib
 
@@ -14,10 +14,10 @@ MAX_TREE_DEPTH = 100
 _STATEMENTS = "INSERT, UPDATE, DELETE, CREATE, COPY, SET, EXPLAIN and other commands are never run."
 
 
-def parse(text: str, dialect: str) -> exp.Select:
-    """Return the syntax tree of one SELECT in the buyer's dialect.
+def parse(text: str, dialect: str) -> exp.Query:
+    """Return the syntax tree of one query in the buyer's dialect: a SELECT, a set operation, or one in parentheses.
 
-    Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax`, `sql_not_select` or `set_operation`.
+    Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax` or `sql_not_select`.
     """
     tokens = tokenize(text, dialect)
     try:
@@ -33,14 +33,11 @@ def parse(text: str, dialect: str) -> exp.Select:
         detail = f"The text holds {len(statements)} statements." if statements else "The text holds no statement."
         raise GatewayError("sql_not_select", detail, "Send exactly one SELECT in each request.")
     tree = statements[0]
-    if isinstance(tree, exp.SetOperation):
-        hint = "Ask each SELECT on its own."
-        raise GatewayError("set_operation", f"{tree.key.upper()} is not answered at the top.", hint, place(tree))
-    if not isinstance(tree, exp.Select):
+    if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery):
         detail = f"A {tree.key.upper()} statement is not a SELECT. {_STATEMENTS}"
         raise GatewayError("sql_not_select", detail, "Write SELECT ... FROM ... GROUP BY ...")
     _check_depth(tree)
-    for node in tree.find_all(exp.Cast, exp.TryCast, exp.Div, exp.Round):
+    for node in tree.find_all(exp.Func, exp.Div, exp.Query, exp.Values, exp.Join):
         node.meta["dialect"] = dialect
     return tree
 
@@ -56,7 +53,7 @@ def fingerprint(text: str, dialect: str) -> str:
 
 
 def dialect_of(node: exp.Expr) -> str:
-    """Return the dialect that a CAST, a division or a ROUND was written in: they round as it has it, or are refused."""
+    """Return the dialect that a function, a division, a query or a join was written in: they mean what it says."""
     return str(node.meta.get("dialect", "duckdb"))
 
 

@@ -48,7 +48,6 @@ class Term:
     origin: Origin | None = None
     granularity: Fraction | None = None
     per_unit_sum: tuple[Fraction, Fraction] | None = None
-    noisy: bool = False
     pieces: int = 1
     place: Position | None = field(default=None, compare=False)
 
@@ -69,7 +68,7 @@ class Term:
     @property
     def literal(self) -> Cell:
         """The one value of a literal, else None."""
-        if self.bases or self.noisy or self.nullable or self.domain is None or len(self.domain) != 1:
+        if self.bases or self.nullable or self.domain is None or len(self.domain) != 1:
             return None
         return self.domain[0]
 
@@ -189,7 +188,6 @@ class Bases(TypedDict):
 
     value: frozenset[BaseColumn]
     condition: frozenset[BaseColumn]
-    noisy: bool
     pieces: int
 
 
@@ -199,7 +197,6 @@ def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
     return {
         "value": frozenset().union(*(t.value for t in terms)),
         "condition": frozenset().union(*(t.condition for t in every), *(t.value for t in conditional)),
-        "noisy": any(t.noisy for t in every),
         "pieces": max((t.pieces for t in terms), default=1),
     }
 
@@ -213,5 +210,4 @@ def predicate(node: exp.Expr, *terms: Term, nullable: bool) -> Term:
         domain=(False, True),
         value=frozenset().union(*(t.value for t in terms)),
         condition=frozenset().union(*(t.condition for t in terms)),
-        noisy=any(t.noisy for t in terms),
     )
