@@ -7,7 +7,7 @@ from sqlglot import exp
 from gateway.errors import GatewayError
 from gateway.sql.aggregates import Calls
 from gateway.sql.conditions import factored
-from gateway.sql.constructs import aggregates_in, columns_in, groupings_in, has_aggregate, windows_in
+from gateway.sql.constructs import aggregates_in, columns_in, groupings_in, has_aggregate, has_query, windows_in
 from gateway.sql.grouping import Grouping
 from gateway.sql.joins import From
 from gateway.sql.narrowing import learned
@@ -88,10 +88,11 @@ class Body:
         rows = Stage(catalog=catalog, scope=scope, outer=outer, known=known, plan=plan, views=views, settled=plan)
         for term, seen in later:
             _restrict_on(rows, term, seen)
-        restrict(rows, kept, where, learn=False)
+        restrict(rows, kept, where)
         facts = rows.known
         for term in own:
-            facts = learned(facts, term, rows)
+            if not has_query(term):
+                facts = learned(facts, term, rows)
         rows.learn(facts)
         if rows.plan is not plan:
             rows.settle(_known(rows))
@@ -116,8 +117,8 @@ class Body:
         qualify, order = self.node.args.get("qualify"), self.node.args.get("order")
         if qualify is not None:
             self._name_aliases(stage)
-            restrict(stage, factored(qualify.this), qualify, learn=False)
-            stage.named = {}
+            restrict(stage, factored(qualify.this), qualify)
+            self._forget_aliases(stage)
         named: dict[str, Term] = {}
         for name, term in outputs:
             named.setdefault(name.casefold(), term)
@@ -135,10 +136,13 @@ class Body:
         stage: Stage = self.rows
         if self.aggregated:
             stage, _ = self.grouped(())
-        windows = [window for clause in self._clauses() for window in windows_in(clause)]
         named = named_windows(self.node)
-        if windows:
-            add_windows(stage, windows, named)
+        qualify = self.node.args.get("qualify")
+        add_windows(stage, [w for c in self._clauses() if c is not qualify for w in windows_in(c)], named)
+        if qualify is not None:
+            self._name_aliases(stage)
+            add_windows(stage, list(windows_in(qualify)), named)
+            self._forget_aliases(stage)
         return stage
 
     def grouped(self, ties: tuple[Term, ...]) -> tuple[Groups, list[Term]]:
@@ -171,9 +175,8 @@ class Body:
         having = self.node.args.get("having")
         if having is not None:
             self._name_aliases(stage)
-            restrict(stage, factored(having.this), having, learn=False)
-            stage.named = {}
-            stage.memo.clear()
+            restrict(stage, factored(having.this), having)
+            self._forget_aliases(stage)
         return stage, [above.keys[index] for index in tied]
 
     def _name_aliases(self, stage: Stage) -> None:
@@ -184,6 +187,10 @@ class Body:
             for node, name in self.items
             if name.casefold() not in inputs and not isinstance(node, exp.Column)
         }
+
+    def _forget_aliases(self, stage: Stage) -> None:
+        stage.named = {}
+        stage.memo.clear()
 
     def _refuse_distinct_on(self) -> None:
         distinct = self.node.args.get("distinct")
@@ -225,7 +232,7 @@ def _restrict_on(rows: Stage, term: exp.Expr, seen: Scope) -> None:
         views=rows.views,
         settled=rows.settled,
     )
-    restrict(within, [term], term, learn=False)
+    restrict(within, [term], term)
     rows.plan, rows.settled = within.plan, within.settled
 
 

@@ -38,8 +38,16 @@ def is_query(node: exp.Expr) -> bool:
     if isinstance(node, exp.Query | exp.Exists):
         return True
     if isinstance(node, exp.In):
-        return node.args.get("query") is not None
+        return listed(node) is not None
     return isinstance(node, exp.Predicate | exp.Binary) and quantified(node) is not None
+
+
+def listed(node: exp.In) -> exp.Expr | None:
+    """Return the query that IN looks into, also one that is written VALUES, else None."""
+    query: exp.Expr | None = node.args.get("query")
+    if query is None and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Values):
+        query = node.expressions[0]
+    return query
 
 
 def quantified(node: exp.Expr) -> exp.Any | exp.All | None:
@@ -112,9 +120,12 @@ def has_query(node: exp.Expr) -> bool:
 
 
 def is_plain(node: exp.Expr) -> bool:
-    """Tell whether an expression is of one row: no aggregate, window, GROUPING() or subquery in it."""
-    special = (exp.AggFunc, exp.Window, exp.Query, exp.WithinGroup)
-    return not any(isinstance(n, special) or is_aggregate(n) for n in node.walk())
+    """Tell whether an expression is of one row: no aggregate, window or GROUPING() in it, subqueries aside."""
+    return next(_outermost(node, _is_special), None) is None
+
+
+def _is_special(node: exp.Expr) -> bool:
+    return isinstance(node, exp.AggFunc | exp.Window) or is_aggregate(node)
 
 
 def columns_in(node: exp.Expr) -> Iterator[exp.Column]:

@@ -13,6 +13,7 @@ from gateway.catalog.types import INTEGER
 from gateway.errors import GatewayError
 from gateway.sql.aggregates import COUNTS
 from gateway.sql.bodies import Body
+from gateway.sql.conditionals import one_type
 from gateway.sql.conditions import is_true
 from gateway.sql.constructs import bare_query, columns_in, has_query
 from gateway.sql.operators import comparable, truth
@@ -75,11 +76,14 @@ def _split(body: Body, around: Names) -> tuple[tuple[tuple[Term, Term], ...], tu
         if sides is None:
             others.append(truth(tie, both))
             continue
-        inner, outer = sides
-        pair = comparable(tie, around(outer), body.rows(inner))
-        if pair[0].type == pair[1].type:
-            pairs.append(pair)
+        inner, outer = body.rows(sides[0]), around(sides[1])
+        if inner.type.numeric and outer.type.numeric:
+            outer, inner = one_type(tie, [outer, inner])
         else:
+            outer, inner = comparable(tie, outer, inner)
+        if inner.type == outer.type:
+            pairs.append((outer, inner))
+        else:  # NULL = x
             others.append(truth(tie, both))
     return tuple(pairs), tuple(term for term in others if not is_true(term))
 

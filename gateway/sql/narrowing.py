@@ -8,7 +8,6 @@ from fractions import Fraction
 from sqlglot import exp
 
 from gateway.catalog.types import DATE, INTEGER, Cell
-from gateway.sql.constructs import has_query
 from gateway.sql.operators import comparable, flatten
 from gateway.sql.ranges import Range
 from gateway.sql.terms import Term
@@ -39,7 +38,8 @@ def narrowed(term: Term, node: exp.Expr | None, facts: Facts) -> Term:
 def learned(facts: Facts, node: exp.Expr, resolve: Resolve) -> Facts:
     """Return what is known once `node` is true, on top of `facts`.
 
-    Every test of an expression excludes its NULLs; only terms that are understood narrow anything else.
+    Every test of an expression excludes its NULLs; only terms that are understood narrow anything else. No subquery
+    stands in `node`.
     """
     found = dict(facts)
     for term in flatten(node, exp.And):
@@ -48,8 +48,6 @@ def learned(facts: Facts, node: exp.Expr, resolve: Resolve) -> Facts:
 
 
 def _learn(facts: Facts, node: exp.Expr, resolve: Resolve) -> None:
-    if has_query(node):
-        return
     match node:
         case exp.Between() if not node.args.get("symmetric"):
             _compared(facts, exp.GTE, node.this, node.args["low"], resolve)

@@ -12,8 +12,7 @@ from sqlglot import exp
 from gateway.catalog.types import BOOLEAN
 from gateway.errors import GatewayError
 from gateway.sql.conditions import compared
-from gateway.sql.constructs import bare_query, has_aggregate, has_query, quantified
-from gateway.sql.narrowing import learned
+from gateway.sql.constructs import bare_query, has_aggregate, has_query, listed, quantified
 from gateway.sql.operators import chain, comparable, truth
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.plan import Aggregate, Computed, Field, Filter, JoinKind, Plan, Project, Wanted
@@ -43,16 +42,12 @@ class Membership:
     node: exp.Expr
 
 
-def restrict(stage: Stage, terms: Sequence[exp.Expr], node: exp.Expr | None, *, learn: bool) -> None:
-    """Keep the rows of a stage on which all `terms` are true, and take on what they let be known (`learn`)."""
+def restrict(stage: Stage, terms: Sequence[exp.Expr], node: exp.Expr | None) -> None:
+    """Keep the rows of a stage on which all `terms` are true."""
     plain = [term for term in terms if not has_query(term)]
     chosen = [(term, membership(term)) for term in terms if has_query(term)]
     if plain:
         condition = tuple(truth(term, stage) for term in plain)
-        facts = stage.known
-        for term in plain if learn else ():
-            facts = learned(facts, term, stage)
-        stage.learn(facts)
         stage.settle(Filter(stage.plan, condition, stage.fields(), place(node)))
     for _, member in chosen:
         if member is not None:
@@ -80,9 +75,9 @@ def _test(node: exp.Expr) -> Membership | None:
     if isinstance(node, exp.Exists):
         refuse_other_parts(node, "this")
         return Membership((), exp.EQ, node.this, positive=True, node=node)
-    if isinstance(node, exp.In) and node.args.get("query") is not None:
-        refuse_other_parts(node, "this", "query")
-        return Membership(_lefts(node.this), exp.EQ, node.args["query"], positive=True, node=node)
+    if isinstance(node, exp.In) and (query := listed(node)) is not None:
+        refuse_other_parts(node, "this", "query", "expressions")
+        return Membership(_lefts(node.this), exp.EQ, query, positive=True, node=node)
     operand = quantified(node)
     if operand is None:
         return None

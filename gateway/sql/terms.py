@@ -102,7 +102,9 @@ def number(value: Fraction, type_: SqlType) -> exp.Expr:
 
 @lru_cache(maxsize=1024)
 def _parsed_type(name: str) -> exp.DataType:
-    return exp.DataType.build(name, dialect="duckdb")
+    parsed = exp.DataType.build(name, dialect="duckdb")
+    sizes = [exp.DataTypeParam(this=exp.Literal.number(size.name)) for size in parsed.expressions]
+    return exp.DataType(this=parsed.this, expressions=sizes, nested=False)  # no places: they slow each copy down
 
 
 def data_type(name: str) -> exp.DataType:

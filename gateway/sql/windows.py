@@ -123,7 +123,12 @@ class _Reader:
             partition, order = base.partition, order or base.order
             if spec is None:
                 return _Over(partition, order, base.frame)
-        return _Over(partition, order, _frame(spec, order, node) if spec is not None else None)
+        if spec is None:
+            return _Over(partition, order, None)
+        frame = _frame(spec, order, node)
+        if frame.args["kind"] == "RANGE" and any(isinstance(frame.args[part], exp.Literal) for part in ("start", "end")):
+            order = tuple(replace(key, term=enforced(key.term)) for key in order)  # an engine counts from within bounds
+        return _Over(partition, order, frame)
 
     def _named(self, alias: exp.Expr, above: frozenset[str]) -> _Over:
         name = alias.name.casefold()
@@ -302,8 +307,8 @@ def _check_range(order: tuple[SortKey, ...], offset: int, node: exp.Expr) -> Non
     limits = enforced(order[0].term).limits() if len(order) == 1 else Range()
     type_: SqlType | None = order[0].term.type if len(order) == 1 else None
     fits = limits.lo is not None and limits.hi is not None
-    if type_ != INTEGER or not fits or order[0].term.raw or not _room(limits, offset):
-        detail = "A RANGE frame with an offset is answered over one whole number with bounds of its own."
+    if type_ != INTEGER or not fits or not _room(limits, offset):
+        detail = "A RANGE frame with an offset is answered over one whole number with bounds."
         hint = "Use ROWS or GROUPS, or order by LEAST(GREATEST(x, low), high)."
         raise GatewayError("unsupported_sql", detail, hint, place(node))
 
