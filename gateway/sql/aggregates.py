@@ -8,10 +8,11 @@ from sqlglot import exp
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
 from gateway.sql.expressions import refused
-from gateway.sql.operators import Resolve, mismatch, truth
+from gateway.sql.operators import mismatch, truth
 from gateway.sql.parse import dialect_of, place, refuse_other_parts, whole_number
 from gateway.sql.plan import AggregateCall, AggregateKind, Field
 from gateway.sql.ranges import Range
+from gateway.sql.rows import Resolve
 from gateway.sql.scope import Ids
 from gateway.sql.terms import Term
 
