@@ -366,7 +366,7 @@ class Generator:
         down = self.rng.random() < 0.5
         keys = tuple(SortKey(term(c, t), down, nulls_first=True) for c, t in below.columns)
         sort = Sort(below.plan, keys, below.plan.fields, None)
-        count, offset = self.rng.randint(1, 6), self.rng.choice((0, 0, 1))
+        count, offset = self.rng.randint(2, 12), self.rng.choice((0, 0, 1))
         order = ", ".join(f"{c}{' DESC' if down else ''} NULLS FIRST" for c, _ in below.columns)
         text = f"SELECT * FROM {below.name} ORDER BY {order} LIMIT {count} OFFSET {offset}"
         return self.step(Limit(sort, count, offset, below.plan.fields, None), below.columns, text)
