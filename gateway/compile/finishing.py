@@ -15,6 +15,7 @@ from gateway.compile.leaves import DRAW
 from gateway.compile.lineage import Leaf, trace
 from gateway.compile.redraws import loosened
 from gateway.compile.relations import Context, Writer, Written, select
+from gateway.compile.statements import ascending, listing, named, sub
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import Derived, Finish, OutputColumn, PublicRead
 from gateway.privacy.relations import Released
@@ -26,9 +27,10 @@ def compile_read(read: Read) -> PublicRead:
     """Return the engine's SQL for public rows, sorted by all their columns so that they are the same each time."""
     fields = _distinct(read.fields)
     names = [field.id for field in fields]
-    query = exp.select(*names) if names else exp.select(exp.alias_(whole(1), "present"))
-    query = _sorted(query.from_(select(read.plan, names).subquery("r", copy=False)), names)
-    return PublicRead(read.name, query.sql("duckdb"), _typed(fields))
+    columns: list[exp.Expr | str] = [*names] if names else [named(whole(1), "present")]
+    query = listing(*columns, source=sub(select(read.plan, names), "r"))
+    _sort(query, names)
+    return PublicRead(read.name, query.sql("duckdb", copy=False), _typed(fields))
 
 
 def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:
@@ -37,9 +39,10 @@ def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:
     names = [field.id for field in fields]
     lineage = trace(staged.plan, leaves)
     written = Writer(staged.plan, names, Context(leaves, lineage, drawn=False)).whole()
-    query = exp.select(*names).from_(written.query.subquery("r", copy=False))
+    query = listing(*names, source=sub(written.query, "r"))
     order = [*names, *written.names] if written.identity is not None else names
-    return Derived(staged.name, _sorted(query, order).sql("duckdb"), _typed(fields))
+    _sort(query, order)
+    return Derived(staged.name, query.sql("duckdb", copy=False), _typed(fields))
 
 
 def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
@@ -66,12 +69,12 @@ def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
     names = [field.id for field in plan.fields]
     wanted = {*names, *of(key.term for key in keys)}
     written = Writer(base, wanted, Context(leaves, lineage, drawn=False)).whole()
-    query = exp.select(*names, *written.names).from_(written.query.subquery("r", copy=False))
+    query = listing(*names, *written.names, source=sub(written.query, "r"))
     ties = written.names if written.identity is not None else written.columns
-    query = _sorted(query, ties, keys)
+    _sort(query, ties, keys)
     derived = [f.id for f, c in zip(plan.fields, columns, strict=True) if c.noisy and c.direct is None]
     redraw = _redraw(base, derived, leaves, written) if derived and written.identity is not None else None
-    return Finish(query.sql("duckdb"), len(written.names), redraw, columns, ordered=bool(keys))
+    return Finish(query.sql("duckdb", copy=False), len(written.names), redraw, columns, ordered=bool(keys))
 
 
 def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: Written) -> str | None:
@@ -81,8 +84,8 @@ def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: 
     assert written.identity == answer.identity  # INVARIANT: a row is the same row in every draw
     if not written.drawn:
         return None
-    query = exp.select(DRAW, *written.names, *derived).from_(written.query.subquery("r", copy=False))
-    return query.sql("duckdb")
+    query = listing(DRAW, *written.names, *derived, source=sub(written.query, "r"))
+    return query.sql("duckdb", copy=False)
 
 
 def _top_order(plan: Plan) -> tuple[Plan, tuple[SortKey, ...]]:
@@ -116,11 +119,11 @@ def _typed(fields: tuple[Field, ...]) -> tuple[tuple[str, SqlType], ...]:
     return tuple((field.id, field.term.type) for field in fields)
 
 
-def _sorted(query: exp.Select, names: Sequence[str], keys: Sequence[SortKey] = ()) -> exp.Select:
-    """Return a query sorted by the buyer's keys, then by columns."""
-    order = [windows.ordered(key) for key in keys]
-    order += [exp.Ordered(this=exp.column(name), desc=False, nulls_first=False) for name in names]
-    return query.order_by(*order) if order else query
+def _sort(query: exp.Select, names: Sequence[str], keys: Sequence[SortKey] = ()) -> None:
+    """Sort a query by the buyer's keys, then by columns."""
+    order = [*(windows.ordered(key) for key in keys), *ascending(names)]
+    if order:
+        query.order_by(*order, copy=False)
 
 
 __all__ = ["Leaf", "compile_derived", "compile_finish", "compile_read"]

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from gateway.catalog.types import TypeKind
 from gateway.compile.lineage import Leaf
-from gateway.sql.plan import Measured, Read, Scan, Staged, Values
+from gateway.compile.statements import join, listing, more, named, table
+from gateway.sql.plan import JoinKind, Measured, Read, Scan, Staged, Values
 from gateway.sql.terms import Term, cast, whole
 
 CELL, ROW = "__cell", "__row"
@@ -16,32 +17,28 @@ DRAW, DRAWS = "__draw", "__draws"
 """Which redraw of the noise a row belongs to, and the table of all of them."""
 
 
-def table(name: str, alias: str, *, quoted: bool = True) -> exp.Table:
-    return exp.Table(this=exp.to_identifier(name, quoted=quoted), alias=exp.TableAlias(this=exp.to_identifier(alias)))
-
-
 def column(name: str, relation: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), relation)
 
 
 def scan(plan: Scan, needed: Sequence[str]) -> exp.Select:
     """Return a base table's columns under their ids; of a private one only rows whose chain leads to an owner."""
-    query = exp.select().from_(table(plan.table.name, "t"))
+    query = listing(source=table(plan.table.name, "t"))
     for field in plan.fields:
         assert field.term.origin is not None  # INVARIANT: scanned fields are base columns
         if field.id in needed:
-            query = query.select(exp.alias_(_widened(column(field.term.origin.column, "t"), field.term), field.id))
+            more(query, named(_widened(column(field.term.origin.column, "t"), field.term), field.id))
     if plan.owner is None:
         return query
     before, owner = "t", column(plan.owner.name, "t")
     for index, link in enumerate(plan.chain):
         here = f"h{index}"
         on = exp.EQ(this=column(link.column, before), expression=column(link.target, here))
-        query = query.join(table(link.table.name, here), on=on, join_type="inner")
+        join(query, table(link.table.name, here), JoinKind.INNER, on)
         before, owner = here, column(plan.owner.name, here)
     if plan.owner.id in needed and plan.owner.id not in {field.id for field in plan.fields}:
-        query = query.select(exp.alias_(_widened(owner.copy(), plan.owner.term), plan.owner.id))
-    return query.where(exp.Not(this=exp.Is(this=owner.copy(), expression=exp.Null())))
+        more(query, named(_widened(owner.copy(), plan.owner.term), plan.owner.id))
+    return query.where(exp.Not(this=exp.Is(this=owner.copy(), expression=exp.Null())), copy=False)
 
 
 def _widened(node: exp.Expr, term: Term) -> exp.Expr:
@@ -51,23 +48,23 @@ def _widened(node: exp.Expr, term: Term) -> exp.Expr:
 
 def staged(plan: Staged, needed: Sequence[str]) -> exp.Select:
     """Return a table of released rows that the engine was given, in the types that the plan gives them."""
-    query = exp.select().from_(table(plan.name, "t"))
+    query = listing(source=table(plan.name, "t"))
     for field in plan.fields:
         if field.id in needed:
             node: exp.Expr = exp.column(field.id)
             typed = field.term.type.kind is not TypeKind.OTHER
-            query = query.select(exp.alias_(cast(node, field.term.type) if typed else node, field.id))
+            more(query, named(cast(node, field.term.type) if typed else node, field.id))
     return query
 
 
 def read(plan: Read, needed: Sequence[str]) -> exp.Select:
     """Return public rows that were read; a UUID arrives as text."""
-    query = exp.select().from_(table(plan.name, "t"))
+    query = listing(source=table(plan.name, "t"))
     for field in plan.fields:
         if field.id in needed:
             node: exp.Expr = exp.column(field.id)
-            node = exp.alias_(cast(node, field.term.type), field.id) if field.term.type.kind is TypeKind.UUID else node
-            query = query.select(node)
+            node = named(cast(node, field.term.type), field.id) if field.term.type.kind is TypeKind.UUID else node
+            more(query, node)
     return query
 
 
@@ -76,9 +73,9 @@ def values(plan: Values, needed: Sequence[str], *, numbered: bool) -> exp.Select
     kept = [index for index, field in enumerate(plan.fields) if field.id in needed]
     names = [plan.fields[index].id for index in kept]
     if not plan.rows:
-        columns = [exp.alias_(_null(plan.fields[index].term), name) for index, name in zip(kept, names, strict=True)]
-        query = exp.select(*columns, *([exp.alias_(whole(0), "i0")] if numbered else []))
-        return query.where(exp.false())
+        columns = [named(_null(plan.fields[index].term), name) for index, name in zip(kept, names, strict=True)]
+        query = listing(*columns, *([named(whole(0), "i0")] if numbered else []))
+        return query.where(exp.false(), copy=False)
     counted = numbered or not kept
     tuples = [
         exp.Tuple(
@@ -88,7 +85,7 @@ def values(plan: Values, needed: Sequence[str], *, numbered: bool) -> exp.Select
     ]
     listed = [*names, *(["i0"] if counted else [])]
     alias = exp.TableAlias(this=exp.to_identifier("v"), columns=[exp.to_identifier(name) for name in listed])
-    return exp.select(*names, *(["i0"] if numbered else [])).from_(exp.Values(expressions=tuples, alias=alias))
+    return listing(*names, *(["i0"] if numbered else []), source=exp.Values(expressions=tuples, alias=alias))
 
 
 def _null(term: Term) -> exp.Expr:
@@ -98,12 +95,12 @@ def _null(term: Term) -> exp.Expr:
 def measured(plan: Measured, leaf: Leaf, needed: Sequence[str]) -> exp.Select:
     """Return a noisy table's keys and aggregates under their ids."""
     outputs = {output.column: output for output in leaf.outputs}
-    query = exp.select().from_(table(plan.name, "t"))
+    query = listing(source=table(plan.name, "t"))
     keys = [field.id for field in plan.fields if field.id not in outputs]
     assert len(keys) == len(leaf.keys)  # INVARIANT: a measured aggregate shows its keys, then its calls
     names = dict(zip(keys, leaf.keys, strict=True))
     for field in plan.fields:
         if field.id in needed:
             node = exp.column(names[field.id]) if field.id in names else outputs[field.id].expression.copy()
-            query = query.select(exp.alias_(node, field.id))
+            more(query, named(node, field.id))
     return query

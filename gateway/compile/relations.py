@@ -12,8 +12,9 @@ from sqlglot import exp
 from gateway.catalog.types import INTEGER, TEXT, SqlType, TypeKind
 from gateway.compile import aggregates, windows
 from gateway.compile.columns import Columns, ordering
-from gateway.compile.leaves import CELL, DRAW, DRAWS, ROW, measured, read, scan, staged, table, values
+from gateway.compile.leaves import CELL, DRAW, DRAWS, ROW, measured, read, scan, staged, values
 from gateway.compile.lineage import Leaf, Lineage
+from gateway.compile.statements import ascending, join, listing, more, named, sub, table
 from gateway.sql.operators import chain
 from gateway.sql.plan import (
     Aggregate,
@@ -76,7 +77,7 @@ class Written:
 
     def identities(self, alias: str | None = None, start: int = 0) -> list[exp.Expr]:
         return [
-            exp.column(name, alias) if start == 0 else exp.alias_(exp.column(name, alias), f"i{start + index}")
+            exp.column(name, alias) if start == 0 else named(exp.column(name, alias), f"i{start + index}")
             for index, name in enumerate(self.names)
         ]
 
@@ -110,7 +111,7 @@ class Writer:
         """Return a relation as a FROM clause reads it."""
         if not self._columns.shared(plan):
             written = self._write(plan)
-            return written.query.subquery(alias, copy=False), written
+            return sub(written.query, alias), written
         if id(plan) not in self._with:
             written = self._write(plan)
             self._with[id(plan)] = (f"__s{len(self._with)}", written)
@@ -150,12 +151,13 @@ class Writer:
                 query = values(plan, needed, numbered=context is not None)
             case Read():
                 query = read(plan, needed)
-                query = query.select(exp.alias_(exp.column(ROW), "i0")) if context is not None else query
+                if context is not None:
+                    more(query, named(exp.column(ROW), "i0"))
             case Measured():
                 assert context is not None  # INVARIANT: measurements are read above them, never by an engine
                 query = measured(plan, context.leaves[plan.name], needed)
-                query = query.select(DRAW) if context.drawn else query
-                query = query.select(exp.alias_(exp.column(CELL), "i0"))
+                more(query, *([DRAW] if context.drawn else []))
+                more(query, named(exp.column(CELL), "i0"))
                 return Written(query, needed, (INTEGER,), context.drawn)
         return Written(_listing(query), needed, (INTEGER,) if context is not None else None)
 
@@ -164,9 +166,9 @@ class Writer:
         source, below = self._source(plan.input, "r")
         columns: list[exp.Expr] = [exp.column(name) for name in needed]
         if isinstance(plan, Project):
-            columns = _once([exp.alias_(c.term.node.copy(), c.field.id) for c in plan.columns if c.field.id in needed])
-        query = exp.select(*columns, *below.carried()).from_(source)
-        query = query.where(condition(plan.condition)) if isinstance(plan, Filter) else query
+            columns = _once([named(c.term.node.copy(), c.field.id) for c in plan.columns if c.field.id in needed])
+        where = condition(plan.condition) if isinstance(plan, Filter) else None
+        query = listing(*columns, *below.carried(), source=source, where=where)
         return Written(_listing(query), needed, below.identity, below.drawn)
 
     def _lifted(self, source: exp.Expr, below: Written, alias: str) -> tuple[exp.Expr, Written]:
@@ -174,9 +176,10 @@ class Writer:
         if below.drawn:
             return source, below
         columns = [*map(exp.column, below.columns), exp.column(DRAW, "d"), *below.identities()]
-        query = exp.select(*columns).from_(source).join(table(DRAWS, "d", quoted=False), join_type="cross")
+        query = listing(*columns, source=source)
+        join(query, table(DRAWS, "d", quoted=False), None)
         lifted = Written(query, below.columns, below.identity, drawn=True)
-        return query.subquery(alias, copy=False), lifted
+        return sub(query, alias), lifted
 
     # -- joins ----------------------------------------------------------------------------------------------------
 
@@ -192,7 +195,7 @@ class Writer:
             both = exp.column(DRAW, "l"), exp.column(DRAW, "r")
             terms.append(exp.EQ(this=both[0], expression=both[1]))
             either = exp.Coalesce(this=both[0].copy(), expressions=[both[1].copy()])
-            kept = {JoinKind.RIGHT: both[1].copy(), JoinKind.FULL: exp.alias_(either, DRAW)}
+            kept = {JoinKind.RIGHT: both[1].copy(), JoinKind.FULL: named(either, DRAW)}
             draws = [kept.get(plan.kind, both[0].copy())]
         elif l_.drawn or r_.drawn:
             draws = [exp.column(DRAW)]
@@ -200,32 +203,30 @@ class Writer:
         if l_.identity is not None and r_.identity is not None:
             identity = (*l_.identity, *r_.identity)
             identities = [*l_.identities("l"), *r_.identities("r", len(l_.identity))]
-        query = exp.select(*needed, *draws, *identities).from_(left)
+        query = listing(*needed, *draws, *identities, source=left)
         if not terms and plan.kind is JoinKind.INNER:
-            query = query.join(right, join_type="cross", copy=False)
+            join(query, right, None)
         else:
-            on = chain(exp.And, terms) if terms else exp.true()
-            query = query.join(right, on=on, join_type=plan.kind.value, copy=False)
+            join(query, right, plan.kind, chain(exp.And, terms) if terms else exp.true())
         return Written(_listing(query), needed, identity, bool(draws))
 
     def _tested(self, plan: Join, needed: tuple[str, ...]) -> Written:
         """Return a SEMI, ANTI or MARK join: its right side as EXISTS, which is never NULL."""
         (left, l_), (right, r_) = self._source(plan.left, "l"), self._source(plan.right, "r")
         if plan.mark is not None and plan.mark.id not in needed:
-            query = exp.select(*needed, *l_.carried()).from_(left)
+            query = listing(*needed, *l_.carried(), source=left)
             return Written(_listing(query), needed, l_.identity, l_.drawn)
         terms: list[exp.Expr] = [exp.paren(term.node.copy(), copy=False) for term in plan.condition]
         if r_.drawn:
             left, l_ = self._lifted(left, l_, "l")
             terms.append(exp.EQ(this=exp.column(DRAW, "r"), expression=exp.column(DRAW, "l")))
-        matches = exp.select(whole(1)).from_(right)
-        matches = matches.where(chain(exp.And, terms)) if terms else matches
+        matches = listing(whole(1), source=right, where=chain(exp.And, terms) if terms else None)
         test: exp.Expr = exp.Exists(this=matches)
         if plan.mark is not None:
-            columns = [exp.alias_(test, name) if name == plan.mark.id else exp.column(name) for name in needed]
-            return Written(exp.select(*columns, *l_.carried()).from_(left), needed, l_.identity, l_.drawn)
+            columns = [named(test, name) if name == plan.mark.id else exp.column(name) for name in needed]
+            return Written(listing(*columns, *l_.carried(), source=left), needed, l_.identity, l_.drawn)
         test = exp.Not(this=test) if plan.kind is JoinKind.ANTI else test
-        query = exp.select(*needed, *l_.carried()).from_(left).where(test)
+        query = listing(*needed, *l_.carried(), source=left, where=test)
         return Written(_listing(query), needed, l_.identity, l_.drawn)
 
     # -- groups, windows, sets ------------------------------------------------------------------------------------
@@ -234,16 +235,16 @@ class Writer:
         source, below = self._source(plan.input, "r")
         names = [key.field.id for key in plan.keys]
         calls = [call for call in plan.calls if call.field.id in needed]
-        query = exp.select(DRAW) if below.drawn else exp.select()
+        query = listing(DRAW) if below.drawn else listing()
         for key in plan.keys:
-            query = query.select(exp.alias_(key.term.node.copy(), key.field.id))
+            more(query, named(key.term.node.copy(), key.field.id))
         for call in calls:
-            query = query.select(exp.alias_(aggregates.call(call), call.field.id))
+            more(query, named(aggregates.call(call), call.field.id))
         if not query.expressions:  # no keys and nothing is needed: it is still one row
-            query = query.select(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "present"))
-        query = query.from_(source)
+            more(query, named(exp.Count(this=exp.Star(), big_int=True), "present"))
+        query.from_(source, copy=False)
         for position in range(len(names) + below.drawn):  # by position: a literal is a key like any other
-            query = query.group_by(whole(position + 1))
+            query.group_by(whole(position + 1), copy=False)
         if below.drawn and not names:
             return Written(_each_draw(query, calls), tuple(call.field.id for call in calls), (), drawn=True)
         columns = (*names, *(call.field.id for call in calls))
@@ -260,10 +261,10 @@ class Writer:
         plain = [type_.kind not in (TypeKind.DOUBLE, TypeKind.OTHER) for type_ in types]
         identity = tuple(type_ if same else TEXT for type_, same in zip(types, plain, strict=True))
         tellers = [
-            exp.alias_(exp.column(name) if same else cast(exp.column(name), TEXT), f"i{index}")
+            named(exp.column(name) if same else cast(exp.column(name), TEXT), f"i{index}")
             for index, (name, same) in enumerate(zip(names, plain, strict=True))
         ]
-        outer = exp.select(*columns, *([DRAW] if drawn else []), *tellers).from_(query.subquery("r", copy=False))
+        outer = listing(*columns, *([DRAW] if drawn else []), *tellers, source=sub(query, "r"))
         return Written(_listing(outer), columns, identity, drawn)
 
     def _windowed(self, plan: Window, needed: tuple[str, ...]) -> Written:
@@ -272,10 +273,9 @@ class Writer:
         draw = [exp.column(DRAW)] if below.drawn else []
         ties = [exp.column(name) for name in below.names]
         columns = [
-            exp.alias_(windows.call(calls[name], draw, ties), name) if name in calls else exp.column(name)
-            for name in needed
+            named(windows.call(calls[name], draw, ties), name) if name in calls else exp.column(name) for name in needed
         ]
-        query = exp.select(*columns, *below.carried()).from_(source)
+        query = listing(*columns, *below.carried(), source=source)
         return Written(_listing(query), needed, below.identity, below.drawn)
 
     def _united(self, plan: SetOperation, needed: tuple[str, ...]) -> Written:
@@ -287,16 +287,16 @@ class Writer:
         identity = self._branch_identity(plan, l_, r_)
         sides = []
         for branch, (side, source, below) in enumerate(((plan.left, left, l_), (plan.right, right, r_))):
-            query = exp.select(*(exp.alias_(exp.column(side.fields[i].id), plan.fields[i].id) for i in kept))
-            query = query.select(DRAW) if below.drawn else query
+            query = listing(*(named(exp.column(side.fields[i].id), plan.fields[i].id) for i in kept), source=source)
+            more(query, *([DRAW] if below.drawn else []))
             if identity is not None:
-                query = query.select(*_branch(branch, below, identity))
-            sides.append(_listing(query.from_(source)))
+                more(query, *_branch(branch, below, identity))
+            sides.append(_listing(query))
         kinds = {SetKind.UNION_ALL: exp.Union, SetKind.INTERSECT: exp.Intersect, SetKind.EXCEPT: exp.Except}
         both = kinds[plan.kind](this=sides[0], expression=sides[1], distinct=plan.kind is not SetKind.UNION_ALL)
         drawn = l_.drawn
         names = [f"i{index}" for index in range(len(identity or ()))]
-        query = exp.select(*columns, *([DRAW] if drawn else []), *names).from_(exp.Subquery(this=both, alias=_alias()))
+        query = listing(*columns, *([DRAW] if drawn else []), *names, source=sub(both, "r"))
         written = Written(_listing(query), columns, identity, drawn)
         if plan.kind is SetKind.UNION_ALL or self._context is None or self._noisy(plan) & set(columns):
             return written
@@ -314,13 +314,16 @@ class Writer:
     def _limited(self, plan: Limit, needed: tuple[str, ...]) -> Written:
         source, below = self._source(plan.input, "r")
         order = [windows.ordered(key) for key in ordering(plan.input)]
-        order += [_ascending(name) for name in (below.columns if below.identity is None else below.names)]
+        order += ascending(below.columns if below.identity is None else below.names)
         if below.drawn:
             return self._limited_draws(plan, needed, source, below, order)
-        query = exp.select(*needed, *below.carried()).from_(source)
-        query = query.order_by(*order) if order else query
-        query = query.limit(plan.count) if plan.count is not None else query
-        query = query.offset(plan.offset) if plan.offset else query
+        query = listing(*needed, *below.carried(), source=source)
+        if order:
+            query.order_by(*order, copy=False)
+        if plan.count is not None:
+            query.limit(whole(plan.count), copy=False)
+        if plan.offset:
+            query.offset(whole(plan.offset), copy=False)
         return Written(_listing(query), needed, below.identity, below.drawn)
 
     def _limited_draws(
@@ -328,11 +331,11 @@ class Writer:
     ) -> Written:
         by = exp.Order(expressions=order) if order else None
         place = exp.Window(this=exp.RowNumber(), partition_by=[exp.column(DRAW)], order=by, over="OVER")
-        inner = exp.select(*needed, *below.carried(), exp.alias_(place, PLACE)).from_(source)
-        query = exp.select(*needed, *below.carried()).from_(inner.subquery("r", copy=False))
-        query = query.where(exp.GT(this=exp.column(PLACE), expression=whole(plan.offset)))
+        inner = listing(*needed, *below.carried(), named(place, PLACE), source=source)
+        query = listing(*needed, *below.carried(), source=sub(inner, "r"))
+        query.where(exp.GT(this=exp.column(PLACE), expression=whole(plan.offset)), copy=False)
         if plan.count is not None:
-            query = query.where(exp.LTE(this=exp.column(PLACE), expression=whole(plan.offset + plan.count)))
+            query.where(exp.LTE(this=exp.column(PLACE), expression=whole(plan.offset + plan.count)), copy=False)
         return Written(query, needed, below.identity, drawn=True)
 
     def _noisy(self, plan: Plan) -> frozenset[str]:
@@ -340,17 +343,11 @@ class Writer:
         return self._context.lineage[id(plan)].noisy
 
 
-def _alias() -> exp.TableAlias:
-    return exp.TableAlias(this=exp.to_identifier("r"))
-
-
-def _ascending(name: str) -> exp.Ordered:
-    return exp.Ordered(this=exp.column(name), desc=False, nulls_first=False)
-
-
 def _listing(query: exp.Select) -> exp.Select:
     """Return a SELECT that lists something, also where none of its columns is needed."""
-    return query if query.expressions else query.select(exp.alias_(whole(1), "present"))
+    if not query.expressions:
+        more(query, named(whole(1), "present"))
+    return query
 
 
 def _once(columns: list[exp.Expr]) -> list[exp.Expr]:
@@ -363,13 +360,13 @@ def _once(columns: list[exp.Expr]) -> list[exp.Expr]:
 
 def _branch(branch: int, below: Written, identity: tuple[SqlType, ...]) -> list[exp.Expr]:
     """Return one branch's identity in the types of the whole, what it lacks as NULL."""
-    tellers: list[exp.Expr] = [exp.alias_(whole(branch), "i0")]
+    tellers: list[exp.Expr] = [named(whole(branch), "i0")]
     own = below.identity or ()
     for index, type_ in enumerate(identity[1:]):
         node: exp.Expr = cast(exp.Null(), type_)
         if index < len(own):
             node = exp.column(f"i{index}") if own[index] == type_ else cast(exp.column(f"i{index}"), type_)
-        tellers.append(exp.alias_(node, f"i{index + 1}"))
+        tellers.append(named(node, f"i{index + 1}"))
     return tellers
 
 
@@ -380,7 +377,8 @@ def _each_draw(query: exp.Select, calls: Sequence[AggregateCall]) -> exp.Select:
         node: exp.Expr = exp.column(call.field.id)
         if call.kind in aggregates.COUNTS:
             node = exp.Coalesce(this=node, expressions=[whole(0)])
-        columns.append(exp.alias_(node, call.field.id))
+        columns.append(named(node, call.field.id))
     on = exp.EQ(this=exp.column(DRAW, "d"), expression=exp.column(DRAW, "a"))
-    drawn = exp.select(*columns, exp.column(DRAW, "d")).from_(table(DRAWS, "d", quoted=False))
-    return drawn.join(query.subquery("a", copy=False), on=on, join_type="left")
+    drawn = listing(*columns, exp.column(DRAW, "d"), source=table(DRAWS, "d", quoted=False))
+    join(drawn, sub(query, "a"), JoinKind.LEFT, on)
+    return drawn
