@@ -1,25 +1,33 @@
-"""Counts and sums of a measurement in one statement: rows, per-unit partials, norms, totals by cell."""
+"""Counts and sums of a measurement in one statement: rows, per-unit partials, norms, sums by cell and bin."""
 
 from sqlglot import exp
 
 from gateway.catalog.types import INTEGER
 from gateway.compile import norming
-from gateway.compile.rows import finished, found, listed, names, picked, place_among, rows_of
+from gateway.compile.rows import (
+    held,
+    integer,
+    listing,
+    names,
+    picked,
+    place_among,
+    row,
+    rows_of,
+    together,
+    unit_row,
+)
 from gateway.privacy.bounding import Bounded
-from gateway.privacy.calibrate import column_of
 from gateway.privacy.partials import COUNTS, Partial
 from gateway.sql.terms import cast, clamp, whole
 
 
 def statement(bounded: Bounded, parts: tuple[int, ...]) -> exp.Query:
-    """Return the totals of the parts by cell, at each of their candidate bounds, and the units in each bin.
+    """Return the sums of the parts by cell and bin, and the units in each bin.
 
-    r: owned rows; a: counts and sums by (unit, key); b: the same within their clamps, with the order of the pick;
-    n: each unit's norms; m: its bins and ratios; w: its vector as it is and scaled down; g: sums by cell and bins;
-    t: totals by cell for every candidate.
+    r: owned rows; a: counts and sums by (unit, key); b: the same within their clamps, of private keys those picked;
+    n: each unit's norms; m: its bins and ratios; g: sums by cell and all bins together.
     """
-    query = _Cells(bounded, parts)
-    return query.statement()
+    return _Cells(bounded, parts).statement()
 
 
 class _Cells:
@@ -34,102 +42,90 @@ class _Cells:
         self.scaled = [i for i in parts if bounded.clips[i].scaled]
 
     def statement(self) -> exp.Query:
-        columns = [column_of(i, j) for i in self.parts for j in range(len(self.bounded.clips[i].levels))]
-        query: exp.Query = finished(self.bounded, columns, leaf=False)
-        for index in self.scaled:
-            clip = self.bounded.clips[index]
-            if clip.searched:
-                at = columns.index(column_of(index, 0))
-                bins = found(self.bounded, "m", f"b{index}", len(clip.levels) - 1, columns, at, leaf=False)
-                query = exp.union(query, bins, distinct=False, copy=False)
-        steps: dict[str, exp.Select | None] = {
+        rows: list[exp.Select | None] = [listing(self.bounded, leaf=False)]
+        rows += [self._row(index) for index in self.parts]
+        rows += [unit_row(self.bounded, i, f"b{i}", "m") for i in self.scaled if self.bounded.clips[i].searched]
+        steps = {
             "r": rows_of(self.bounded, [part.row for part in self.parts.values()]),
             "a": self._combined(),
             "b": self._clamped(),
+            "n": self._norms() if self.scaled and self.names else None,
+            "m": self._bins() if self.scaled else None,
+            "g": self._sums(),
         }
-        if self.scaled:
-            steps |= {"n": self._norms() if self.names else None, "m": self._bins(), "w": self._weighed()}
-            steps["g"] = self._by_bin()
-        steps |= {"t": self._totals(), "c": listed(self.bounded)}
-        for name, step in steps.items():
-            if step is not None:
-                query = query.with_(name, step, copy=False)
-        return query
+        return together(rows, steps, ("m", "g"))
+
+    def _row(self, index: int) -> exp.Select:
+        kept, bins = held(exp.Sum(this=exp.column(f"p{index}"))), []
+        if index in self.scaled:
+            bins = [f"b{index}"]
+            scaled = held(exp.Sum(this=exp.column(f"w{index}")))
+            query = row(self.bounded, index, exp.column(f"b{index}"), kept, scaled)
+        else:
+            query = row(self.bounded, index, integer(0), kept)
+        return query.from_("g", copy=False).group_by(*self.names, *bins, copy=False)
 
     def _combined(self) -> exp.Select:
         """Return one line for each (unit, key): counts and sums as integers."""
-        query = exp.select("u", *self.names).from_("r").group_by("u", *self.names)
+        columns = []
         for place, (index, part) in enumerate(self.parts.items()):
             value = exp.column(f"v{place}")
             made = exp.Count(this=value, big_int=True) if part.quantity in COUNTS else exp.Sum(this=value)
-            query.select(exp.alias_(made, f"p{index}"), copy=False)
-        return query
+            columns.append(exp.alias_(made, f"p{index}"))
+        query = exp.select("u", *self.names, *columns).from_("r", copy=False)
+        return query.group_by("u", *self.names, copy=False)
 
     def _clamped(self) -> exp.Select:
         """Return the same lines with every partial clamped to its literals; of private keys, those picked."""
-        query = exp.select("u", *self.names).from_("a")
-        for index, part in self.parts.items():
-            clamped = clamp(exp.column(f"p{index}"), whole(part.lower), whole(part.upper))
-            query.select(exp.alias_(cast(clamped, INTEGER), f"p{index}"), copy=False)
+        columns = [
+            exp.alias_(cast(clamp(exp.column(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
+            for i, part in self.parts.items()
+        ]
+        query = exp.select("u", *self.names, *columns).from_("a", copy=False)
         if not self.bounded.private_keys:
             return query
         query.select(exp.alias_(place_among(["u"], self.names), "pick"), copy=False)
-        chosen = exp.select("u", *self.names, *(f"p{i}" for i in self.parts)).from_(query.subquery("p"))
-        return chosen.where(picked(self.bounded))
+        chosen = exp.select("u", *self.names, *(f"p{i}" for i in self.parts))
+        return chosen.from_(query.subquery("p", copy=False), copy=False).where(picked(self.bounded), copy=False)
+
+    def _size(self, index: int) -> exp.Expr:
+        return norming.size(self.bounded.noise, exp.column(f"p{index}"), self.parts[index].linf)
 
     def _norms(self) -> exp.Select:
-        query = exp.select("u").from_("b").group_by("u")
-        for index in self.scaled:
-            one = norming.size(self.bounded.noise, exp.column(f"p{index}"), self.parts[index].linf)
-            query.select(exp.alias_(exp.Sum(this=one), f"q{index}"), copy=False)
-        return query
+        sums = [
+            exp.alias_(exp.Coalesce(this=exp.Sum(this=self._size(i)), expressions=[integer(0)]), f"q{i}")
+            for i in self.scaled
+        ]
+        return exp.select("u", *sums).from_("b", copy=False).group_by("u", copy=False)
 
     def _bins(self) -> exp.Select:
         """Return each unit's bins and ratios; without keys a unit has one line already, and its norm is there."""
         source: exp.Expr = exp.to_table("n")
+        kept: list[str] = []
         if not self.names:
-            own = exp.select("u", *(f"p{i}" for i in self.parts)).from_("b")
-            for index in self.scaled:
-                one = norming.size(self.bounded.noise, exp.column(f"p{index}"), self.parts[index].linf)
-                own.select(exp.alias_(one, f"q{index}"), copy=False)
-            source = own.subquery("n")
-        query = exp.select("u", *([] if self.names else [f"p{i}" for i in self.parts])).from_(source)
+            kept = [f"p{i}" for i in self.parts]
+            sizes = [
+                exp.alias_(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled
+            ]
+            source = exp.select("u", *kept, *sizes).from_("b", copy=False).subquery("n", copy=False)
+        columns = []
         for index in self.scaled:
-            clip = self.bounded.clips[index]
-            norm = exp.Coalesce(this=exp.column(f"q{index}"), expressions=[exp.Literal.number(0)])
-            query.select(exp.alias_(norming.bin_of(clip, norm), f"b{index}"), copy=False)
-            query.select(exp.alias_(norming.ratio_of(self.bounded.noise, clip, norm), f"r{index}"), copy=False)
-        return query
+            clip, norm = self.bounded.clips[index], exp.column(f"q{index}")
+            columns.append(exp.alias_(norming.bin_of(clip, norm), f"b{index}"))
+            columns.append(exp.alias_(norming.ratio_of(self.bounded.noise, clip, norm), f"r{index}"))
+        return exp.select("u", *kept, *columns).from_(source, copy=False)
 
-    def _weighed(self) -> exp.Select:
-        keys = [exp.column(name, "b") for name in self.names]
-        here = "b" if self.names else "m"
-        query = exp.select(*keys).from_(here)
-        for index in self.parts:
-            query.select(exp.column(f"p{index}", here), copy=False)
+    def _sums(self) -> exp.Select:
+        """Return the sums of all parts by cell and all bins together: few lines, however many units there are."""
+        here = "m" if self.scaled and not self.names else "b"
+        keys = [exp.column(name, here) for name in self.names]
+        bins = [exp.column(f"b{i}", "m") for i in self.scaled]
+        columns = [exp.alias_(exp.Sum(this=exp.column(f"p{i}", here)), f"p{i}") for i in self.parts]
         for index in self.scaled:
             small = norming.scaled_down(exp.column(f"p{index}", here), exp.column(f"r{index}", "m"))
-            query.select(exp.column(f"b{index}", "m"), exp.alias_(small, f"w{index}"), copy=False)
-        if not self.names:
-            return query
-        units = exp.EQ(this=exp.column("u", "b"), expression=exp.column("u", "m"))
-        return query.join("m", on=units, join_type="inner", copy=False)
-
-    def _by_bin(self) -> exp.Select:
-        by = [*self.names, *(f"b{i}" for i in self.scaled)]
-        query = exp.select(*by).from_("w").group_by(*by)
-        for name in (*(f"p{i}" for i in self.parts), *(f"w{i}" for i in self.scaled)):
-            query.select(exp.alias_(exp.Sum(this=exp.column(name)), name), copy=False)
-        return query
-
-    def _totals(self) -> exp.Select:
-        query = exp.select(*self.names).from_("g" if self.scaled else "b")
-        for index in self.parts:
-            for place, level in enumerate(self.bounded.clips[index].levels):
-                if index in self.scaled:
-                    made = norming.total(place, level, f"b{index}", f"p{index}", f"w{index}")
-                else:
-                    whole_ = exp.Sum(this=exp.column(f"p{index}"))
-                    made = exp.Coalesce(this=whole_, expressions=[exp.Literal.number(0)])
-                query.select(exp.alias_(made, column_of(index, place)), copy=False)
-        return query.group_by(*self.names) if self.names else query
+            columns.append(exp.alias_(exp.Sum(this=small), f"w{index}"))
+        query = exp.select(*keys, *bins, *columns).from_(here, copy=False)
+        if self.scaled and self.names:
+            units = exp.EQ(this=exp.column("u", "b"), expression=exp.column("u", "m"))
+            query.join("m", on=units, join_type="inner", copy=False)
+        return query.group_by(*(one.copy() for one in (*keys, *bins)), copy=False)

@@ -9,13 +9,13 @@ from sqlglot import exp
 
 from gateway.compile import cells, distinct, tree
 from gateway.compile.naming import canonical
+from gateway.compile.relations import select
 from gateway.compile.rows import rows_of
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.calibrate import Compiled, CompiledProbe
 from gateway.privacy.measurement import Quantity
 from gateway.privacy.partials import Partial
 from gateway.privacy.trees import TreePart
-from gateway.compile.relations import select
 
 
 def compile_measurement(bounded: Bounded) -> Compiled:

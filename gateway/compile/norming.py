@@ -1,4 +1,4 @@
-"""Norm clipping as SQL: which bin a unit's norm falls into, how its vector is scaled down, totals for each candidate.
+"""Norm clipping as SQL: which bin a unit's norm falls into, and how its vector is scaled down.
 
 A unit's vector p has the norm q (L2: the exact sum of squares; L1: of absolute values). Where q is within a
 candidate's reach p counts as it is; else it counts as weight * trunc(p * (WEIGHT - 1) / norm), whose norm is at most
@@ -11,7 +11,7 @@ from sqlglot import exp
 from gateway.catalog.types import DOUBLE, INTEGER
 from gateway.compile.rows import HUGE, integer
 from gateway.privacy.measurement import Noise
-from gateway.privacy.norms import WEIGHT, Clip, Level
+from gateway.privacy.norms import WEIGHT, Clip
 from gateway.sql.terms import cast
 
 
@@ -46,14 +46,3 @@ def scaled_down(entry: exp.Expr, ratio: exp.Expr) -> exp.Expr:
     """Return an entry of a vector that is scaled down to WEIGHT, rounded towards zero; NULL where none is."""
     product = exp.Mul(this=cast(entry, DOUBLE), expression=ratio)
     return cast(exp.Anonymous(this="TRUNC", expressions=[product]), INTEGER)
-
-
-def total(index: int, level: Level, bin_: str, kept: str, scaled: str) -> exp.Expr:
-    """Return the exact total at a candidate, of sums by bin: `kept` of entries as they are, `scaled` of scaled ones."""
-    as_it_is: exp.Expr = exp.column(kept)
-    if level.denominator > 1:
-        as_it_is = exp.Mul(this=as_it_is, expression=integer(level.denominator))
-    shrunk = exp.Mul(this=exp.column(scaled), expression=integer(level.weight))
-    within = exp.LTE(this=exp.column(bin_), expression=integer(index))
-    case = exp.Case(ifs=[exp.If(this=within, true=as_it_is)], default=shrunk)
-    return exp.Coalesce(this=exp.Sum(this=case), expressions=[integer(0)])

@@ -7,80 +7,84 @@ norm is taken, once for all levels.
 from sqlglot import exp
 
 from gateway.compile import norming
-from gateway.compile.rows import finished, found, integer, listed, names, picked, place_among, present, rows_of, same
+from gateway.compile.rows import (
+    held,
+    integer,
+    listing,
+    names,
+    picked,
+    place_among,
+    present,
+    row,
+    rows_of,
+    same,
+    together,
+    unit_row,
+)
 from gateway.privacy.bounding import Bounded
-from gateway.privacy.calibrate import column_of
 
 
 def statement(bounded: Bounded, index: int) -> exp.Query:
-    """Return the leaf counts of one tree by cell, at each candidate bound, and the units in each bin.
+    """Return the leaf counts of one tree by cell and bin, and the units in each bin.
 
     r: owned rows with their leaf; b: rows by (unit, key), of private keys those picked; n: each unit's norm; m: its
-    bin and what one of its rows weighs; g: rows and weights by cell, leaf and bin; t: totals for every candidate.
+    bin and what one of its rows weighs; g: rows and weights by cell, leaf and bin.
     """
     part, clip = bounded.parts[index], bounded.clips[index]
-    columns = [column_of(index, i) for i in range(len(clip.levels))]
-    query: exp.Query = finished(bounded, columns, leaf=True)
+    bin_ = exp.column("b0") if clip.scaled else integer(0)
+    scaled = held(exp.column("w0")) if clip.scaled else None
+    leaves = row(bounded, index, bin_, exp.column("p0"), scaled, leaf=True).from_("g", copy=False)
+    rows = [listing(bounded, leaf=True), leaves]
     if clip.searched:
-        query = exp.union(
-            query, found(bounded, "m", "b0", len(clip.levels) - 1, columns, 0, leaf=True), distinct=False, copy=False
-        )
-    steps: dict[str, exp.Select | None] = {"r": rows_of(bounded, [part.row])}
-    if clip.scaled or bounded.private_keys:
-        steps["b"] = _by_unit(bounded)
-    if clip.scaled:
-        steps |= {"n": _norms(bounded), "m": _weights(bounded, index)}
-    steps |= {"g": _by_leaf(bounded, scaled=clip.scaled), "t": _totals(bounded, index), "c": listed(bounded)}
-    for name, step in steps.items():
-        if step is not None:
-            query = query.with_(name, step, copy=False)
-    return query
+        rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
+    steps = {
+        "r": rows_of(bounded, [part.row]),
+        "b": _by_unit(bounded) if clip.scaled or bounded.private_keys else None,
+        "n": _norms(bounded) if clip.scaled else None,
+        "m": _weights(bounded, index) if clip.scaled else None,
+        "g": _by_leaf(bounded, scaled=clip.scaled),
+    }
+    return together(rows, steps, ("m",))
 
 
 def _by_unit(bounded: Bounded) -> exp.Select:
+    keys = names(bounded)
     counted = exp.alias_(exp.Count(this=exp.column("v0"), big_int=True), "n0")
-    query = exp.select("u", *names(bounded), counted).from_("r").group_by("u", *names(bounded))
+    query = exp.select("u", *keys, counted).from_("r", copy=False).group_by("u", *keys, copy=False)
     if not bounded.private_keys:
         return query
-    ranked = exp.select("u", *names(bounded), "n0", exp.alias_(place_among(["u"], names(bounded)), "pick"))
-    ranked = ranked.from_(query.subquery("p"))
-    return exp.select("u", *names(bounded), "n0").from_(ranked.subquery("p")).where(picked(bounded))
+    place = exp.alias_(place_among(["u"], keys), "pick")
+    ranked = exp.select("u", *keys, "n0", place).from_(query.subquery("p", copy=False), copy=False)
+    chosen = exp.select("u", *keys, "n0").from_(ranked.subquery("p", copy=False), copy=False)
+    return chosen.where(picked(bounded), copy=False)
 
 
 def _norms(bounded: Bounded) -> exp.Select:
-    # a count is no wider than 2^31: squares of so many rows of one unit would not fit a table
+    # counts are below 2^31: so many rows of one unit would fit no table
     size = norming.size(bounded.noise, exp.column("n0"), 2**31)
-    return exp.select("u", exp.alias_(exp.Sum(this=size), "q0")).from_("b").group_by("u")
+    return exp.select("u", exp.alias_(exp.Sum(this=size), "q0")).from_("b", copy=False).group_by("u", copy=False)
 
 
 def _weights(bounded: Bounded, index: int) -> exp.Select:
     clip, norm = bounded.clips[index], exp.column("q0")
-    ratio = norming.ratio_of(bounded.noise, clip, norm)
-    weight = norming.scaled_down(integer(1), exp.paren(ratio, copy=False))
-    return exp.select("u", exp.alias_(norming.bin_of(clip, norm), "b0"), exp.alias_(weight, "w0")).from_("n")
+    weight = norming.scaled_down(integer(1), norming.ratio_of(bounded.noise, clip, norm))
+    columns = [exp.alias_(norming.bin_of(clip, norm), "b0"), exp.alias_(weight, "w0")]
+    return exp.select("u", *columns).from_("n", copy=False)
 
 
 def _by_leaf(bounded: Bounded, *, scaled: bool) -> exp.Select:
-    keys = [exp.column(name, "r") for name in names(bounded)]
-    leaf = exp.alias_(exp.column("v0", "r"), "leaf")
-    bins = [exp.column("b0", "m")] if scaled else []
-    query = exp.select(*keys, leaf, *bins, exp.alias_(exp.Count(this=exp.Star(), big_int=True), "p0")).from_("r")
+    by: list[exp.Expr] = [exp.column(name, "r") for name in names(bounded)]
+    by.append(exp.column("v0", "r"))
+    by += [exp.column("b0", "m")] if scaled else []
+    shown = [exp.alias_(one.copy(), "leaf") if one.name == "v0" else one.copy() for one in by]
+    shown.append(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "p0"))
+    shown += [exp.alias_(exp.Sum(this=exp.column("w0", "m")), "w0")] if scaled else []
+    query = exp.select(*shown).from_("r", copy=False)
     if scaled:
-        query.select(exp.alias_(exp.Sum(this=exp.column("w0", "m")), "w0"), copy=False)
         units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "m"))
         query.join("m", on=units, join_type="inner", copy=False)
     if bounded.private_keys:
         units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "b"))
         on = exp.and_(units, *same("r", "b", names(bounded)), copy=False)
         query.join("b", on=on, join_type="inner", copy=False)
-    query.where(present(exp.column("v0", "r")), copy=False)
-    return query.group_by(*(key.copy() for key in keys), exp.column("v0", "r"), *(b.copy() for b in bins), copy=False)
-
-
-def _totals(bounded: Bounded, index: int) -> exp.Select:
-    clip = bounded.clips[index]
-    query = exp.select(*names(bounded), "leaf").from_("g").group_by(*names(bounded), "leaf")
-    for place, level in enumerate(clip.levels):
-        made = norming.total(place, level, "b0", "p0", "w0") if clip.scaled else exp.Sum(this=exp.column("p0"))
-        query.select(exp.alias_(made, column_of(index, place)), copy=False)
-    return query
+    return query.where(present(exp.column("v0", "r")), copy=False).group_by(*by, copy=False)

@@ -22,11 +22,12 @@ from gateway.sql.plan import Plan
 class Bounded:
     """A bounded group-by, ready to be written for an engine.
 
-    `parts[i]` becomes the primitive `p<i>`, its norms within `clips[i]`. `open` tells that a unit's rows could reach
-    more cells than `groups`: where no norm holds them (private keys, distinct values), the engine picks so many by the
-    keyed hash. `factors` list cells that the engine joins in; `cells` bounds their
-    number, None for private keys. `units` is the index of the count of units, if there is one, and `hidden_units`
-    tells that no aggregate asked for it. `declared_units` and `declared_rows` are the sizes by declaration.
+    `computed` names what rows hold besides the relation's columns. `parts[i]` becomes the primitive `p<i>`, its norms
+    within `clips[i]`. `open` tells that a unit's rows could reach more cells than `groups`: where no norm holds them
+    (private keys, distinct values), the engine picks so many by the keyed hash. `factors` list cells that the engine
+    joins in; `cells` bounds their number, None for private keys. `units` is the index of the count of units, if there
+    is one, and `hidden_units` tells that no aggregate asked for it. `declared_units` and `declared_rows` are the sizes
+    by declaration, `rows` those of one unit in one cell.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Bounded:
     keys: tuple[BoundedKey, ...]
     factors: tuple[Factor, ...]
     cells: int | None
+    computed: tuple[tuple[str, exp.Expr], ...]
     parts: tuple[Partial | TreePart, ...]
     clips: tuple[Clip, ...]
     outputs: tuple[Output, ...]
@@ -42,6 +44,7 @@ class Bounded:
     open: bool
     units: int | None
     hidden_units: bool
+    rows: int
     declared_rows: int
     declared_units: int
     noise: Noise
@@ -83,6 +86,7 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
         keys=cells.keys,
         factors=cells.factors,
         cells=cells.count,
+        computed=builder.computed,
         parts=parts,
         clips=tuple(sized.clip(part, noise) for part in parts),
         outputs=outputs,
@@ -90,6 +94,7 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
         open=sized.open,
         units=units,
         hidden_units=hidden,
+        rows=owned.rows,
         declared_rows=owned.declared_rows,
         declared_units=sized.units,
         noise=noise,

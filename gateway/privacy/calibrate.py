@@ -38,11 +38,6 @@ LEAST_SHARES = 10_000
 """A budget's delta pays for at most this many thresholds."""
 
 
-def column_of(part: int, level: int) -> str:
-    """Return the engine's column of a part's total at one of its candidate bounds."""
-    return f"p{part}c{level}"
-
-
 def calibrate(
     bounded: Bounded, compiled: Compiled, dataset: Dataset, rho: int, read: Sequence[str] = ()
 ) -> Measurement:
@@ -99,8 +94,8 @@ def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
     # one charge for all candidates, so that it says nothing of the choice
     scales = [scale, *(noise.same_loss(norms[0], scale, norm) for norm in norms[1:])]
     candidates = tuple(
-        Candidate(norm, scale, column_of(index, i), level.denominator)
-        for i, (level, norm, scale) in enumerate(zip(clip.levels, norms, scales, strict=True))
+        Candidate(norm, scale, level.denominator, level.weight)
+        for level, norm, scale in zip(clip.levels, norms, scales, strict=True)
     )
     expected = candidates[clip.expected]
     return Primitive(
@@ -150,8 +145,6 @@ def _selection(units: Primitive, bounded: Bounded, delta: int, dataset: Dataset)
 def _digest(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> str:
     """Name one draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
     drawn = asdict(replace(primitive, name="", digest=""))
-    for candidate in drawn["candidates"]:
-        del candidate["column"]
     content = {
         "dataset": dataset.name,
         "data": dataset.data_version,

@@ -10,55 +10,80 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gateway.catalog.types import Cell, SqlType, TypeKind, to_cell
-from gateway.privacy.measurement import Candidate, Measurement, Primitive, Probe, Tree
+from gateway.privacy.measurement import Measurement, Primitive, Probe
 
 Keys = tuple[Cell, ...]
+LIMIT = 2**62
+"""Totals are clamped here before they meet 64-bit noise: what one unit adds is not made larger by it."""
+
+LISTED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class ExactProbe:
-    """The rows of one statement: cells (of a tree, leaves of cells), and units by the candidate that they need."""
+    """The rows of one statement, by cell."""
 
+    measurement: Measurement
     probe: Probe
-    rows: pa.Table
-    cells: tuple[Keys, ...]
-    searched: pa.Table
+    table: pa.Table
 
-    def total(self, candidate: Candidate) -> dict[Keys, int]:
-        """Return a primitive's exact total for each cell that the engine found, in 1/denominator."""
-        values = self.rows.column(candidate.column).to_pylist()
-        found = {key: int(value) for key, value in zip(self.cells, values, strict=True)}
-        assert len(found) == len(self.cells)  # INVARIANT: the engine grouped, so no cell comes twice
-        return found
+    def _rows(self, part: int, *, unit: bool) -> pa.Table:
+        mask = pc.and_(pc.equal(self.table.column("part"), part), pc.equal(self.table.column("unit"), unit))
+        return self.table.filter(mask)
+
+    def _cells(self, rows: pa.Table) -> list[Keys]:
+        keys = self.measurement.keys
+        columns = [[_canonical(v, key.type) for v in rows.column(key.name).to_pylist()] for key in keys]
+        return list(zip(*columns, strict=True)) if columns else [()] * rows.num_rows
+
+    def listed(self) -> list[Keys]:
+        """Return every cell that public relations list."""
+        return self._cells(self._rows(LISTED, unit=False))
 
     def histogram(self, primitive: Primitive) -> list[int]:
-        """Return how many units need each candidate."""
+        """Return how many units need each candidate; those that none holds need the last."""
         counts = [0] * len(primitive.candidates)
-        places = self.searched.column("s").to_pylist()
-        for place, count in zip(places, self.searched.column(primitive.candidates[0].column).to_pylist(), strict=True):
-            if count:  # rows of other primitives' bins count nothing here
-                counts[int(place)] += int(count)
+        rows = self._rows(number(primitive), unit=True)
+        for place, count in zip(rows.column("bin").to_pylist(), rows.column("kept").to_pylist(), strict=True):
+            counts[min(int(place), len(counts) - 1)] += int(count)
         return counts
 
-    def leaves(self, tree: Tree, candidate: Candidate, cells: Sequence[Keys]) -> npt.NDArray[np.int64]:
-        """Return the exact counts (cells, fine leaves) in 1/denominator; cells that are not asked for are left out."""
+    def totals(self, primitive: Primitive, index: int) -> dict[Keys, int]:
+        """Return a primitive's exact total at a candidate, in 1/denominator, for each cell that the engine found."""
+        rows, candidate = self._rows(number(primitive), unit=False), primitive.candidates[index]
+        found: dict[Keys, int] = {}
+        seen: set[tuple[Keys, int]] = set()
+        columns = (rows.column(name).to_pylist() for name in ("bin", "kept", "scaled"))
+        for key, place, kept, scaled in zip(self._cells(rows), *columns, strict=True):
+            assert (key, place) not in seen  # INVARIANT: the engine grouped, so no bin of a cell comes twice
+            seen.add((key, place))
+            added = kept * candidate.denominator if place <= index else scaled * candidate.weight
+            found[key] = found.get(key, 0) + int(added)
+        return {key: max(-LIMIT, min(LIMIT, value)) for key, value in found.items()}
+
+    def leaves(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[np.object_]:
+        """Return exact counts (cells, fine leaves) in 1/denominator; cells that are not asked for are left out."""
+        tree, candidate = primitive.tree, primitive.candidates[index]
+        assert tree is not None  # INVARIANT: asked of trees
+        rows = self._rows(number(primitive), unit=False)
+        places = {key: i for i, key in enumerate(cells)}
         counts = np.zeros((len(cells), tree.fine), np.int64)
-        index = {key: i for i, key in enumerate(cells)}
-        leaves = self.rows.column("leaf").to_pylist()
-        for key, leaf, value in zip(self.cells, leaves, self.rows.column(candidate.column).to_pylist(), strict=True):
-            if key in index and leaf is not None:
-                assert 0 <= leaf < tree.fine  # INVARIANT: values are clamped to the tree's range
-                counts[index[key], int(leaf)] += int(value)
+        total = 0.0
+        columns = (rows.column(name).to_pylist() for name in ("leaf", "bin", "kept", "scaled"))
+        for key, leaf, place, kept, scaled in zip(self._cells(rows), *columns, strict=True):
+            if key not in places:
+                continue
+            added = kept * candidate.denominator if place <= index else scaled * candidate.weight
+            total += added
+            if total >= LIMIT and counts.dtype != object:  # beyond 64 bits sums would wrap round
+                counts = counts.astype(object)
+            counts[places[key], min(max(leaf, 0), tree.fine - 1)] += added
         return counts
 
 
-def exact_of(measurement: Measurement, probe: Probe, table: pa.Table) -> ExactProbe:
-    """Return the rows of a probe by cell, their keys canonical."""
-    is_cell = pc.is_null(table.column("s"))
-    rows = table.filter(is_cell)
-    keys = [[_canonical(v, key.type) for v in rows.column(key.name).to_pylist()] for key in measurement.keys]
-    cells = tuple(zip(*keys, strict=True)) if keys else ((),) * rows.num_rows
-    return ExactProbe(probe, rows, cells, table.filter(pc.invert(is_cell)))
+def number(primitive: Primitive) -> int:
+    """Return a primitive's number among those of its measurement: 3 of p3."""
+    return int(primitive.name[1:])
 
 
 def _canonical(value: object, type_: SqlType) -> Cell:

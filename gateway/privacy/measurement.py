@@ -44,15 +44,16 @@ class Key:
 class Candidate:
     """A bound on one unit's whole vector of a primitive, and the noise that the primitive's rho pays for at it.
 
-    The engine's `column` holds the exact total at this bound, in whole numbers of which `denominator` make one;
-    `norm` is L2 (Gaussian) or L1 (Laplace) in the same units (of a tree: over all its levels), and `scale` the
-    standard deviation (Laplace: the scale).
+    The exact total at this bound, in whole numbers of which `denominator` make one, is
+    denominator * (what units within it add) + weight * (what units above it add, scaled down): see Probe. `norm` is L2
+    (Gaussian) or L1 (Laplace) in the same units (of a tree: over all its levels), and `scale` the standard deviation
+    (Laplace: the scale).
     """
 
     norm: float
     scale: float
-    column: str
     denominator: int = 1
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,10 @@ class Primitive:
 class Probe:
     """One statement of a measurement and the primitives that it totals.
 
-    Columns: `s`, the keys, of a tree `leaf`, then each candidate's column. Where `s` is NULL a row is a cell (of a tree:
-    a leaf of a cell). Else it says of each searched primitive how many units need candidate `s`, in the column of the
-    primitive's first candidate; such rows of one `s` add up.
+    Columns: `part` (a primitive's number), `unit`, `bin`, the keys, of a tree `leaf`, then `kept` and `scaled`. A row
+    that is not `unit` totals a cell (of a tree: a leaf of a cell) over the units whose least candidate is number `bin`:
+    `kept` of their vectors as they are, `scaled` of the same scaled down. A row that is `unit` says in `kept` how many
+    units there are in a bin. Rows of part -1 list the cells, where public relations do.
     """
 
     sql: str
@@ -208,8 +210,8 @@ SCORES = tuple(index / 4 for index in range(-16, 17))
 class NoisyColumn:
     """One released number for each cell: integers (in steps), or a quantile with its curves.
 
-    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]` are
-    cell i's values at the normal scores SCORES of the rank's noise, ascending.
+    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]`
+    are cell i's values at the normal scores SCORES of the rank's noise, ascending; none where there is no value.
     """
 
     name: str

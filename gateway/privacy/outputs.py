@@ -47,6 +47,20 @@ class Builder:
         self._index: dict[str, int] = {}
         self._queries: dict[int, list[str]] = {}
         self._summed: set[str] = set()
+        self._computed: dict[str, tuple[str, exp.Expr]] = {}
+
+    @property
+    def computed(self) -> tuple[tuple[str, exp.Expr], ...]:
+        """What the primitives read that is no column of the relation: computed once in each row, under a name."""
+        return tuple(self._computed.values())
+
+    def _column(self, term: Term) -> Term:
+        """Return a term as a column, so that clamps and tests may repeat it."""
+        if term.id is not None:
+            return term
+        text = term.node.sql("duckdb", copy=False)
+        name, _ = self._computed.setdefault(text, (f"c0_{len(self._computed)}", term.node))
+        return replace(term, node=exp.column(name))
 
     def add(self, part: Partial | TreePart) -> int:
         """Return the index of a primitive, adding it where it is new."""
@@ -69,10 +83,13 @@ class Builder:
 
     def reserve(self, calls: Iterable[AggregateCall]) -> None:
         """Note which arguments are summed, so that an average of the same shares the sum."""
-        self._summed = {_identity(call.arguments[0], _where(call)) for call in calls if call.kind is AggregateKind.SUM}
+        self._summed = {
+            _identity(self._column(call.arguments[0]), _where(call)) for call in calls if call.kind is AggregateKind.SUM
+        }
 
     def output(self, call: AggregateCall) -> Output:
         """Return how one aggregate is computed. Raises GatewayError `no_bounds`, `type_mismatch`, `unsupported_sql`."""
+        call = replace(call, arguments=tuple(self._column(argument) for argument in call.arguments))
         rows, condition = self.owned.rows, _where(call)
         if call.kind is AggregateKind.COUNT_ROWS:
             return self._count(call, partials.count_rows(condition, rows))

@@ -110,7 +110,7 @@ def fixed_point(term: Term, place: Position | None, *, bounded: bool = False) ->
     high = MAX_PARTIAL if hi is None else max(min(hi, MAX_PARTIAL), -MAX_PARTIAL)
     held = replace(term, range=Range(low * step, high * step)) if not known else term
     nullable = term.nullable or term.type.kind is TypeKind.DOUBLE
-    return FixedPoint(clamp(_whole(held, step), whole(low), whole(high)), step, low, high, nullable, known)
+    return FixedPoint(_whole(held, step, low, high), step, low, high, nullable, known)
 
 
 def _step(term: Term) -> Fraction:
@@ -124,11 +124,11 @@ def _step(term: Term) -> Fraction:
     return Fraction(10) ** math.floor(math.log10(width / FLOAT_STEPS))
 
 
-def _whole(term: Term, step: Fraction) -> exp.Expr:
+def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     """Return round(x / step) as BIGINT; NaN and infinities become NULL; clamped before the cast, so it cannot fail."""
     assert term.range.lo is not None and term.range.hi is not None  # noqa: PT018 - INVARIANT: closed by the caller
     if term.type == INTEGER and step == 1:
-        return exp.paren(term.node.copy(), copy=False)
+        return clamp(term.node, whole(low), whole(high))
     if term.type.kind is TypeKind.DECIMAL and step == Fraction(1, 10**term.type.scale):
         held = _held(term)
         precision = digits_needed(held, term.type.scale)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from gateway.privacy import noise, trees
-from gateway.privacy.exact import ExactProbe, Keys, exact_of, order
+from gateway.privacy.exact import LIMIT, ExactProbe, Keys, number, order
 from gateway.privacy.measurement import SCORES, Candidate, Measurement, NoisyColumn, NoisyTable, Primitive, Quantity
 from gateway.privacy.search import choose
 
@@ -22,7 +22,7 @@ def release(measurement: Measurement, tables: Sequence[pa.Table], stored: Mappin
     loses is asserted against what was charged.
     """
     _assert_charged(measurement)
-    exact = [exact_of(measurement, probe, table) for probe, table in zip(measurement.probes, tables, strict=True)]
+    exact = [ExactProbe(measurement, probe, table) for probe, table in zip(measurement.probes, tables, strict=True)]
     by_name = {primitive.name: probe for probe in exact for primitive in probe.probe.primitives}
     keys, released = _cells(measurement, exact, stored)
     columns: list[NoisyColumn] = []
@@ -40,7 +40,7 @@ def release(measurement: Measurement, tables: Sequence[pa.Table], stored: Mappin
 
 
 def _ordered(measurement: Measurement) -> list[Primitive]:
-    return sorted(measurement.primitives, key=lambda primitive: int(primitive.name[1:]))
+    return sorted(measurement.primitives, key=number)
 
 
 def _assert_charged(measurement: Measurement) -> None:
@@ -70,7 +70,7 @@ def _cells(
         released = _selected(measurement, exact, stored)
         return sorted(released, key=order), released
     if measurement.listed:
-        return sorted(set(exact[0].cells), key=order), None
+        return sorted(set(exact[0].listed()), key=order), None
     return public_cells(measurement), None
 
 
@@ -95,7 +95,7 @@ def _selected(measurement: Measurement, exact: list[ExactProbe], stored: Mapping
     if earlier is not None:
         content = json.loads(earlier)
         return {tuple(k): v for k, v in zip(content["keys"], content["columns"][0]["values"], strict=True)}
-    counted = probe.total(units.candidates[0])
+    counted = probe.totals(units, 0)
     floor = max(chosen.min_units - 1, 0)
     candidates = [key for key, count in counted.items() if _inside(measurement, key) and count > floor]
     counts = {i: counted[key] - floor for i, key in enumerate(candidates)}
@@ -109,13 +109,13 @@ def _inside(measurement: Measurement, key: Keys) -> bool:
 
 def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[NoisyColumn]:
     """Find the bound where there is a search, then draw the primitive's noise once over all cells."""
-    candidate = primitive.candidates[0]
+    index = 0
     if primitive.search is not None:
         noisy = noise.add_noise(exact.histogram(primitive), primitive.noise, primitive.search.scale)
-        candidate = primitive.candidates[choose(primitive, noisy, len(keys))]
+        index = choose(primitive, noisy, len(keys))
     if primitive.tree is not None:
-        return _quantiles(primitive, exact, candidate, keys)
-    totals = exact.total(candidate)
+        return _quantiles(primitive, exact, index, keys)
+    candidate, totals = primitive.candidates[index], exact.totals(primitive, index)
     drawn = noise.add_noise([totals.get(key, 0) for key in keys], primitive.noise, candidate.scale)
     return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], candidate)]
 
@@ -130,13 +130,12 @@ def _column(primitive: Primitive, values: list[int], candidate: Candidate) -> No
     return NoisyColumn(primitive.name, tuple(values), scale, primitive.noise)
 
 
-def _quantiles(primitive: Primitive, exact: ExactProbe, candidate: Candidate, keys: list[Keys]) -> list[NoisyColumn]:
-    tree = primitive.tree
+def _quantiles(primitive: Primitive, exact: ExactProbe, index: int, keys: list[Keys]) -> list[NoisyColumn]:
+    tree, candidate = primitive.tree, primitive.candidates[index]
     assert tree is not None  # INVARIANT: asked of trees
-    levels = trees.levels(exact.leaves(tree, candidate, keys), tree)
+    levels = trees.levels(exact.leaves(primitive, index, keys), tree)
     flat = np.concatenate([level.reshape(-1) for level in levels])
-    limit = noise.TOTAL_LIMIT
-    drawn = noise.add_noise([max(-limit, min(limit, int(v))) for v in flat], primitive.noise, candidate.scale)
+    drawn = noise.add_noise([max(-LIMIT, min(LIMIT, int(v))) for v in flat], primitive.noise, candidate.scale)
     noisy, start = [], 0
     for level in levels:
         part = np.array(drawn[start : start + level.size], dtype=np.float64).reshape(level.shape)
@@ -146,10 +145,10 @@ def _quantiles(primitive: Primitive, exact: ExactProbe, candidate: Candidate, ke
     deviation = noise.deviation(primitive.noise, candidate.scale) / candidate.denominator
     middle = SCORES.index(0.0)
     columns = []
-    for index, curves in enumerate(trees.read(tree, leaves, variances, deviation)):
+    for place, curves in enumerate(trees.read(tree, leaves, variances, deviation)):
         values = tuple(None if curve is None else curve[middle] for curve in curves)
         shown = tuple(() if curve is None else curve for curve in curves)
-        columns.append(NoisyColumn(f"{primitive.name}_{index}", values, 0.0, primitive.noise, shown))
+        columns.append(NoisyColumn(f"{primitive.name}_{place}", values, 0.0, primitive.noise, shown))
     return columns
 
 
@@ -177,7 +176,7 @@ def visible(measurement: Measurement, noisy: NoisyTable) -> NoisyTable:
 def _chosen(column: NoisyColumn, kept: list[int]) -> NoisyColumn:
     values = tuple(column.values[i] for i in kept)
     curves = None if column.curves is None else tuple(column.curves[i] for i in kept)
-    return NoisyColumn(column.name, values, column.scale, column.noise, curves)  # type: ignore[arg-type]
+    return NoisyColumn(column.name, values, column.scale, column.noise, curves)
 
 
 def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: list[Keys]) -> list[NoisyColumn] | None:

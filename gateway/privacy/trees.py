@@ -26,7 +26,7 @@ MAX_LEAVES = 65_536
 MAX_ENGINE_ROWS = 2**20
 """Leaves of all cells together, at most, that the engine may return."""
 
-MAX_NODES = 2**17
+MAX_NODES = 2**18
 """Nodes of all cells together, at most, that are noised: a draw of one takes some ten microseconds."""
 
 CLEAR = 3.0
@@ -139,8 +139,6 @@ def planned_leaves(part: TreePart, cells: int | None, rows: float, rank_deviatio
 def levels(counts: Counts, tree: Tree) -> list[Counts]:
     """Return the counts of every level, from the top: `counts` are exact, (cells, fine leaves)."""
     joined = counts
-    if np.abs(counts).sum(dtype=np.float64) >= 2.0**62:  # beyond 64 bits sums would wrap round
-        joined = counts.astype(object)
     while joined.shape[1] > tree.leaves:
         joined = _joined(joined, tree.fanout)
     found: list[Counts] = [joined]
