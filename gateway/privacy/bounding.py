@@ -68,17 +68,18 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
         detail = "Only the data knows the values of this key, and this dataset's accounting has no delta for them."
         hint = "Group by columns with declared values, or name the values: key IN (...)."
         raise GatewayError("private_keys", detail, hint, aggregate.place)
-    builder = Builder(owned, cells.count)
+    unit_table = dataset.table(dataset.privacy.unit_table)
+    assert unit_table is not None  # INVARIANT: the catalog holds the unit table
+    declared_units = max(unit_table.rows, 1)
+    builder = Builder(owned, cells.count, declared_units)
     builder.reserve(aggregate.calls)
     outputs = tuple(builder.output(call) for call in aggregate.calls)
     units, hidden = _units(builder, cells, dataset)
     parts = builder.finished()
     groups = 1 if _fixed_by_owner(measure) else owned.groups
     groups = groups if cells.count is None else max(1, min(groups, cells.count))
-    unit_table = dataset.table(dataset.privacy.unit_table)
-    assert unit_table is not None  # INVARIANT: the catalog holds the unit table
     noise = Noise.LAPLACE if pure else Noise.GAUSSIAN
-    sized = _Sizes(owned, cells, groups, max(unit_table.rows, 1))
+    sized = _Sizes(owned, cells, groups, declared_units)
     return Bounded(
         name=measure.name,
         relation=owned.plan,
@@ -96,7 +97,7 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
         hidden_units=hidden,
         rows=owned.rows,
         declared_rows=owned.declared_rows,
-        declared_units=sized.units,
+        declared_units=declared_units,
         noise=noise,
         inputs=measure.inputs,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,13 +62,13 @@ class ExactProbe:
             found[key] = found.get(key, 0) + int(added)
         return {key: max(-LIMIT, min(LIMIT, value)) for key, value in found.items()}
 
-    def leaves(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[np.object_]:
+    def leaves(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[Any]:
         """Return exact counts (cells, fine leaves) in 1/denominator; cells that are not asked for are left out."""
         tree, candidate = primitive.tree, primitive.candidates[index]
         assert tree is not None  # INVARIANT: asked of trees
         rows = self._rows(number(primitive), unit=False)
         places = {key: i for i, key in enumerate(cells)}
-        counts = np.zeros((len(cells), tree.fine), np.int64)
+        counts: npt.NDArray[Any] = np.zeros((len(cells), tree.fine), np.int64)
         total = 0.0
         columns = (rows.column(name).to_pylist() for name in ("leaf", "bin", "kept", "scaled"))
         for key, leaf, place, kept, scaled in zip(self._cells(rows), *columns, strict=True):

@@ -121,12 +121,16 @@ def clip(noise: Noise, reach: Reach) -> Clip:
     if widest < SEARCHED_FROM * reach.typical or widest < 2:
         single = level(noise, widest) if not reach.enforced else Level(widest)
         return Clip((single,), not reach.enforced, reach.touched)
-    least = max(1.0, reach.typical / 16)
-    grid = [size for power in range(54) for size in (2.0**power, 1.5 * 2.0**power)]
-    below = [size for size in grid if least <= size < widest * 0.85][1 - MAX_CANDIDATES :]
-    levels = tuple(level(noise, size) for size in (*below, widest))
+    levels = tuple(level(noise, size) for size in (*_grid(reach.typical / 4, widest * 0.85), widest))
     expected = next((i for i, one in enumerate(levels) if one.steps >= 2 * reach.typical), len(levels) - 1)
     return Clip(levels, scaled=True, touched=reach.touched, expected=expected, fallback=len(levels) - 1)
+
+
+def _grid(least: float, most: float) -> list[float]:
+    """Return powers of two with what lies half-way between them; where those are too many, powers of two alone."""
+    powers = [2.0**power for power in range(54) if max(1.0, least) <= 2.0**power < most]
+    close = sorted([*powers, *(1.5 * power for power in powers if 1.5 * power < most)])
+    return (close if len(close) < MAX_CANDIDATES else powers)[1 - MAX_CANDIDATES :]
 
 
 def _unbounded(noise: Noise, reach: Reach) -> Clip:
@@ -144,8 +148,7 @@ def distinct(noise: Noise, reach: Reach) -> Clip:
     """
     caps = [reach.linf]
     if reach.linf >= SEARCHED_FROM * max(reach.typical, 1):
-        grid = [2**power for power in range(53) if 2**power < reach.linf]
-        caps = [*grid[1 - MAX_CANDIDATES :], reach.linf]
+        caps = [*(int(size) for size in _grid(reach.typical / 4, reach.linf) if size == int(size)), reach.linf]
     levels = tuple(Level(norm(noise, reach.l0, cap), reach=cap) for cap in caps)
     expected = next((i for i, cap in enumerate(caps) if cap >= 2 * reach.typical), len(caps) - 1)
     return Clip(levels, scaled=False, touched=reach.touched, expected=expected, fallback=len(levels) - 1)

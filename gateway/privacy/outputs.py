@@ -40,8 +40,9 @@ _QUANTILES = (AggregateKind.QUANTILE_CONT, AggregateKind.QUANTILE_DISC, Aggregat
 class Builder:
     """Gathers the primitives of all aggregates, each once, and says how every aggregate is made of them."""
 
-    def __init__(self, owned: Owned, cells: int | None) -> None:
+    def __init__(self, owned: Owned, cells: int | None, units: int) -> None:
         self.owned = owned
+        self.units = units
         self.cells = cells
         self.parts: list[Partial | TreePart] = []
         self._index: dict[str, int] = {}
@@ -130,6 +131,7 @@ class Builder:
         squared = any(len(name) == 2 for name in wanted)
         values = {n: partials.fixed_point(t, call.place, bounded=squared) for n, t in terms.items()}
         condition, rows = _where(call), self.owned.rows
+        size = partials.Size(rows, self.units)
         pair = tuple(values.values())
         test = partials.all_present(pair) if len(pair) > 1 else None
         count = f"p{self.add(partials.count_all_present(pair, condition, rows))}"
@@ -140,9 +142,9 @@ class Builder:
                 sums[name] = self._summand(values[name], terms[name], test, condition)
                 continue
             if name == "xy":
-                part, scaled = partials.products(values["x"], values["y"], test, condition, rows)
+                part, scaled = partials.products(values["x"], values["y"], test, condition, size)
             else:
-                part, scaled = partials.squares(values[name[0]], test, condition, rows)
+                part, scaled = partials.squares(values[name[0]], test, condition, size)
             squares[name] = (f"p{self.add(part)}", scaled)
         if call.kind is AggregateKind.REGR_COUNT:
             return Output(call.field.id, exp.column(count), INTEGER, count, "1")

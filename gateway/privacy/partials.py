@@ -262,6 +262,14 @@ def _ends(lower: int, upper: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How many rows one unit has in a cell, and how many units are declared."""
+
+    rows: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Scaled:
     """How a released sum of squares or products is read: (sum * 2^shift) / n + `offset` is the mean, in steps."""
 
@@ -269,16 +277,16 @@ class Scaled:
     offset: int
 
 
-def squares(value: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None, rows: int) -> tuple[Partial, Scaled]:
+def squares(value: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None, size: Size) -> tuple[Partial, Scaled]:
     """Return the sum of squared distances, each less half of the largest, so that its norm is half as wide."""
-    top, shift = _shifted(value.reach**2, rows)
+    top, shift = _shifted(value.reach**2, size.rows, size.units)
     half = top // 2
     node = _product(deviation(value), deviation(value), value.reach**2, value.reach)
     if shift:
         rounded = exp.paren(exp.Add(this=node, expression=exp.Literal.number(2 ** (shift - 1))), copy=False)
         node = exp.paren(exp.IntDiv(this=rounded, expression=exp.Literal.number(2**shift)), copy=False)
     row = cast(exp.Sub(this=node, expression=exp.Literal.number(half)), INTEGER)
-    bound = max(half, top - half, 1) * rows
+    bound = max(half, top - half, 1) * size.rows
     part = Partial(
         Quantity.MOMENT, only_where(condition, only_where(test, row)), *_ends(-bound, bound), typical=max(half / 2, 1)
     )
@@ -286,23 +294,24 @@ def squares(value: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None
 
 
 def products(
-    one: FixedPoint, other: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None, rows: int
+    one: FixedPoint, other: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None, size: Size
 ) -> tuple[Partial, Scaled]:
     """Return the sum of products of two distances, rounded towards zero where they are large."""
     largest = one.reach * other.reach
-    top, shift = _shifted(largest, rows)
+    top, shift = _shifted(largest, size.rows, size.units)
     node = _product(deviation(one), deviation(other), largest, max(one.reach, other.reach))
     if shift:
         node = exp.paren(exp.IntDiv(this=node, expression=exp.Literal.number(2**shift)), copy=False)
     row = only_where(condition, only_where(test, cast(node, INTEGER)))
-    bound = max(top, 1) * rows
+    bound = max(top, 1) * size.rows
     return Partial(Quantity.MOMENT, row, *_ends(-bound, bound), typical=max(top / 9, 1), cancels=True), Scaled(shift, 0)
 
 
-def _shifted(largest: int, rows: int) -> tuple[int, int]:
-    """Return (largest in units of 2^shift, shift) such that `rows` of them fit into a partial."""
+def _shifted(largest: int, rows: int, units: int) -> tuple[int, int]:
+    """Return (largest in units of 2^shift, shift) such that `rows` of them of each unit fit into a total."""
+    limit = min(MAX_PARTIAL, 2**61 // units)
     shift = 0
-    while -(-largest // 2**shift) * rows > MAX_PARTIAL:
+    while -(-largest // 2**shift) * rows > limit and largest >> shift:
         shift += 1
     return -(-largest // 2**shift), shift
 
@@ -317,7 +326,7 @@ def _product(a: exp.Expr, b: exp.Expr, largest: int, widest: int) -> exp.Expr:
 
 def count_distinct(term: Term, condition: exp.Expr | None, rows: int) -> Partial:
     """Return the count of distinct values, of which one unit brings at most `rows` to a cell."""
-    node = exp.paren(term.node.copy(), copy=False)
+    node: exp.Expr = exp.paren(term.node.copy(), copy=False)
     if term.type.kind is TypeKind.DOUBLE:  # minus zero equals zero, and must be picked as it is
         zero = exp.EQ(this=node.copy(), expression=number(Fraction(0), DOUBLE))
         node = exp.Case(ifs=[exp.If(this=zero, true=number(Fraction(0), DOUBLE))], default=node)
