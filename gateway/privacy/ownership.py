@@ -28,6 +28,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.terms import Term, predicate
 
+
 def ownership(plan: Plan, dataset: Dataset) -> Relation:
     """Return the relation below a measurement with its ownership shown.
 
