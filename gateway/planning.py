@@ -18,7 +18,6 @@ from gateway.privacy.bounding import Bounded, bound
 from gateway.privacy.calibrate import calibrate
 from gateway.privacy.measurement import (
     Derived,
-    Finish,
     Measurement,
     Noise,
     Primitive,
@@ -28,12 +27,12 @@ from gateway.privacy.measurement import (
 )
 from gateway.privacy.ownership import analyse
 from gateway.privacy.ownership.walk import upward
-from gateway.privacy.relations import Analysis, Measure, Read, Staged
+from gateway.privacy.relations import Analysis, Measure
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 from gateway.sql.explain import explain
 from gateway.sql.parse import fingerprint, parse
-from gateway.sql.plan import Measured
+from gateway.sql.plan import Measured, Read, Staged
 from gateway.sql.select import resolve
 
 
@@ -119,7 +118,7 @@ def plan(job: PlanJob) -> Planned:
         declared_rows=sum(table.rows for table in tables_read(analysis)),
         explain=explain(resolved),
         fingerprint=fingerprint(request.sql, request.dialect),
-        question=_question(program, request),
+        question=_question(program, job),
     )
 
 
@@ -243,12 +242,12 @@ def _notices(bounded: Mapping[str, Bounded], program: Program) -> tuple[str, ...
             notices.append(f"keys with fewer than about {least:,} units are left out")
     if any(isinstance(step, Derived) for step in program.steps):
         notices.append("a released result is used below a later measurement: intervals take it as it was released")
-    reasons = (reason for measurement in program.measurements for reason in measurement.reasons)
-    return tuple(dict.fromkeys([*notices, *reasons]))
+    return tuple(dict.fromkeys(notices))
 
 
-def _question(program: Program, request: Request) -> str:
-    finish: Finish = program.finish
+def _question(program: Program, job: PlanJob) -> str:
+    finish, dataset = program.finish, job.dataset
     steps = [_drawn(step) if isinstance(step, Measurement) else step.sql for step in program.steps]
-    parts = [*steps, finish.sql, *(c.name for c in finish.columns), str(request.row_limit)]
+    versions = [dataset.name, dataset.policy_version, dataset.data_version]
+    parts = [*versions, *steps, finish.sql, *(c.name for c in finish.columns), str(job.request.row_limit)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -34,6 +34,9 @@ from gateway.sql.plan import (
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term
 
+MAX_NARROWING = 100_000
+"""A public relation of more declared rows than this is not read for the sake of fewer cells alone."""
+
 Known = Mapping[str, exp.Expr]
 """Under each id in sight, the public expression that it is, over columns of the leaves."""
 
@@ -192,13 +195,10 @@ def _together(links: list[frozenset[int]]) -> list[frozenset[int]]:
 def _useful(shadow: Shadow, members: frozenset[int], holding: set[int], conditions: list[exp.Expr]) -> frozenset[int]:
     """Return the leaves that hold keys, narrow them, or stand between: the others would only cost work."""
     over = [shadow.leaves_of(c) for c in conditions]
-    narrowing = {
-        leaf
-        for leaf in members
-        if any(link == {leaf} for link in over) or any(isinstance(n, Filter) for n in upward(shadow.leaves[leaf]))
-    }
+    filtered = {leaf for leaf in members if any(isinstance(n, Filter) for n in upward(shadow.leaves[leaf]))}
     # a condition that is no equality narrows too
-    narrowing |= {leaf for c, link in zip(conditions, over, strict=True) if not _equality(c) for leaf in link}
+    filtered |= {leaf for c, link in zip(conditions, over, strict=True) if not _equality(c) for leaf in link}
+    narrowing = {leaf for leaf in filtered if _declared(shadow.leaves[leaf]) <= MAX_NARROWING}
     kept = set(members)
     while True:
         ends = {
@@ -209,6 +209,10 @@ def _useful(shadow: Shadow, members: frozenset[int], holding: set[int], conditio
         if not ends:
             return frozenset(kept)
         kept -= ends
+
+
+def _declared(plan: Plan) -> int:
+    return sum(node.table.rows for node in upward(plan) if isinstance(node, Scan))
 
 
 def _equality(node: exp.Expr) -> bool:
@@ -240,11 +244,11 @@ def _factor(
         leaf = (linked or rest)[0]
         rest.remove(leaf)
         held.add(leaf)
-        on = [c for c in pending if shadow.leaves_of(c) <= held]
+        meeting = [c for c in pending if shadow.leaves_of(c) <= held]
         pending = [c for c in pending if not shadow.leaves_of(c) <= held]
         right = shadow.leaves[leaf]
-        terms = tuple(_truth(c) for c in on)
-        equal = tuple(pair for c in on if (pair := _pair(c, shown(plan), shown(right))) is not None)
+        terms = tuple(_truth(c) for c in meeting)
+        equal = tuple(pair for c in meeting if (pair := _pair(c, shown(plan), shown(right))) is not None)
         plan = Join(JoinKind.INNER, plan, right, terms, equal, (*plan.fields, *right.fields), plan.place)
     columns = tuple(
         Computed(Field(keys[i].field.name, keys[i].term.reference(shadow.fresh())), _typed(keys[i].term, node))

@@ -31,8 +31,12 @@ from gateway.sql.terms import Term, predicate
 def join(plan: Join, left: Relation, right: Relation, steps: Steps) -> Relation:
     """Return an INNER, LEFT, RIGHT or FULL join.
 
-    Raises GatewayError `no_owner_equality`, `join_not_private`.
+    Raises GatewayError `no_owner_equality`, `join_not_private`, `subquery`.
     """
+    if plan.single and not isinstance(right, Padded) and not matched(right, _sides(plan)[1]):
+        detail = "This subquery may give more than one row where one value is expected."
+        hint = "Aggregate in it (MAX, MIN, COUNT), or tie it to a key that the policy lists under `unique`."
+        raise GatewayError("subquery", detail, hint, plan.place)
     match left, right:
         case (Padded(), _):
             return _beside_padded(plan, left, right, steps)
@@ -46,11 +50,13 @@ def join(plan: Join, left: Relation, right: Relation, steps: Steps) -> Relation:
             return _beside(plan, left, steady_public(right, steps, plan.place), left_owned=True)
         case (Public() | Released(), Owned()):
             return _beside(plan, right, steady_public(left, steps, plan.place), left_owned=False)
-        case (Public() | Released(), Public() | Released()):
+        case _:
             return _released(plan, released(left, steps), released(right, steps))
 
 
-def released(relation: Public | Released, steps: Steps) -> Released:
+def released(relation: Relation, steps: Steps) -> Released:
+    """Return rows that the finish may hold."""
+    assert isinstance(relation, Public | Released)  # INVARIANT: private rows never come this far
     return steps.read(relation) if isinstance(relation, Public) else relation
 
 

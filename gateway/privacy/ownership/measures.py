@@ -178,7 +178,7 @@ def _beside(made: Released, counted: Released, plan: Aggregate, keys: list[Field
 
 
 def _same(a: Term, b: Term) -> Term:
-    left, right = (exp.column(term.id) for term in (a, b))
+    left, right = a.node.copy(), b.node.copy()
     parts: list[exp.Expr] = [exp.EQ(this=left, expression=right)]
     if a.nullable or b.nullable:
         none: Callable[[exp.Expr], exp.Expr] = lambda node: exp.Is(this=node.copy(), expression=exp.Null())  # noqa: E731

@@ -1,11 +1,11 @@
 """Public rows and staged tables hold the columns that something reads, and no others."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gateway.privacy.ownership.walk import rebuilt, terms, upward
-from gateway.privacy.relations import Analysis, Measure, Read, Staged
-from gateway.sql.plan import Field, Plan
+from gateway.privacy.relations import Analysis, Measure
+from gateway.sql.plan import Aggregate, Field, Plan, Read, Staged
 
 
 def pruned(analysis: Analysis) -> Analysis:
@@ -42,13 +42,14 @@ def _kept(fields: tuple[Field, ...], used: Iterable[str]) -> tuple[Field, ...]:
     return tuple(f for f in fields if f.id in wanted) or fields[:1]
 
 
-def _step(step: Measure | Read | Staged, kept: dict[str, Read | Staged], leaf_of: object) -> Measure | Read | Staged:
+def _step(
+    step: Measure | Read | Staged, kept: dict[str, Read | Staged], leaf_of: Callable[[Plan], Plan]
+) -> Measure | Read | Staged:
     if isinstance(step, Read | Staged):
         return kept[step.name]
-    assert callable(leaf_of)
-    relation = rebuilt(step.aggregate, leaf_of)
-    if relation is step.aggregate:
+    made = rebuilt(step.aggregate, leaf_of)
+    assert isinstance(made, Aggregate)  # INVARIANT: a node stays what it is
+    if made is step.aggregate:
         return step
-    below = relation.input  # type: ignore[union-attr]
     factors = tuple(replace(f, plan=rebuilt(f.plan, leaf_of)) for f in step.factors)
-    return replace(step, aggregate=relation, owned=replace(step.owned, plan=below), factors=factors)
+    return replace(step, aggregate=made, owned=replace(step.owned, plan=made.input), factors=factors)

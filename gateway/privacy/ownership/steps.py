@@ -5,8 +5,8 @@ from itertools import count
 
 from gateway.catalog.model import Dataset
 from gateway.privacy.ownership.identity import identity
-from gateway.privacy.relations import Factor, Measure, Owned, Public, Read, Released, Staged
-from gateway.sql.plan import Aggregate, Computed, Field, Measured, Project
+from gateway.privacy.relations import Factor, Measure, Owned, Public, Released
+from gateway.sql.plan import Aggregate, Computed, Field, Measured, Project, Read, Staged
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Steps:
         if known is not None:
             return known[1]
         plan = relation.plan
-        leaf = Staged(f"s{self._number(Staged)}", plan, _named(plan.fields), plan.place)
+        leaf = Staged(f"__staged{self._number(Staged)}", plan, _named(plan.fields), plan.place)
         self.found.append(leaf)
         staged = Public(leaf, relation.unique)
         self._staged[id(relation)] = (relation, staged)

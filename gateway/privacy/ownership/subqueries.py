@@ -35,7 +35,7 @@ def tested(plan: Join, left: Relation, right: Relation, steps: Steps) -> Relatio
         case (Public(), Public()):
             joined = replace(plan, left=left.plan, right=right.plan)
             return Public(joined, left.unique, exact=left.exact and right.exact)
-        case (Public() | Released(), Public() | Released()):
+        case _:
             kept, other = released(left, steps), released(right, steps)
             noisy = kept.noisy
             touched = any(term.ids & (kept.noisy | other.noisy) for term in plan.condition)
