@@ -7,7 +7,7 @@ from sqlglot import exp
 from gateway.errors import GatewayError
 from gateway.sql.constructs import GROUPING_FUNCTIONS, is_aggregate, is_query
 from gateway.sql.expressions import scalar
-from gateway.sql.operators import Resolve
+from gateway.sql.narrowing import Resolve
 from gateway.sql.parse import place, refuse_other_parts, whole_number
 from gateway.sql.plan import Computed, Field, Limit, Plan, Project, Sort, SortKey
 from gateway.sql.scope import Ids, Scope, Source

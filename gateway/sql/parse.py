@@ -51,7 +51,7 @@ def fingerprint(text: str, dialect: str) -> str:
 
 
 def dialect_of(node: exp.Expr) -> str:
-    """Return the dialect that a function, a division, a query or a join was written in: they mean what it says."""
+    """Return the dialect that a function, operator, query or join was written in: it means what it does there."""
     return str(node.meta.get("dialect", "duckdb"))
 
 
@@ -80,7 +80,7 @@ def _mark(tree: exp.Expr, dialect: str) -> None:
         if depth > MAX_TREE_DEPTH:
             raise _too_deep()
         order.append(node)
-        if isinstance(node, exp.Func | exp.Div | exp.Query | exp.Values | exp.Join):
+        if isinstance(node, exp.Func | exp.Binary | exp.Interval | exp.Query | exp.Values | exp.Join):
             node.meta["dialect"] = dialect
         for child in node.iter_expressions():
             chained = isinstance(node, exp.Connector) and type(child) is type(node)

@@ -1,4 +1,4 @@
-"""One height of a SELECT (its rows, its groups, its windows): the plan so far, and what names and nodes mean over it."""
+"""One height of a SELECT (rows, groups, windows): the plan so far, and what names and nodes mean over it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -204,5 +204,3 @@ def _windowless(node: exp.Expr) -> bool:
     if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
         return True
     return isinstance(node, exp.RowNumber) or (isinstance(node, exp.AggFunc) and not is_aggregate(node))
-
-
