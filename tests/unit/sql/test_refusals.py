@@ -158,6 +158,20 @@ def test_refused_by_name_with_a_hint_and_a_place(sql):
 
 
 NOW_RESOLVED = [
+    "SELECT COUNT(*) FROM (SELECT 1 AS a FROM purchases UNION ALL SELECT 1 FROM purchases) t",
+    "SELECT DISTINCT cohort FROM customers",
+    "SELECT COUNT(DISTINCT basket) FROM purchases",
+    "SELECT MAX(amount) FROM purchases",
+    "SELECT COUNT(*) FROM purchases FULL JOIN customers USING (customer_id)",
+    "SELECT COUNT(*) FROM purchases NATURAL JOIN customers",
+    "SELECT COUNT(*) FROM purchases SEMI JOIN customers USING (customer_id)",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (SELECT 1)",
+    "SELECT COUNT(*) FROM purchases WHERE EXISTS (SELECT 1 FROM customers)",
+    "SELECT COUNT(*) FROM purchases WHERE quantity > (SELECT AVG(quantity) FROM purchases)",
+    "SELECT quantity FROM purchases GROUP BY ROLLUP (quantity)",
+    "SELECT COUNT(*) FROM (VALUES (1)) t",
+    "SELECT 1",
+    "SELECT COUNT(*) FROM purchases QUALIFY ROW_NUMBER() OVER () = 1",
     "SELECT * FROM purchases",
     "SELECT quantity FROM purchases",
     "SELECT COUNT(*) OVER () FROM purchases",
