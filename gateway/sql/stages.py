@@ -86,7 +86,7 @@ class Names:
         if type(node) is exp.Column:
             alias = self.named.get(node.name.casefold()) if not node.table else None
             if alias is not None:
-                return replace(self(alias), place=place(node))
+                return replace(self._aliased(alias), place=place(node))
             refuse_other_parts(node, "this", "table", "db", "catalog")
             return replace(self.column(node), place=place(node))
         if is_query(node):
@@ -98,6 +98,14 @@ class Names:
             return replace(term, place=place(node))
         term = scalar(node, self)
         return narrowed(term, node, self.known) if self.known else term
+
+    def _aliased(self, node: exp.Expr) -> Term:
+        """Return what an alias stands for; its own names are no aliases."""
+        named, self.named = self.named, {}
+        try:
+            return self(node)
+        finally:
+            self.named = named
 
     def column(self, node: exp.Column) -> Term:
         """Return what a name means. Raises `subquery` for a name of the query around, which only WHERE may use."""
