@@ -7,11 +7,6 @@ from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
-<<<<<<< HEAD
-from gateway.sql.expressions import refused
-=======
-from gateway.sql.narrowing import Resolve
->>>>>>> wide-A
 from gateway.sql.operators import mismatch, truth
 from gateway.sql.parse import dialect_of, place, refuse_other_parts, whole_number
 from gateway.sql.plan import AggregateCall, AggregateKind, Field
