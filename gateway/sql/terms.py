@@ -52,7 +52,6 @@ class Term:
     granularity: Fraction | None = None
     fractional: bool = False
     per_unit_sum: tuple[Fraction, Fraction] | None = None
-    noisy: bool = False
     pieces: int = 1
     place: Position | None = field(default=None, compare=False)
 
@@ -73,7 +72,7 @@ class Term:
     @property
     def literal(self) -> Cell:
         """The one value of a literal, else None."""
-        if self.bases or self.noisy or self.nullable or self.domain is None or len(self.domain) != 1:
+        if self.bases or self.nullable or self.domain is None or len(self.domain) != 1:
             return None
         return self.domain[0]
 
@@ -107,7 +106,9 @@ def number(value: Fraction, type_: SqlType) -> exp.Expr:
 
 @lru_cache(maxsize=1024)
 def _parsed_type(name: str) -> exp.DataType:
-    return exp.DataType.build(name, dialect="duckdb")
+    parsed = exp.DataType.build(name, dialect="duckdb")
+    sizes = [exp.DataTypeParam(this=exp.Literal.number(size.name)) for size in parsed.expressions]
+    return exp.DataType(this=parsed.this, expressions=sizes, nested=False)  # no places: they slow each copy down
 
 
 def data_type(name: str) -> exp.DataType:
@@ -193,7 +194,6 @@ class Bases(TypedDict):
 
     value: frozenset[BaseColumn]
     condition: frozenset[BaseColumn]
-    noisy: bool
     pieces: int
     fractional: bool
 
@@ -204,7 +204,6 @@ def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
     return {
         "value": frozenset().union(*(t.value for t in terms)),
         "condition": frozenset().union(*(t.condition for t in every), *(t.value for t in conditional)),
-        "noisy": any(t.noisy for t in every),
         "pieces": max((t.pieces for t in terms), default=1),
         "fractional": any(t.fractional for t in terms),
     }
@@ -237,5 +236,4 @@ def predicate(node: exp.Expr, *terms: Term, nullable: bool) -> Term:
         domain=(False, True),
         value=frozenset().union(*(t.value for t in terms)),
         condition=frozenset().union(*(t.condition for t in terms)),
-        noisy=any(t.noisy for t in terms),
     )
