@@ -416,7 +416,7 @@ def _difference(node: exp.Expr, first: Term, second: Term, unit: str) -> Term:
     if unit == "DAY":
         built: exp.Expr = exp.paren(exp.Sub(this=b, expression=a), copy=False)
     else:
-        built = exp.Anonymous(this="DATE_DIFF", expressions=[exp.Literal.string(unit.lower()), a, b])
+        built = exp.Anonymous(this="DATE_DIFF", expressions=[exp.Literal.string(unit), a, b])
     least = (spans[1][0] - spans[0][1]).days
     most = (spans[1][1] - spans[0][0]).days
     limits = _units_between(unit, least, most, clocked=TIMESTAMP in (first.type, second.type))
