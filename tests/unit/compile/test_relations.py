@@ -196,7 +196,12 @@ def test_semi_anti_and_mark_joins_are_never_null(engine):
     assert sorted(rows(engine, join(JoinKind.SEMI, plain), "ookey")) == [(1,), (2,), (3,)]
     assert rows(engine, join(JoinKind.ANTI, plain), "ookey") == [(4,)]
     assert rows(engine, join(JoinKind.ANTI, null_aware), "ookey") == []  # NOT IN over a NULL keeps nothing
-    assert sorted(rows(engine, join(JoinKind.MARK, plain), "ookey", "found")) == [(1, True), (2, True), (3, True), (4, False)]
+    assert sorted(rows(engine, join(JoinKind.MARK, plain), "ookey", "found")) == [
+        (1, True),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
     assert len(rows(engine, join(JoinKind.MARK, plain), "ookey")) == 4
     assert len(rows(engine, join(JoinKind.SEMI, ()), "ookey")) == 4
 
@@ -206,8 +211,12 @@ def test_sets_take_columns_by_their_place(engine):
     right = Project(orders("b"), (computed("v", "bokey", INTEGER), computed("w", "btotal", INTEGER)), None)
     fields = (fld("x", INTEGER), fld("y", INTEGER))
     union = SetOperation(SetKind.UNION_ALL, left, right, fields, None)
-    assert sorted(rows(engine, union, "y"), key=str) == sorted([(10,), (10,), (None,), (20,), (5,), (7,), (9,), (1,)], key=str)
-    twice = SetOperation(SetKind.EXCEPT, left, Filter(left, (term("q = 10", BOOLEAN),), left.fields, None), fields, None)
+    assert sorted(rows(engine, union, "y"), key=str) == sorted(
+        [(10,), (10,), (None,), (20,), (5,), (7,), (9,), (1,)], key=str
+    )
+    twice = SetOperation(
+        SetKind.EXCEPT, left, Filter(left, (term("q = 10", BOOLEAN),), left.fields, None), fields, None
+    )
     assert sorted(rows(engine, twice, "x")) == [(3,), (4,)]
 
 
@@ -238,7 +247,7 @@ def test_public_rows_are_read_in_one_order(engine):
 # -- total on any rows -------------------------------------------------------------------------------------------------
 
 ARGUMENTS = {
-    **{kind: ("i", "x", "m") for kind in AggregateKind},
+    **dict.fromkeys(AggregateKind, ("i", "x", "m")),
     AggregateKind.COUNT_ROWS: (None,),
     AggregateKind.COUNT: tuple(TYPES),
     AggregateKind.COUNT_DISTINCT: tuple(TYPES),
@@ -311,7 +320,7 @@ def test_long_decimals_are_summed_exactly(engine, seed):
     import random
 
     rng = random.Random(seed)
-    numbers = [Decimal(rng.randint(-(10**rng.randint(1, 36)), 10**rng.randint(1, 36))) / 100 for _ in range(30)]
+    numbers = [Decimal(rng.randint(-(10 ** rng.randint(1, 36)), 10 ** rng.randint(1, 36))) / 100 for _ in range(30)]
     with contextlib.suppress(duckdb.CatalogException):
         engine.execute("DROP TABLE longs")
     engine.execute("CREATE TEMP TABLE longs (m DECIMAL(38,2))")
@@ -391,7 +400,9 @@ def test_every_window_is_total(engine, kind, spec):
                 arguments, type_ = (), INTEGER
         for down in (False, True):
             key = SortKey(term(f"c_{column}", TYPES[column]), down, nulls_first=True)
-            call = WindowCall(kind, arguments, None, (term("c_b", BOOLEAN),), (key,), frame(spec), fld("w", type_), None)
+            call = WindowCall(
+                kind, arguments, None, (term("c_b", BOOLEAN),), (key,), frame(spec), fld("w", type_), None
+            )
             plan = Window(hostile(), (call,), None)
             if spec is not None and "RANGE" in spec and column == "m":
                 with pytest.raises(GatewayError, match="unsupported_sql"):  # 38 digits and 1 more
