@@ -174,6 +174,8 @@ class Join:
     place: Position | None
     mark: Field | None = None
     """A boolean, never NULL: whether any row on the right meets the condition. MARK alone has it."""
+    single: bool = False
+    """A scalar subquery: no row on the left may have more than one match, else SQL would raise an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,5 +320,17 @@ class Staged:
 
 
 Plan = (
-    Scan | Values | Filter | Project | Join | Aggregate | Window | SetOperation | Sort | Limit | Measured | Read | Staged
+    Scan
+    | Values
+    | Filter
+    | Project
+    | Join
+    | Aggregate
+    | Window
+    | SetOperation
+    | Sort
+    | Limit
+    | Measured
+    | Read
+    | Staged
 )
