@@ -130,7 +130,8 @@ def test_a_planted_bug_is_seen(bug):
         planted.append(times)
         return text
 
-    broken = found(name, PUBLIC, seeds=range(6), edit=edit)[1]
+    dataset = unlimited(rows=1) if name == "distinct" else SHOP
+    broken = found(name, PUBLIC, dataset, seeds=range(6), edit=edit)[1]
     assert any(planted)
     assert any(told in text for text in broken)
 
