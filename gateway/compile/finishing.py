@@ -62,6 +62,7 @@ def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
             type=field.term.type,
             noisy=field.id in own.noisy or field.id in root.noisy,
             direct=own.direct.get(field.id),
+            chosen=field.id in own.chosen,
         )
         for field in plan.fields
     )

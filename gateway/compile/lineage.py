@@ -3,15 +3,18 @@
 It follows a plan over released tables from its leaves up. It decides error bars alone, never what may be released.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from sqlglot import exp
 
 from gateway.compile.columns import of, ordering, upward
 from gateway.privacy.bounding import Output
 from gateway.privacy.measurement import Direct, Measurement
 from gateway.sql.plan import (
     Aggregate,
+    AggregateKind,
     Filter,
     Join,
     JoinKind,
@@ -29,6 +32,18 @@ from gateway.sql.plan import (
     Window,
 )
 from gateway.sql.terms import Term
+
+_PICKING = {
+    AggregateKind.MIN,
+    AggregateKind.MAX,
+    AggregateKind.QUANTILE_CONT,
+    AggregateKind.QUANTILE_DISC,
+    AggregateKind.BOOL_AND,
+    AggregateKind.BOOL_OR,
+    AggregateKind.MODE,
+    AggregateKind.APPROX_TOP_K,
+    AggregateKind.COUNT_DISTINCT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +67,47 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What noise did to one relation: the ids that carry it, whether it chose rows, and columns with a closed form."""
+    """What noise did to one relation: the ids that carry it, whether it chose rows, and columns with a closed form.
+
+    `chosen` are noisy ids whose value noise picked among others, or summed over rows that it picked.
+    """
 
     noisy: frozenset[str] = frozenset()
     rows: bool = False
+    chosen: frozenset[str] = frozenset()
     direct: Mapping[str, Direct] = field(default_factory=lambda: MappingProxyType({}))
 
     def touches(self, terms: Iterable[Term]) -> bool:
         """Tell whether any of some terms over this relation carries noise."""
         return bool(of(terms) & self.noisy)
+
+    def picks(self, terms: Iterable[Term]) -> bool:
+        """Tell whether noise chose any of some terms: in what they are made of, or in a choice of their own."""
+        return any(term.ids & self.chosen or any(map(self._picked, _choices(term.node))) for term in terms)
+
+    def _picked(self, choice: tuple[exp.Expr, list[exp.Expr]]) -> bool:
+        """Tell whether noise picks a value. One noisy value beside constants is held or left out, not picked."""
+        node, values = choice
+        return bool(_ids(node) & self.noisy) and sum(bool(_ids(value) & self.noisy) for value in values) != 1
+
+
+def _ids(node: exp.Expr) -> set[str]:
+    return {column.name for column in node.find_all(exp.Column)}
+
+
+def _choices(node: exp.Expr) -> Iterator[tuple[exp.Expr, list[exp.Expr]]]:
+    """Return every expression that chooses among values, and these. COALESCE and NULLIF choose by NULL alone."""
+    for found in node.find_all(exp.Case, exp.If, exp.Greatest, exp.Least):
+        match found:
+            case exp.Case():
+                values = [*(branch.args["true"] for branch in found.args["ifs"]), found.args.get("default")]
+            case exp.If():
+                if isinstance(found.parent, exp.Case):
+                    continue
+                values = [found.args["true"], found.args.get("false")]
+            case _:
+                values = [found.this, *found.expressions]
+        yield found, [value for value in values if value is not None]
 
 
 def trace(root: Plan, leaves: Mapping[str, Leaf]) -> dict[int, Lineage]:
@@ -104,7 +151,8 @@ def _measured(plan: Measured, leaf: Leaf) -> Lineage:
         for output in leaf.outputs
         if output.primitive is not None and output.primitive in leaf.direct
     }
-    return Lineage(frozenset(output.column for output in leaf.outputs), direct=direct)
+    noisy = frozenset(output.column for output in leaf.outputs)
+    return Lineage(noisy, direct=direct)
 
 
 def _project(plan: Project, below: Lineage) -> Lineage:
@@ -114,18 +162,21 @@ def _project(plan: Project, below: Lineage) -> Lineage:
         for column in plan.columns
         if (source := column.term.id) is not None and source in below.direct
     }
-    return Lineage(noisy, below.rows, direct)
+    chosen = frozenset(column.field.id for column in plan.columns if below.picks([column.term])) & noisy
+    return Lineage(noisy, below.rows, chosen, direct)
 
 
 def _join(plan: Join, left: Lineage, right: Lineage) -> Lineage:
-    both = Lineage(left.noisy | right.noisy, direct={**left.direct, **right.direct})
+    direct = {**left.direct, **right.direct}
+    both = Lineage(left.noisy | right.noisy, chosen=left.chosen | right.chosen, direct=direct)
     chosen = right.rows or both.touches(plan.condition)
     match plan.kind:
         case JoinKind.SEMI | JoinKind.ANTI:
             return replace(left, rows=left.rows or chosen)
         case JoinKind.MARK:
             assert plan.mark is not None  # INVARIANT: a mark join has its mark
-            return replace(left, noisy=left.noisy | ({plan.mark.id} if chosen else set()))
+            mark = frozenset({plan.mark.id} if chosen else ())
+            return replace(left, noisy=left.noisy | mark, chosen=left.chosen | mark)
         case JoinKind.INNER:
             return replace(both, rows=left.rows or chosen)
         case JoinKind.LEFT | JoinKind.RIGHT | JoinKind.FULL:
@@ -139,36 +190,35 @@ def _join(plan: Join, left: Lineage, right: Lineage) -> Lineage:
 
 def _aggregate(plan: Aggregate, below: Lineage) -> Lineage:
     keys = frozenset(key.field.id for key in plan.keys if below.touches([key.term]))
-    calls = frozenset(
-        call.field.id
-        for call in plan.calls
-        if below.rows or keys or below.touches([*call.arguments, *([call.filter] if call.filter is not None else [])])
-    )
-    return Lineage(keys | calls, rows=bool(keys) or (below.rows and bool(plan.keys)))
+    picked = below.rows or bool(keys)
+    noisy, chosen = set(keys), set(keys)
+    for call in plan.calls:
+        filters = [call.filter] if call.filter is not None else []
+        if picked or below.touches([*call.arguments, *filters]):
+            noisy.add(call.field.id)
+            if picked or call.kind in _PICKING or below.touches(filters) or below.picks(call.arguments):
+                chosen.add(call.field.id)
+    return Lineage(frozenset(noisy), bool(keys) or (below.rows and bool(plan.keys)), frozenset(chosen))
 
 
 def _window(plan: Window, below: Lineage) -> Lineage:
-    calls = frozenset(
-        call.field.id
-        for call in plan.calls
-        if below.rows
-        or below.touches(
-            [
-                *call.arguments,
-                *call.partition,
-                *(key.term for key in call.order),
-                *([call.filter] if call.filter is not None else []),
-            ]
-        )
-    )
-    return replace(below, noisy=below.noisy | calls)
+    noisy, chosen = set(below.noisy), set(below.chosen)
+    for call in plan.calls:
+        filters = [call.filter] if call.filter is not None else []
+        around = [*call.partition, *(key.term for key in call.order), *filters]
+        picked = below.rows or below.touches(around)
+        if picked or below.touches(call.arguments):
+            noisy.add(call.field.id)
+            if picked or call.kind in _PICKING or below.picks(call.arguments):
+                chosen.add(call.field.id)
+    return replace(below, noisy=frozenset(noisy), chosen=frozenset(chosen))
 
 
 def _set(plan: SetOperation, left: Lineage, right: Lineage) -> Lineage:
-    noisy = frozenset(
-        field.id
-        for field, a, b in zip(plan.fields, plan.left.fields, plan.right.fields, strict=True)
-        if a.id in left.noisy or b.id in right.noisy
-    )
+    def either(a: frozenset[str], b: frozenset[str]) -> frozenset[str]:
+        sides = zip(plan.fields, plan.left.fields, plan.right.fields, strict=True)
+        return frozenset(field.id for field, x, y in sides if x.id in a or y.id in b)
+
+    noisy = either(left.noisy, right.noisy)
     rows = left.rows or right.rows or (plan.kind is not SetKind.UNION_ALL and bool(noisy))
-    return Lineage(noisy, rows)
+    return Lineage(noisy, rows, either(left.chosen, right.chosen))

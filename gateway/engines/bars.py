@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.catalog.types import SqlType, TypeKind
 from gateway.engines.rendering import pair, safe
-from gateway.privacy.intervals import Spread, interval
+from gateway.privacy.intervals import LEVELS, Spread, interval
 from gateway.privacy.measurement import OutputColumn
 
 Bars = dict[str, list[list[object] | None]]
@@ -21,7 +21,7 @@ def spread_sql(redraw: str, identity: int, columns: Sequence[OutputColumn]) -> s
     numbers = [f"{_number(name, c.type)} AS {name}" for name, c in zip(names, columns, strict=True)]
     gathered = ", ".join(
         f"max({n}) FILTER (WHERE __draw = 0), count({n}) FILTER (WHERE __draw > 0), "
-        f"quantile_cont({n}, [0.025, 0.5, 0.975]) FILTER (WHERE __draw > 0)"
+        f"quantile_cont({n}, {list(LEVELS)}) FILTER (WHERE __draw > 0)"
         for n in names
     )
     inner = f"SELECT {', '.join(['__draw', *tellers, *numbers])} FROM ({redraw}) AS b({_listed(tellers, names)})"
@@ -53,20 +53,21 @@ def bars(
     by_row = {row[:identity]: row[identity:] for row in found}
     return {
         column.name: [
-            _bar(column.type, by_row[row][3 * index : 3 * index + 3], draws) if row in by_row else None for row in rows
+            _bar(column, by_row[row][3 * index : 3 * index + 3], draws) if row in by_row else None for row in rows
         ]
         for index, column in enumerate(columns)
     }
 
 
-def _bar(type_: SqlType, gathered: tuple[object, ...], draws: int) -> list[object] | None:
+def _bar(column: OutputColumn, gathered: tuple[object, ...], draws: int) -> list[object] | None:
     value, present, quantiles = gathered
     assert value is None or isinstance(value, float)
     assert isinstance(present, int)
-    held = interval(Spread(value, present, quantiles if isinstance(quantiles, list | tuple) else None), draws)
+    spread = Spread(value, present, quantiles if isinstance(quantiles, list | tuple) else None)
+    held = interval(spread, draws, chosen=column.chosen)
     if held is None:
         return None
-    low, high = held
+    (low, high), type_ = held, column.type
     if type_.temporal:
         return _moments(low, high, type_)
     if type_.kind is TypeKind.INTEGER:

@@ -25,6 +25,9 @@ MIN_DRAWS = 100
 PRESENT = 0.95
 """A cell that is NULL or absent in more of the draws than the rest of this has no interval."""
 
+LEVELS = (0.002, 0.025, 0.5, 0.975, 0.998)
+"""The quantiles that are taken of a cell's redraws."""
+
 SKEWED = 0.25
 """A released value this many standard deviations from the median of its redraws is taken to be biased."""
 
@@ -110,26 +113,28 @@ class Redraws:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """One cell over all draws: its released value, how many draws have it, and three quantiles of those."""
+    """One cell over all draws: its released value, how many draws have it, and their quantiles at LEVELS."""
 
     value: float | None
     present: int
     quantiles: Sequence[float] | None
 
 
-def interval(spread: Spread, draws: int) -> tuple[float, float] | None:
+def interval(spread: Spread, draws: int, *, chosen: bool) -> tuple[float, float] | None:
     """Return the 95 % interval of a derived cell; None where the draws do not hold it.
 
-    It is the percentile interval, which any smooth function of Gaussian noise needs no more than. Where the released
-    value is far from the median of its own redraws the function is biased (MAX, a rank, a count of noisy values over a
-    limit): redrawing adds the bias once more, so the interval is widened to the basic one too, which takes it off.
+    It is the percentile interval, which any smooth function of Gaussian noise needs no more than. A value that noise
+    chose (MAX, a rank, a sum of the rows over a limit) is biased towards what it was chosen for, and redrawing adds the
+    bias once more: there the interval is widened to the basic one, which takes it off, at 99.6 %, as the largest of
+    several noises is larger than one (measured: 99 % for a maximum that stands alone, 92 % for one of 40 equal cells).
+    A released value far from the median of its redraws is treated alike.
     """
     if spread.quantiles is None or spread.value is None or spread.present < PRESENT * draws:
         return None
-    low, middle, high = spread.quantiles
+    lowest, low, middle, high, highest = spread.quantiles
     value = spread.value
-    if not all(math.isfinite(x) for x in (low, middle, high, value)):
+    if not all(math.isfinite(x) for x in (lowest, low, middle, high, highest, value)):
         return None
-    if abs(value - middle) > SKEWED * (high - low) / (2 * Z95):
-        return min(low, 2 * value - high), max(high, 2 * value - low)
+    if chosen or abs(value - middle) > SKEWED * (high - low) / (2 * Z95):
+        return min(low, 2 * value - highest), max(high, 2 * value - lowest)
     return low, high

@@ -244,12 +244,16 @@ class Direct:
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the answer; `direct` where its interval needs no redraw."""
+    """A column of the answer; `direct` where its interval needs no redraw.
+
+    `chosen`: noise chose what it is made of (a maximum, a rank, a sum of the rows over a limit): not a smooth function.
+    """
 
     name: str
     type: SqlType
     noisy: bool
     direct: Direct | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

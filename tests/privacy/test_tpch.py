@@ -84,7 +84,9 @@ def _compare(name: str, scale: str) -> None:
     expected = {_texts(row[:keys]): row[keys:] for row in plain}
     found = {_texts(row[:keys]): row[keys:] for row in ours}
     assert len(expected) == len(plain)
-    assert expected.keys() <= found.keys()
+    below = max((m.selection.threshold + 1 for m in made.program.measurements if m.selection is not None), default=0)
+    for key in expected.keys() - found.keys():  # private keys of too few people
+        assert expected[key][0] <= below
     for key, values in found.items():
         if key in expected:
             for mine, theirs in zip(values, expected[key], strict=True):
@@ -105,7 +107,7 @@ def _plain(sql, scale):
 
 def _close(mine, theirs) -> bool:
     if theirs is None or mine is None:
-        return mine is None or (theirs is None and abs(float(mine)) < 1e-3)
+        return mine is None or (theirs is None and abs(float(mine)) < 0.1)
     if isinstance(theirs, str):
         return mine == theirs
     return math.isclose(float(mine), float(theirs), rel_tol=1e-6, abs_tol=1e-3)

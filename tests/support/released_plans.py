@@ -12,7 +12,17 @@ from sqlglot import exp, parse_one
 from gateway.catalog.types import DATE, DOUBLE, INTEGER, TEXT, SqlType, decimal
 from gateway.compile.lineage import Leaf
 from gateway.privacy.bounding import Output
-from gateway.privacy.measurement import Candidate, Key, Measurement, Noise, NoisyColumn, NoisyTable, Primitive, Probe, Quantity
+from gateway.privacy.measurement import (
+    Candidate,
+    Key,
+    Measurement,
+    Noise,
+    NoisyColumn,
+    NoisyTable,
+    Primitive,
+    Probe,
+    Quantity,
+)
 from gateway.sql.plan import (
     Aggregate,
     AggregateCall,
@@ -79,13 +89,21 @@ M0 = measurement(
     primitive("p0", 3.0, digest="m0p0"),
     primitive("p1", 40.0, digest="m0p1"),
 )
-M1 = measurement("m1", (Key("k0", TEXT, None),), primitive("p0", 2.0, digest="m1p0"), primitive("p1", 9.0, digest="m1p1"))
+M1 = measurement(
+    "m1", (Key("k0", TEXT, None),), primitive("p0", 2.0, digest="m1p0"), primitive("p1", 9.0, digest="m1p1")
+)
 
 _MEAN = "CASE WHEN p0 > 0 THEN CAST(p1 AS DOUBLE) / NULLIF(CAST(p0 AS DOUBLE), CAST('0' AS DOUBLE)) END"
 OUTPUTS = {
     "m0": (
         ("n", exp.column("p0"), INTEGER, "p0", "1"),
-        ("s", parse_one("CAST(CAST(p1 AS DECIMAL(19, 0)) * CAST('0.01' AS DECIMAL(3, 2)) AS DECIMAL(38, 2))"), MONEY, "p1", "0.01"),
+        (
+            "s",
+            parse_one("CAST(CAST(p1 AS DECIMAL(19, 0)) * CAST('0.01' AS DECIMAL(3, 2)) AS DECIMAL(38, 2))"),
+            MONEY,
+            "p1",
+            "0.01",
+        ),
     ),
     "m1": (("n", exp.column("p0"), INTEGER, "p0", "1"), ("a", parse_one(_MEAN), DOUBLE, None, "1")),
 }
@@ -215,9 +233,7 @@ class Generator:
     def join(self, left: Relation, depth: int) -> Relation:
         right = self.relation(self.rng.randint(0, min(depth - 1, 2)))
         kind = self.rng.choice(list(JoinKind))
-        pairs = [
-            (a, b) for a, t in left.columns for b, u in right.columns if t == u and t in (TEXT, INTEGER, DATE)
-        ]
+        pairs = [(a, b) for a, t in left.columns for b, u in right.columns if t == u and t in (TEXT, INTEGER, DATE)]
         terms = []
         if pairs:
             a, b = self.rng.choice(pairs)
@@ -317,7 +333,7 @@ class Generator:
             if not numbers:
                 return below
             c = self.rng.choice(numbers)
-            arguments, inside = (term(c, types[c]),), c if types[c] != DOUBLE else c
+            arguments, inside = (term(c, types[c]),), c
             type_ = types[c] if kind is AggregateKind.SUM else DOUBLE
             order = self.rng.choice((every, []))
         elif kind in (WindowKind.PERCENT_RANK, WindowKind.CUME_DIST):
@@ -333,13 +349,17 @@ class Generator:
                 arguments, inside = (*arguments, term("2", INTEGER, domain=(2,))), f"{c}, 2"
         keys = tuple(SortKey(term(c, types[c]), down, nulls_first=False) for c in order)
         new = self.id()
-        call = WindowCall(kind, arguments, None, tuple(term(c, types[c]) for c in partition), keys, None, fld(new, type_), None)
+        call = WindowCall(
+            kind, arguments, None, tuple(term(c, types[c]) for c in partition), keys, None, fld(new, type_), None
+        )
         name = "COUNT(*)" if kind is AggregateKind.COUNT_ROWS else f"{kind.value}({inside})"
         over = f"PARTITION BY {', '.join(partition)} " if partition else ""
         if order:
             over += "ORDER BY " + ", ".join(f"{c}{' DESC' if down else ''} NULLS LAST" for c in order)
         plan = Window(below.plan, (call,), None)
-        return self.step(plan, [*below.columns, (new, type_)], f"SELECT *, {name} OVER ({over}) AS {new} FROM {below.name}")
+        return self.step(
+            plan, [*below.columns, (new, type_)], f"SELECT *, {name} OVER ({over}) AS {new} FROM {below.name}"
+        )
 
     def union(self, left: Relation, depth: int) -> Relation:
         right = self.relation(self.rng.randint(0, 1))

@@ -1,7 +1,7 @@
 """Post-processing: with the noise as it is, an answer equals plain SQL; every redraw equals the answer of its noise."""
 
 import contextlib
-import datetime
+import datetime as dt
 import math
 import random
 
@@ -26,8 +26,10 @@ def ipc(rows: pa.Table) -> bytes:
 
 def public_rows() -> pa.Table:
     k, x, y, d = zip(*rp.PUBLIC_ROWS, strict=True)
-    days = [None if day is None else datetime.date.fromisoformat(day) for day in d]
-    return pa.table({"k": pa.array(k), "x": pa.array(x, pa.int64()), "y": pa.array(y), "d": pa.array(days, pa.date32())})
+    days = [None if day is None else dt.date.fromisoformat(day) for day in d]
+    return pa.table(
+        {"k": pa.array(k), "x": pa.array(x, pa.int64()), "y": pa.array(y), "d": pa.array(days, pa.date32())}
+    )
 
 
 def load(connection, tables) -> None:
@@ -158,4 +160,3 @@ def test_the_processor_runs_every_random_query():
         for column in finish.columns:
             if column.noisy:
                 assert len(finished.intervals[column.name]) == len(finished.rows)
-
