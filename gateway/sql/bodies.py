@@ -166,7 +166,7 @@ class Body:
             settled=above.plan,
             rows=self.rows,
             keys={term.node: above.keys[index] for index, (_, term) in enumerate(grouping.keys[:own])},
-            computed=any(term.id is None for _, term in grouping.keys[:own]),
+            computed=grouping.computed,
             calls=made,
             found={**above.marks, **{node: term for node, (_, term) in made.items()}},
         )
