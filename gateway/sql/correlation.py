@@ -15,7 +15,7 @@ from gateway.sql.aggregates import COUNTS
 from gateway.sql.bodies import Body
 from gateway.sql.conditionals import one_type
 from gateway.sql.conditions import is_true
-from gateway.sql.constructs import bare_query, columns_in, has_query, windows_in
+from gateway.sql.constructs import bare_query, columns_in, has_query, has_query_beside_aggregates, windows_in
 from gateway.sql.operators import comparable, truth
 from gateway.sql.parse import place
 from gateway.sql.stages import Catalog, Groups, Names, Views
@@ -121,10 +121,13 @@ def _aggregated(body: Body, around: Names) -> Tied:
     if single and body.node.args.get("having") is not None:
         hint = "Write the condition in the query around, over the subquery's value."
         raise GatewayError("subquery", "HAVING without GROUP BY in a tied subquery.", hint, place(body.node))
-    if single and any(has_query(item) for item, _ in body.items):
+    if single and any(has_query_beside_aggregates(item) for item, _ in body.items):
         detail = "A subquery stands beside an aggregate that is tied to the query around it."
         raise GatewayError("subquery", detail, "Write it in the query around.", place(body.node))
     stage, keys = body.grouped(tuple(inner for _, inner in pairs))
+    if body.totals and not single:
+        detail = "A subquery that is tied to the query around it has the empty grouping set."
+        raise GatewayError("subquery", detail, "Leave GROUP BY out, or group by a column.", place(body.node))
     if single:
         _of_nothing(stage)
     outputs = body.outputs(stage)
