@@ -21,6 +21,11 @@ from gateway.sql.parse import parse
 FUNCTIONS = {
     "%", "*", "+", "-", "/", "//", "||", "~~", "!~~", "~~*", "!~~*", "abs", "ceil", "count", "date_part", "date_trunc", "floor",
     "greatest", "isfinite", "least", "length", "lower", "md5", "nullif", "round", "row_number", "substring", "sum", "trim", "upper",
+    "acos", "ascii", "asin", "atan", "atan2", "cbrt", "concat_ws", "contains", "cos", "date_diff", "degrees",
+    "epoch_us", "exp", "isinf", "isnan", "last_day", "left", "ln", "log", "lpad", "ltrim", "make_date", "power",
+    "radians", "regexp_matches", "replace", "right", "rpad", "rtrim", "sign", "sin", "split_part", "sqrt",
+    "starts_with", "strftime", "strpos", "suffix", "tan", "to_days", "to_microseconds", "to_months", "translate",
+    "trunc", "try_strptime",
 }  # fmt: skip
 CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "PARAMETER", "STAR",
