@@ -12,6 +12,7 @@ from gateway.catalog.document import BudgetEntry, ColumnEntry, GrantEntry, Polic
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
 from gateway.catalog.load import PolicyErrors, Problem, policy_version
 from gateway.catalog.model import (
+    Accounting,
     Budget,
     Column,
     Compliance,
@@ -276,6 +277,8 @@ def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | Non
     if entry is None:
         return None
     delta = entry.delta or document.privacy.budget.delta
+    if document.privacy.accounting is Accounting.PURE:
+        delta = Decimal(0)
     assert delta is not None  # INVARIANT: _check_budgets asked for it
     return Budget(entry.epsilon, delta)
 
@@ -295,6 +298,7 @@ def _privacy(document: PolicyDocument) -> Privacy:
         max_epsilon=entry.per_query.max_epsilon,
         min_units=entry.min_units,
         max_cells=entry.max_cells,
+        accounting=entry.accounting,
     )
 
 
@@ -333,9 +337,13 @@ def _plan(name: str, entry: PriceEntry) -> PricePlan:
 
 def _check_budgets(builder: _Builder) -> None:
     privacy = builder.document.privacy
-    if privacy.budget.delta is None:
+    levels = (privacy.budget, privacy.per_organisation, privacy.per_buyer)
+    pure = privacy.accounting is Accounting.PURE
+    if pure and any(level is not None and level.delta is not None for level in levels):
+        builder.problem("privacy.budget.delta", "pure accounting has no delta", "Remove it, or write accounting: zcdp.")
+    if not pure and privacy.budget.delta is None:
         builder.problem("privacy.budget.delta", "the budget has no delta", "Write for example delta: 1.0e-6.")
-    inner = [b.epsilon for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
+    inner = [level.epsilon for level in levels if level is not None]
     largest = privacy.per_query.max_epsilon
     if largest > min(inner):
         builder.problem("privacy.per_query.max_epsilon", f"no query can pay {largest}", f"At most {min(inner)}.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from gateway.catalog.model import DataClass, Use
+from gateway.catalog.model import Accounting, DataClass, Use
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/]+$")]
 Exact = Annotated[
@@ -63,6 +63,7 @@ class PrivacyEntry(Entry):
     per_query: PerQueryEntry
     min_units: int = Field(default=1, ge=1, le=1_000_000, description="Cells with fewer units than this are hidden.")
     max_cells: int = Field(default=10_000, ge=1, le=1_000_000, description="The most cells one answer may have.")
+    accounting: Accounting = Field(default=Accounting.ZCDP, description="zcdp, or pure: epsilon adds up, no delta.")
     account: Name | None = Field(default=None, description="Policies over the same people name one account.")
 
 

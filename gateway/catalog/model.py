@@ -21,6 +21,13 @@ class DataClass(StrEnum):
     CORE = "core"
 
 
+class Accounting(StrEnum):
+    """How privacy loss adds up: zero-concentrated DP beside a delta for thresholds, or pure epsilon."""
+
+    ZCDP = "zcdp"
+    PURE = "pure"
+
+
 class Use(StrEnum):
     GROUP = "group"
     FILTER = "filter"
@@ -88,7 +95,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit as the policy states it; an inner level without delta inherits its parent's."""
+    """A limit as the policy states it; an inner level without delta inherits its parent's. Pure: delta 0."""
 
     epsilon: Decimal
     delta: Decimal
@@ -108,6 +115,7 @@ class Privacy:
     max_epsilon: Decimal
     min_units: int
     max_cells: int
+    accounting: Accounting = Accounting.ZCDP
 
 
 @dataclass(frozen=True, slots=True)

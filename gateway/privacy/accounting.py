@@ -1,7 +1,8 @@
 """Budgets: from a policy's (epsilon, delta) to the integers of the ledger, and back for display.
 
 delta-approximate rho-zCDP: rho and delta are two accounts. Half of a policy's delta converts epsilon to rho by
-OpenDP's tight conversion, rounded down; the other half is the limit for thresholds.
+OpenDP's tight conversion, rounded down; the other half is the limit for thresholds. Pure accounting adds epsilon
+itself and has no delta to give.
 """
 
 import math
@@ -11,19 +12,22 @@ from functools import lru_cache
 
 import opendp.prelude as dp
 
+from gateway.catalog.model import Accounting
 from gateway.errors import GatewayError
-from gateway.privacy.units import DELTA_UNIT
+from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 
 dp.enable_features("contrib", "honest-but-curious")
 
 _TIGHT_UP_TO = 10_000.0
 
 
-def limits(epsilon: Decimal, delta: Decimal) -> tuple[int, int]:
-    """Return (rho limit, threshold-delta limit) in ledger units, both rounded down.
+def limits(epsilon: Decimal, delta: Decimal, accounting: Accounting = Accounting.ZCDP) -> tuple[int, int]:
+    """Return (rho limit, threshold-delta limit) in ledger units, both rounded down; pure: (epsilon, 0).
 
-    Raises GatewayError `policy_invalid` without a delta in (0, 1) or an epsilon above 0.
+    Raises GatewayError `policy_invalid` without an epsilon above 0 or, but for pure accounting, a delta in (0, 1).
     """
+    if accounting is Accounting.PURE and epsilon > 0:
+        return math.floor(Fraction(epsilon) / RHO_UNIT), 0
     if not 0 < delta < 1 or epsilon <= 0:
         hint = "Write for example {epsilon: 10, delta: 1.0e-6}."
         raise GatewayError("policy_invalid", "A budget needs an epsilon above 0 and a delta between 0 and 1.", hint)
@@ -67,8 +71,15 @@ def _epsilon(rho: int, delta: float) -> float:
 
 
 @lru_cache(maxsize=4096)
-def display(rho: int, delta_threshold: int, delta: Decimal) -> tuple[float, float]:
-    """Return (epsilon, delta) to show for a loss of `rho` and `delta_threshold`: epsilon at half the policy's delta."""
+def display(
+    rho: int, delta_threshold: int, delta: Decimal, accounting: Accounting = Accounting.ZCDP
+) -> tuple[float, float]:
+    """Return (epsilon, delta) to show for a loss of `rho` and `delta_threshold`: epsilon at half the policy's delta.
+
+    Under pure accounting `rho` counts epsilon, and delta is 0.
+    """
+    if accounting is Accounting.PURE:
+        return round(rho * 1e-12, 12), 0.0
     half = float(delta / 2)
     return round(_epsilon(rho, half), 6), half + float(delta_threshold * DELTA_UNIT)
 

@@ -1,301 +1,162 @@
-"""From an aggregate over owned rows to a bounded group-by: keys, partials, and what one unit may contribute."""
+"""From an aggregate over owned rows to a bounded group-by: keys, primitives, and what one unit may contribute."""
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
+from math import sqrt
 
 from sqlglot import exp
 
-from gateway.catalog.model import Dataset
-from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, Cell, SqlType, TypeKind, decimal
+from gateway.catalog.model import Accounting, Dataset
 from gateway.errors import GatewayError
-from gateway.privacy import partials
-from gateway.privacy.measurement import Key
-from gateway.privacy.ownership import Owned, key_columns
+from gateway.privacy import norms, partials
+from gateway.privacy.keys import BoundedKey, Cells, cells_of, literal_cell
+from gateway.privacy.measurement import Noise, Quantity
+from gateway.privacy.norms import Clip, Reach
+from gateway.privacy.outputs import Builder, Output
 from gateway.privacy.partials import Partial
-from gateway.sql.dates import within_years
-from gateway.sql.operators import chain
-from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Plan
-from gateway.sql.ranges import UNKNOWN, type_limits
-from gateway.sql.sources import key_domain
-from gateway.sql.terms import Term, cast, number, span_ends
-
-
-@dataclass(frozen=True, slots=True)
-class BoundedKey:
-    """A group key: its expression over the relation, and the condition that keeps rows inside its public domain."""
-
-    key: Key
-    expression: exp.Expr
-    inside: exp.Expr | None
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """How an aggregate is computed from the noisy integers `p0..` of its cell.
-
-    `primitive` and `factor` are set where it is a plain multiple of one of them.
-    """
-
-    column: str
-    expression: exp.Expr
-    type: SqlType
-    primitive: str | None
-    factor: str
+from gateway.privacy.relations import Factor, Measure, Owned
+from gateway.privacy.trees import TreePart
+from gateway.sql.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
     """A bounded group-by, ready to be written for an engine.
 
-    A unit reaches at most `groups` cells; `pick` says whether the engine must choose them by the keyed hash.
-    `hidden_units` is the index of the count of units that no aggregate asked for (it hides small cells), if any.
+    `computed` names what rows hold besides the relation's columns. `parts[i]` becomes the primitive `p<i>`, its norms
+    within `clips[i]`. `open` tells that a unit's rows could reach more cells than `groups`: where no norm holds them
+    (private keys, distinct values), the engine picks so many by the keyed hash. `factors` list cells that the engine
+    joins in; `cells` bounds their number, None for private keys. `units` is the index of the count of units, if there
+    is one, and `hidden_units` tells that no aggregate asked for it. `declared_units` and `declared_rows` are the sizes
+    by declaration, `rows` those of one unit in one cell.
     """
 
+    name: str
     relation: Plan
     owner: str
     keys: tuple[BoundedKey, ...]
-    partials: tuple[Partial, ...]
+    factors: tuple[Factor, ...]
+    cells: int | None
+    computed: tuple[tuple[str, exp.Expr], ...]
+    parts: tuple[Partial | TreePart, ...]
+    clips: tuple[Clip, ...]
     outputs: tuple[Output, ...]
     groups: int
-    pick: bool
+    open: bool
     units: int | None
     hidden_units: bool
+    rows: int
     declared_rows: int
+    declared_units: int
+    noise: Noise
+    inputs: tuple[str, ...]
 
     @property
     def private_keys(self) -> bool:
-        return any(key.key.domain is None for key in self.keys)
+        return self.cells is None
 
 
-def bound(plan: Aggregate, owned: Owned, dataset: Dataset) -> Bounded:
+def bound(measure: Measure, dataset: Dataset) -> Bounded:
     """Return the bounded form of a measurement.
 
-    Raises GatewayError `unit_key_released`, `float_key`, `too_many_cells`, `no_bounds`, `distinct`.
+    Raises GatewayError `unit_key_released`, `float_key`, `type_mismatch`, `too_many_cells`, `no_bounds`,
+    `private_keys`, `unsupported_sql`.
     """
-    keys = tuple(_key(f"k{i}", key.term, dataset) for i, key in enumerate(plan.keys))
-    cells = _cells(keys, plan, dataset)
-    builder = _Builder(owned, cells)
-    builder.reserve(plan.calls)
-    outputs = tuple(builder.output(call) for call in plan.calls)
-    private = any(key.key.domain is None for key in keys)
-    units = builder.find_units()
-    hidden = False
-    if units is None and (private or (dataset.privacy.min_units > 1 and keys)):
-        units, hidden = builder.add(partials.count_units(None)), True
-    if not builder.parts:  # keys alone: nothing is measured but who is there
-        units, hidden = builder.add(partials.count_units(None)), True
-    groups = 1 if _fixed_by_owner(plan, owned) else owned.groups
-    groups = groups if cells is None else max(1, min(groups, cells))
+    owned, aggregate = measure.owned, measure.aggregate
+    cells = cells_of(measure, dataset)
+    pure = dataset.privacy.accounting is Accounting.PURE
+    if cells.private and pure:
+        detail = "Only the data knows the values of this key, and this dataset's accounting has no delta for them."
+        hint = "Group by columns with declared values, or name the values: key IN (...)."
+        raise GatewayError("private_keys", detail, hint, aggregate.place)
+    unit_table = dataset.table(dataset.privacy.unit_table)
+    assert unit_table is not None  # INVARIANT: the catalog holds the unit table
+    declared_units = max(unit_table.rows, 1)
+    builder = Builder(owned, cells.count, declared_units)
+    builder.reserve(aggregate.calls)
+    outputs = tuple(builder.output(call) for call in aggregate.calls)
+    units, hidden = _units(builder, cells, dataset)
+    parts = builder.finished()
+    groups = 1 if _fixed_by_owner(measure) else owned.groups
+    groups = groups if cells.count is None else max(1, min(groups, cells.count))
+    noise = Noise.LAPLACE if pure else Noise.GAUSSIAN
+    sized = _Sizes(owned, cells, groups, declared_units)
     return Bounded(
+        name=measure.name,
         relation=owned.plan,
         owner=owned.owner,
-        keys=keys,
-        partials=tuple(builder.parts),
+        keys=cells.keys,
+        factors=cells.factors,
+        cells=cells.count,
+        computed=builder.computed,
+        parts=parts,
+        clips=tuple(sized.clip(part, noise) for part in parts),
         outputs=outputs,
         groups=groups,
-        pick=cells is None or groups < cells,
+        open=sized.open,
         units=units,
         hidden_units=hidden,
+        rows=owned.rows,
         declared_rows=owned.declared_rows,
+        declared_units=declared_units,
+        noise=noise,
+        inputs=measure.inputs,
     )
 
 
-def _fixed_by_owner(plan: Aggregate, owned: Owned) -> bool:
-    """Tell whether declared facts say that a unit has one key only. The pick stays, so nothing rests on it."""
-    ids = {column.name for key in plan.keys for column in key.term.node.find_all(exp.Column)}
-    return ids <= owned.determined
+def _units(builder: Builder, cells: Cells, dataset: Dataset) -> tuple[int | None, bool]:
+    """Return the index of the count of units, and whether it is only there to release keys or to hide small cells."""
+    units = builder.find_units()
+    wanted = cells.private or (dataset.privacy.min_units > 1 and bool(cells.keys)) or not builder.parts
+    if units is None and wanted:
+        return builder.add(partials.count_units(None)), True
+    return units, False
 
 
-def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:
-    owners = {column for table in dataset.tables if not table.public for column in key_columns(table)}
-    if term.bases & owners:
-        detail = "The group key shows the privacy unit's key."
-        hint = "Group by a column whose `use` has group; count people with COUNT(DISTINCT unit key)."
-        raise GatewayError("unit_key_released", detail, hint, term.place)
-    if term.type.kind is TypeKind.DOUBLE:
-        hint = "Write CAST(ROUND(x) AS BIGINT), or CAST(x AS DECIMAL(p,s))."
-        raise GatewayError("float_key", "A floating point number cannot be a group key.", hint, term.place)
-    if term.type.kind in (TypeKind.OTHER, TypeKind.UUID):
-        detail = f"{term.type} cannot be a group key."
-        raise GatewayError("type_mismatch", detail, "CAST it to VARCHAR.", term.place)
-    if term.type.temporal and term.span is None and term.domain is None:
-        term = within_years(term)  # a date that cannot be printed would fail after the charge
-    domain = key_domain(term)
-    public: tuple[Cell, ...] | None = None
-    if domain is not None:
-        public = (*domain, None) if term.nullable else domain
-    test = _inside(term, domain)
-    if test is not None and term.nullable:
-        null = exp.Is(this=exp.paren(term.node.copy(), copy=False), expression=exp.Null())
-        test = exp.Or(this=exp.paren(test, copy=False), expression=null)
-    return BoundedKey(Key(name, term.type, public), term.node, exp.paren(test, copy=False) if test else None)
+def _fixed_by_owner(measure: Measure) -> bool:
+    """Tell whether declared facts say that a unit has one key only. The norm holds whether or not they are true."""
+    ids = {column.name for key in measure.aggregate.keys for column in key.term.node.find_all(exp.Column)}
+    return ids <= measure.owned.determined
 
 
-def _inside(term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
-    """Return the test that a key lies in its declared domain, where the expression does not ensure it.
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What one unit is expected to bring, from declared figures alone."""
 
-    A key outside is dropped, a private one too. That a key is never NULL is only claimed (by the engine's columns),
-    and so tested as well.
-    """
-    node = exp.paren(term.node.copy(), copy=False)
-    if domain is None and term.span is not None:  # one that cannot be printed would fail after the charge
-        lo, hi = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
-        return exp.Between(this=node, low=lo, high=hi)
-    if not term.raw or term.type == BOOLEAN:
-        if term.nullable or domain is None or not term.ids:
-            return None
-        return exp.Not(this=exp.Is(this=node, expression=exp.Null()))
-    if domain is not None and not domain:
-        return exp.false()
-    if domain is not None and term.domain is not None:
-        return exp.In(this=node, expressions=[literal_cell(cell, term.type) for cell in domain])
-    if term.span is not None:
-        lo, hi = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
-        return exp.Between(this=node, low=lo, high=hi)
-    if term.type.numeric and term.range != UNKNOWN:
-        return _between(node, term)
-    return None
+    owned: Owned
+    cells: Cells
+    groups: int
+    units: int
 
+    @property
+    def open(self) -> bool:
+        """Whether a unit's rows could reach more cells than `groups`."""
+        return not self.cells.exact or self.groups < (self.cells.count or 0)
 
-def _between(node: exp.Expr, term: Term) -> exp.Expr:
-    """Return the test that a number lies within its range, each end that is known."""
-    unit = 10**term.type.scale
-    lo = None if term.range.lo is None else Fraction(math.ceil(term.range.lo * unit), unit)
-    hi = None if term.range.hi is None else Fraction(math.floor(term.range.hi * unit), unit)
-    limits = type_limits(term.type)
-    if (lo is not None and limits.hi is not None and lo > limits.hi) or (
-        hi is not None and limits.lo is not None and hi < limits.lo
-    ):
-        return exp.false()
-    ends: list[exp.Expr] = [
-        kind(this=node.copy(), expression=number(end, term.type))
-        for kind, end, limit in ((exp.GTE, lo, limits.lo), (exp.LTE, hi, limits.hi))
-        if end is not None and (limit is None or abs(end) < abs(limit))
-    ]
-    return chain(exp.And, ends) if ends else exp.true()
+    @property
+    def touched(self) -> float:
+        """How many cells one unit is expected to reach."""
+        return max(1.0, min(self.groups, self.cells.count or self.groups, self.owned.declared_rows / self.units))
 
-
-def literal_cell(cell: Cell, type_: SqlType) -> exp.Expr:
-    """Return a canonical cell as a typed literal."""
-    assert cell is not None  # INVARIANT: NULL is tested apart, and booleans need no test
-    assert not isinstance(cell, bool)
-    if isinstance(cell, int):
-        return number(Fraction(cell), INTEGER if type_ == INTEGER else type_)
-    return exp.Literal.string(cell) if type_.kind is TypeKind.TEXT else cast(exp.Literal.string(cell), type_)
-
-
-def _cells(keys: Iterable[BoundedKey], plan: Aggregate, dataset: Dataset) -> int | None:
-    count = 1
-    for key in keys:
-        if key.key.domain is None:
-            return None
-        count *= len(key.key.domain)
-    limit = dataset.privacy.max_cells
-    if count > limit:
-        detail = f"The keys have {count:,} public combinations; the policy allows {limit:,}."
-        hint = "Group by a coarser key, or narrow it in WHERE (key IN (...), BETWEEN)."
-        raise GatewayError("too_many_cells", detail, hint, plan.place)
-    return count
-
-
-class _Builder:
-    """Gathers the partials of all aggregates, each once, and says how every aggregate is made of them."""
-
-    def __init__(self, owned: Owned, cells: int | None) -> None:
-        self.owned = owned
-        self.cells = cells
-        self.parts: list[Partial] = []
-        self._index: dict[str, int] = {}
-        self._summed: set[str] = set()
-
-    def add(self, part: Partial) -> int:
-        identity = part.identity()
-        if identity not in self._index:
-            self._index[identity] = len(self.parts)
-            self.parts.append(part)
-        return self._index[identity]
-
-    def find_units(self) -> int | None:
-        """Return the index of the count of all units (without FILTER), if an aggregate asked for it."""
-        return self._index.get(partials.count_units(None).identity())
-
-    def reserve(self, calls: Iterable[AggregateCall]) -> None:
-        """Note which arguments are summed, so that an average of the same shares the sum."""
-        self._summed = {_argument(call) for call in calls if call.kind is AggregateKind.SUM}
-
-    def output(self, call: AggregateCall) -> Output:
-        condition = call.filter.node if call.filter is not None else None
-        rows = self.owned.rows
-        if call.kind is AggregateKind.COUNT_ROWS:
-            return self._count(call, partials.count_rows(condition, rows))
-        assert call.argument is not None  # INVARIANT: every other aggregate has an argument
-        if call.kind is AggregateKind.COUNT:
-            return self._count(call, partials.count_values(call.argument, condition, rows))
-        if call.kind is AggregateKind.SUM:
-            return self._sum(call, call.argument, condition)
-        if call.kind is AggregateKind.AVG:
-            return self._average(call, call.argument, condition)
-        if call.argument.id not in self.owned.aliases:
-            hint = "Only COUNT(DISTINCT unit key) is answered: it counts people."
-            detail = "COUNT(DISTINCT ...) of anything but the unit's key is not answered here."
-            raise GatewayError("distinct", detail, hint, call.place)
-        return self._count(call, partials.count_units(condition))
-
-    def _count(self, call: AggregateCall, part: Partial) -> Output:
-        name = f"p{self.add(part)}"
-        return Output(call.field.id, exp.column(name), INTEGER, name, "1")
-
-    def _sum(self, call: AggregateCall, term: Term, condition: exp.Expr | None) -> Output:
-        value = partials.fixed_point(term, call.place)
-        name = f"p{self.add(partials.total(value, term, condition, self.owned.rows))}"
-        type_ = call.field.term.type
-        return Output(call.field.id, _times(exp.column(name), value.step, type_), type_, name, _text(value.step))
-
-    def _average(self, call: AggregateCall, term: Term, condition: exp.Expr | None) -> Output:
-        value = partials.fixed_point(term, call.place)
-        rows = self.owned.rows
-        count = f"p{self.add(partials.count_finite(value, term, condition, rows))}"
-        if _argument(call) in self._summed:
-            part, middle = partials.total(value, term, condition, rows), 0
+    def clip(self, part: Partial | TreePart, noise: Noise) -> Clip:
+        """Return the candidate norms of a primitive."""
+        touched = self.touched
+        rows = max(1.0, min(self.owned.rows, self.owned.declared_rows / self.units / touched))
+        if isinstance(part, Partial) and part.quantity is Quantity.UNITS:
+            rows = 1.0
+        if isinstance(part, TreePart):
+            one, linf, known, per_one = rows, self.owned.rows, True, 1
         else:
-            part, middle = partials.centred(value, condition, rows)
-        sum_ = f"p{self.add(part)}"
-        ratio = exp.Div(
-            this=cast(exp.column(sum_), DOUBLE),
-            expression=exp.Nullif(this=cast(exp.column(count), DOUBLE), expression=number(Fraction(0), DOUBLE)),
-        )
-        shifted = exp.Add(this=exp.paren(ratio, copy=False), expression=number(Fraction(middle), DOUBLE))
-        mean = exp.Mul(this=exp.paren(shifted, copy=False), expression=number(value.step, DOUBLE))
-        lo, hi = number(value.lo * value.step, DOUBLE), number(value.hi * value.step, DOUBLE)
-        held = exp.Least(this=exp.Greatest(this=mean, expressions=[lo]), expressions=[hi])
-        positive = exp.GT(this=exp.column(count), expression=exp.Literal.number(0))
-        return Output(call.field.id, exp.Case(ifs=[exp.If(this=positive, true=held)]), DOUBLE, None, "1")
-
-
-def _argument(call: AggregateCall) -> str:
-    argument = call.argument.node.sql("duckdb") if call.argument is not None else ""
-    return f"{argument}|{call.filter.node.sql('duckdb') if call.filter is not None else ''}"
-
-
-def _text(step: Fraction) -> str:
-    """Return a step as exact decimal text (steps are decimal by declaration)."""
-    scale = 0
-    while (step * 10**scale).denominator != 1:
-        scale += 1
-    digits = f"{int(step * 10**scale):0{scale + 1}d}"
-    return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
-
-
-def _times(column: exp.Expr, step: Fraction, type_: SqlType) -> exp.Expr:
-    """Return a noisy integer times its step, exactly for integers and decimals."""
-    if type_.kind is TypeKind.DOUBLE:
-        return exp.Mul(this=cast(column, DOUBLE), expression=number(step, DOUBLE))
-    text = _text(step)
-    scale = len(text.partition(".")[2])
-    factor = cast(exp.Literal.string(text), decimal(max(len(text.replace(".", "").lstrip("0")), scale + 1, 1), scale))
-    return cast(exp.Mul(this=cast(column, decimal(19, 0)), expression=factor), type_)
+            one = (sqrt(rows) if part.cancels else rows) * part.typical
+            linf, known, per_one = part.linf, part.known, part.one
+        picked = isinstance(part, Partial) and part.quantity is Quantity.DISTINCT
+        enforced = self.cells.private or picked or not self.open
+        if self.cells.private and isinstance(part, Partial) and part.quantity is Quantity.UNITS:
+            # the threshold's delta needs a count of units that no norm has scaled
+            single = norms.Level(norms.norm(noise, self.groups, 1))
+            return Clip((single,), scaled=False, touched=touched)
+        spread = touched if noise is Noise.LAPLACE else sqrt(touched)
+        reach = Reach(self.groups, linf, enforced, min(one, linf) * spread, touched, known, per_one)
+        return norms.distinct(noise, reach) if picked else norms.clip(noise, reach)
 
 
 __all__ = ["Bounded", "BoundedKey", "Output", "bound", "literal_cell"]

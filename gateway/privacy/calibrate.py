@@ -2,78 +2,130 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
-from gateway.privacy import accounting, noise
+from gateway.privacy import accounting, noise, trees
 from gateway.privacy.bounding import Bounded
-from gateway.privacy.measurement import Measurement, Primitive, Selection
-from gateway.privacy.partials import Partial
-from gateway.privacy.split import split
+from gateway.privacy.measurement import Candidate, Measurement, Primitive, Probe, Search, Selection, Tree
+from gateway.privacy.norms import Clip
+from gateway.privacy.outputs import decimal_text
+from gateway.privacy.reasons import reasons_of
+from gateway.privacy.split import searching, split
+from gateway.privacy.trees import TreePart
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProbe:
+    """One statement of the engine, how many parameters it takes, and the indices of the parts that it totals."""
+
+    sql: str
+    parameters: int
+    parts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The engine's SQL for a bounded group-by, that of its relation alone, and how many parameters it takes."""
+    """The engine's SQL for a bounded group-by, and what names each part whatever else is asked beside it."""
 
-    sql: str
-    relation: str
-    parameters: int
-
-
-def calibrate(name: str, bounded: Bounded, compiled: Compiled, dataset: Dataset, rho: int) -> Measurement:
-    """Return the measurement that spends at most `rho` (rho units), each primitive charged at its own map.
-
-    Raises GatewayError `bad_request` where the budget is too small to draw from.
-    """
-    unit_table = dataset.table(dataset.privacy.unit_table)
-    assert unit_table is not None  # INVARIANT: the catalog holds the unit table
-    shares = split(bounded, rho, unit_table.rows)
-    if min(shares) < 1:
-        raise GatewayError("bad_request", "The epsilon is too small to draw noise for.", "Ask with a larger epsilon.")
-    delta = _delta(dataset, rho) if bounded.private_keys else 0
-    drawn = [
-        noise.gaussian(bounded.groups, bound_of(p), share) for p, share in zip(bounded.partials, shares, strict=True)
-    ]
-    selection = None
-    if bounded.private_keys:
-        assert bounded.units is not None  # INVARIANT: private keys are released by a count of units
-        selection = _selection(bounded.units, bounded, drawn[bounded.units][0], delta, dataset)
-    keyed_by = json.dumps([drawn[bounded.units or 0][0], asdict(selection)]) if selection is not None else ""
-    primitives = [
-        Primitive(
-            f"p{i}",
-            part.quantity,
-            part.lower,
-            part.upper,
-            scale,
-            charge,
-            _digest(bounded, compiled, dataset, part, repr((scale, charge, keyed_by))),
-        )
-        for i, (part, (scale, charge)) in enumerate(zip(bounded.partials, drawn, strict=True))
-    ]
-    suppress = bounded.units is not None and not bounded.private_keys and bool(bounded.keys)
-    return Measurement(
-        name=name,
-        keys=tuple(key.key for key in bounded.keys),
-        groups=bounded.groups,
-        primitives=tuple(primitives),
-        selection=selection,
-        suppress_by=f"p{bounded.units}" if suppress and dataset.privacy.min_units > 1 else None,
-        suppress_below=dataset.privacy.min_units if suppress and dataset.privacy.min_units > 1 else 0,
-        sql=compiled.sql,
-        parameters=compiled.parameters,
-    )
+    probes: tuple[CompiledProbe, ...]
+    identities: tuple[str, ...]
 
 
 LEAST_SHARES = 10_000
 """A budget's delta pays for at most this many thresholds."""
 
 
-def bound_of(part: Partial) -> int:
-    """Return the largest absolute value of a partial: the literals of its clamp and nothing else."""
-    return max(-part.lower, part.upper)
+def calibrate(
+    bounded: Bounded, compiled: Compiled, dataset: Dataset, rho: int, read: Sequence[str] = ()
+) -> Measurement:
+    """Return the measurement that spends at most `rho` (ledger units), each primitive charged at its own map.
+
+    `read` says what its staged inputs are made of (their SQL, and the digests of what that reads), for the names of
+    releases. Raises GatewayError `bad_request` where the budget is too small to draw from.
+    """
+    assert len(read) >= len(bounded.inputs)  # INVARIANT: what a staged input holds is part of the release's name
+    shares = split(bounded, rho)
+    if min(shares) < 1:
+        raise GatewayError("bad_request", "The epsilon is too small to draw noise for.", "Ask with a larger epsilon.")
+    drawn = [_primitive(bounded, index, share) for index, share in enumerate(shares)]
+    selection, keyed_by = None, ""
+    if bounded.private_keys:
+        assert bounded.units is not None  # INVARIANT: private keys are released by a count of units
+        units = drawn[bounded.units]
+        selection = _selection(units, bounded, _delta(dataset, rho), dataset)
+        keyed_by = json.dumps([units.candidates[0].scale, asdict(selection)])
+    named = [
+        replace(one, digest=_digest(bounded, identity, dataset, one, [keyed_by, *read]))
+        for one, identity in zip(drawn, compiled.identities, strict=True)
+    ]
+    hides = bounded.units is not None and not bounded.private_keys and bool(bounded.keys)
+    hides = hides and dataset.privacy.min_units > 1
+    measurement = Measurement(
+        name=bounded.name,
+        keys=tuple(key.key for key in bounded.keys),
+        groups=bounded.groups if bounded.private_keys else None,
+        listed=bool(bounded.factors),
+        cells=bounded.cells,
+        probes=tuple(
+            Probe(one.sql, one.parameters, tuple(named[i] for i in one.parts), bounded.inputs)
+            for one in compiled.probes
+        ),
+        selection=selection,
+        suppress_by=f"p{bounded.units}" if hides else None,
+        suppress_below=dataset.privacy.min_units if hides else 0,
+        reasons=reasons_of(bounded, named),
+    )
+    assert measurement.rho <= rho  # INVARIANT: a measurement spends no more than it was given
+    return measurement
+
+
+def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
+    """Return a primitive without its digest: its search, and every candidate at the scale that the rest pays for."""
+    part, clip = bounded.parts[index], bounded.clips[index]
+    search = _search(bounded, clip, searching(share)) if clip.searched else None
+    left = share - (search.rho if search is not None else 0)
+    tree = _tree(bounded, part, clip, left) if isinstance(part, TreePart) else None
+    depth = len(trees.levels_of(tree.leaves)) if tree is not None else 1
+    norms = [noise.stacked(bounded.noise, level.norm, depth) for level in clip.levels]
+    scale, charge = noise.least_scale(bounded.noise, norms[0], left)
+    # one charge for all candidates, so that it says nothing of the choice
+    scales = [scale, *(noise.same_loss(norms[0], scale, norm) for norm in norms[1:])]
+    candidates = tuple(
+        Candidate(norm, scale, level.denominator, level.weight)
+        for level, norm, scale in zip(clip.levels, norms, scales, strict=True)
+    )
+    expected = candidates[clip.expected]
+    return Primitive(
+        name=f"p{index}",
+        quantity=part.quantity,
+        lower=0 if isinstance(part, TreePart) else part.lower,
+        upper=1 if isinstance(part, TreePart) else part.upper,
+        candidates=candidates,
+        noise=bounded.noise,
+        search=search,
+        rho=charge,
+        digest="",
+        expected_scale=noise.deviation(bounded.noise, expected.scale) / expected.denominator,
+        tree=tree,
+    )
+
+
+def _search(bounded: Bounded, clip: Clip, share: int) -> Search:
+    scale, charge = noise.least_scale(bounded.noise, 1.0, max(share, 1))
+    return Search(charge, scale, clip.touched, clip.fallback)
+
+
+def _tree(bounded: Bounded, part: TreePart, clip: Clip, share: int) -> Tree:
+    level = clip.levels[clip.expected]
+    scale, _ = noise.least_scale(bounded.noise, noise.stacked(bounded.noise, level.norm, 3), share)
+    ranks = 3 * noise.deviation(bounded.noise, scale) / level.denominator
+    rows = bounded.declared_rows / (bounded.cells or 100)
+    leaves = trees.planned_leaves(part, bounded.cells, rows, ranks)
+    step = decimal_text(part.step)
+    return Tree(part.lower, part.upper, step, part.fine, part.width, leaves, trees.FANOUT, part.queries)
 
 
 def _delta(dataset: Dataset, rho: int) -> int:
@@ -85,26 +137,23 @@ def _delta(dataset: Dataset, rho: int) -> int:
     return max(delta_limit * min(rho, rho_limit) // max(rho_limit, 1), delta_limit // LEAST_SHARES)
 
 
-def _selection(index: int, bounded: Bounded, scale: float, delta: int, dataset: Dataset) -> Selection:
-    threshold, charged = noise.threshold(bounded.groups, scale, delta)
-    return Selection(f"p{index}", threshold, dataset.privacy.min_units, charged)
+def _selection(units: Primitive, bounded: Bounded, delta: int, dataset: Dataset) -> Selection:
+    threshold, charged = noise.threshold(bounded.groups, units.candidates[0].scale, delta)
+    return Selection(units.name, threshold, dataset.privacy.min_units, charged)
 
 
-def _digest(bounded: Bounded, compiled: Compiled, dataset: Dataset, part: Partial, drawn: str) -> str:
-    """Name one draw by all that decides it: same name, same noisy value."""
-    relation = {
-        "rows": [key.expression.sql("duckdb") for key in bounded.keys],
-        "inside": [key.inside.sql("duckdb") if key.inside is not None else None for key in bounded.keys],
-        "domains": [key.key.domain for key in bounded.keys],
-        "sql": compiled.relation,
-    }
+def _digest(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> str:
+    """Name one draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
+    drawn = asdict(replace(primitive, name="", digest=""))
     content = {
         "dataset": dataset.name,
         "data": dataset.data_version,
         "policy": dataset.policy_version,
-        "relation": relation,
+        "relation": identity,
+        "domains": [key.key.domain for key in bounded.keys],
         "groups": bounded.groups,
-        "part": part.identity(),
+        "listed": bool(bounded.factors),
         "drawn": drawn,
+        "beside": beside,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

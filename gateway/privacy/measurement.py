@@ -17,6 +17,8 @@ class Quantity(StrEnum):
     SUM = "sum"
     MOMENT = "moment"
     DISTINCT = "distinct"
+    TRUTHS = "truths"
+    """A count that a yes or no is read from: released beside the least count that its noise leaves in doubt."""
     TREE = "tree"
 
 
@@ -43,54 +45,66 @@ class Key:
 class Candidate:
     """A bound on one unit's whole vector of a primitive, and the noise that the primitive's rho pays for at it.
 
-    `norm` is L2 (Gaussian) or L1 (Laplace), in the primitive's integer units; `scale` the standard deviation or
-    Laplace scale in the same units; `column` the exact total at this bound.
+    The exact total at this bound, in whole numbers of which `denominator` make one, is
+    denominator * (what units within it add) + weight * (what units above it add, scaled down): see Probe. `norm` is L2
+    (Gaussian) or L1 (Laplace) in the same units (of a tree: over all its levels), and `scale` the standard deviation
+    (Laplace: the scale).
     """
 
     norm: float
     scale: float
-    column: str
+    denominator: int = 1
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The noisy histogram of units over a primitive's candidates, which chooses one. Sensitivity 1."""
+    """The noisy histogram of units over a primitive's candidates, which chooses one. Sensitivity 1.
+
+    `touched` is how many cells one unit is expected to reach; `fallback` the candidate that holds where nothing
+    stands out of the histogram's noise. Both from declared figures alone.
+    """
 
     rho: int
     scale: float
+    touched: float
+    fallback: int
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A histogram over `leaves` equal steps from `lower` to `upper` (in units of `step`), noised on every level.
 
-    `fanout` children a node; `fractions` are the quantiles asked for, as texts of exact fractions.
+    The engine counts in `fine` leaves of `width` steps; release joins `fanout` of them at a time until `leaves` are
+    left. `queries` are what is asked of it, in the order of the released columns: `cont` or `disc` and the exact
+    fraction (`cont:1/2`), `min` or `max`.
     """
 
     lower: int
     upper: int
     step: str
+    fine: int
+    width: int
     leaves: int
     fanout: int
-    fractions: tuple[str, ...]
+    queries: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Primitive:
-    """One noisy integer for each cell (a tree: one for each node of each cell).
+    """One noisy integer for each cell (a tree: one for each node of each cell), released in whole steps.
 
     Each (unit, key) partial lies in [`lower`, `upper`]; a unit's vector keeps within its candidates' norms: literals
-    of the SQL and the only sources of sensitivity. `denominator` is how many integer units make one. `candidates`
-    ascend by norm; without a `search` there is one. `rho` is the draw's charge, the search's apart; `digest` names
-    the draw for storage (relation, keys, bounding, argument, versions, cost). `expected_scale` is the noise to expect
-    in units of one, from declared figures alone.
+    of the SQL and the only sources of sensitivity. `candidates` ascend by norm; without a `search` there is one.
+    `rho` is the draw's charge (in pure accounting: epsilon), the search's apart; `digest` names the draw for storage
+    (relation, keys, bounding, argument, versions, cost). `expected_scale` is the noise to expect in steps, from
+    declared figures alone.
     """
 
     name: str
     quantity: Quantity
     lower: int
     upper: int
-    denominator: int
     candidates: tuple[Candidate, ...]
     noise: Noise
     search: Search | None
@@ -109,9 +123,10 @@ class Primitive:
 class Probe:
     """One statement of a measurement and the primitives that it totals.
 
-    Columns: `s`, the keys, then each candidate's column; of a tree also `leaf`. Where `s` is NULL a row is a cell; else
-    it is the index of the candidate that so many units (the first candidate's column) of primitive `searched[..]` need:
-    see compile/measurement.
+    Columns: `part` (a primitive's number), `unit`, `bin`, the keys, of a tree `leaf`, then `kept` and `scaled`. A row
+    that is not `unit` totals a cell (of a tree: a leaf of a cell) over the units whose least candidate is number `bin`:
+    `kept` of their vectors as they are, `scaled` of the same scaled down. A row that is `unit` says in `kept` how many
+    units there are in a bin. Rows of part -1 list the cells, where public relations do.
     """
 
     sql: str
@@ -197,10 +212,10 @@ SCORES = tuple(index / 4 for index in range(-16, 17))
 
 @dataclass(frozen=True, slots=True)
 class NoisyColumn:
-    """One released number for each cell: integers (in 1 / denominator), or a quantile with its curves.
+    """One released number for each cell: integers (in steps), or a quantile with its curves.
 
-    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]` are
-    cell i's values at the normal scores SCORES of the rank's noise, ascending.
+    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]`
+    are cell i's values at the normal scores SCORES of the rank's noise, ascending; none where there is no value.
     """
 
     name: str
@@ -212,7 +227,10 @@ class NoisyColumn:
 
 @dataclass(frozen=True, slots=True)
 class NoisyTable:
-    """Released cells of one measurement: `keys[i]` beside `columns[..].values[i]`. Quantile columns are `p3_0`, .."""
+    """Released cells of one measurement: `keys[i]` beside `columns[..].values[i]`. Quantile columns are `p3_0`, ..
+
+    Beside the counts p4 that a yes or no is read from stands `p4_t`, the least count that is surely above none.
+    """
 
     name: str
     keys: tuple[tuple[Cell, ...], ...]
@@ -230,12 +248,16 @@ class Direct:
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the answer; `direct` where its interval needs no redraw."""
+    """A column of the answer; `direct` where its interval needs no redraw.
+
+    `chosen`: noise chose what it is made of (a maximum, a rank, a sum of the rows over a limit): not a smooth function.
+    """
 
     name: str
     type: SqlType
     noisy: bool
     direct: Direct | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ map is charged at T and the mechanism runs at T + 1; opendp 2945 (Margin), so no
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import opendp.prelude as dp
 
 from gateway.errors import GatewayError
+from gateway.privacy.measurement import Noise
+from gateway.privacy.norms import l2
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 
 dp.enable_features("contrib", "honest-but-curious")
@@ -22,45 +25,72 @@ TOTAL_LIMIT = 2**62
 MAX_SCALE = 2.0**60
 
 
-def l2_sensitivity(l0: int, linf: int) -> float:
-    """Return sqrt(l0) * linf, rounded up."""
-    squared = l0 * linf * linf
-    root = math.sqrt(squared)
-    while Fraction(root) ** 2 < squared:
+def stacked(noise: Noise, norm: float, times: int) -> float:
+    """Return the norm of so many vectors side by side, each within `norm`: rounded up."""
+    exact = Fraction(norm) * times if noise is Noise.LAPLACE else Fraction(norm) ** 2 * times
+    root = float(exact) if noise is Noise.LAPLACE else math.sqrt(exact)
+    while (Fraction(root) if noise is Noise.LAPLACE else Fraction(root) ** 2) < exact:
         root = math.nextafter(root, math.inf)
     return root
 
 
-def _gaussian(scale: float) -> Any:
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-    return dp.m.make_gaussian(*space, scale=scale)
+@lru_cache(maxsize=1024)
+def _mechanism(noise: Noise, scale: float) -> Any:
+    domain = dp.vector_domain(dp.atom_domain(T="i64"))
+    if noise is Noise.LAPLACE:
+        return dp.m.make_laplace(domain, dp.l1_distance(T="f64"), scale=scale)
+    return dp.m.make_gaussian(domain, dp.l2_distance(T="f64"), scale=scale)
 
 
-def gaussian_loss(l0: int, linf: int, scale: float) -> int:
-    """Return the charge of one Gaussian vector: ceil(map / unit), in rho units."""
-    return _ceil(float(_gaussian(scale).map(l2_sensitivity(l0, linf))), RHO_UNIT)
+def loss(noise: Noise, norm: float, scale: float) -> int:
+    """Return the charge of one noisy vector whose L2 (Laplace: L1) sensitivity is `norm`: ceil(map / unit).
+
+    In rho units; of Laplace noise in epsilon units.
+    """
+    return _ceil(float(_mechanism(noise, scale).map(norm)), RHO_UNIT)
 
 
-def _ceil(loss: float, unit: Fraction) -> int:
-    charge = math.ceil(Fraction(loss) / unit)
+def _ceil(loss_: float, unit: Fraction) -> int:
+    charge = math.ceil(Fraction(loss_) / unit)
     # INVARIANT: map <= charge < map + one unit
-    assert Fraction(loss) <= charge * unit < Fraction(loss) + unit
+    assert Fraction(loss_) <= charge * unit < Fraction(loss_) + unit
     return charge
 
 
-def gaussian(l0: int, linf: int, rho: int) -> tuple[float, int]:
-    """Return (scale, charge) of the least noise that `rho` (rho units) pays for: scale = L2 / sqrt(2 rho), rounded up.
+def least_scale(noise: Noise, norm: float, budget: int) -> tuple[float, int]:
+    """Return (scale, charge) of the least noise that `budget` (rho units; of Laplace: epsilon units) pays for.
 
-    Raises GatewayError `bad_request` where the budget is too small for 64-bit noise.
+    Gaussian: scale = L2 / sqrt(2 rho); Laplace: scale = L1 / epsilon; both rounded up. Raises GatewayError
+    `bad_request` where the budget is too small for 64-bit noise.
     """
-    scale = l2_sensitivity(l0, linf) / math.sqrt(2 * rho * 1e-12)
+    share = max(budget, 1) * 1e-12
+    scale = norm / share if noise is Noise.LAPLACE else norm / math.sqrt(2 * share)
     while scale <= MAX_SCALE:
-        charge = gaussian_loss(l0, linf, scale)
-        if charge <= rho:
+        charge = loss(noise, norm, scale)
+        if charge <= budget:
             return scale, charge
         scale = scale * (1 + 1e-12) + 1e-300
     hint = "Ask with a larger epsilon, or clamp the values tighter."
     raise GatewayError("bad_request", "The epsilon is too small for values of this size.", hint)
+
+
+def same_loss(norm: float, scale: float, other: float) -> float:
+    """Return the scale at which a vector within `other` loses no more than one within `norm` at `scale`."""
+    ratio = Fraction(scale) / Fraction(norm) * (1 + Fraction(1, 10**14))
+    found = float(ratio * Fraction(other))
+    assert Fraction(found) * Fraction(norm) >= Fraction(scale) * Fraction(other)  # INVARIANT: no more is lost
+    return found
+
+
+def is_charged(noise: Noise, norm: float, scale: float, charge: int) -> bool:
+    """Tell whether a vector's loss is what was charged: never more, and less by no more than rounding."""
+    lost = loss(noise, norm, scale)
+    return lost <= charge <= lost + 1 + charge // 10**12
+
+
+def deviation(noise: Noise, scale: float) -> float:
+    """Return the standard deviation of noise of this scale."""
+    return scale * math.sqrt(2) if noise is Noise.LAPLACE else scale
 
 
 def _selection(scale: float, threshold: int) -> Any:
@@ -72,7 +102,7 @@ def _selection(scale: float, threshold: int) -> Any:
 
 def threshold_loss(l0: int, scale: float, threshold: int) -> tuple[int, int]:
     """Return the charge (rho units, delta units) of releasing keys whose noisy count of units reaches a threshold."""
-    rho, delta = _selection(scale, threshold).map((l0, l2_sensitivity(l0, 1), 1.0))
+    rho, delta = _selection(scale, threshold).map((l0, l2(l0, 1), 1.0))
     return _ceil(float(rho), RHO_UNIT), _ceil(float(delta), DELTA_UNIT)
 
 
@@ -96,10 +126,10 @@ def threshold(l0: int, scale: float, delta: int) -> tuple[int, int]:
     return high, threshold_loss(l0, scale, high)[1]
 
 
-def add_noise(values: list[int], scale: float) -> list[int]:
-    """Return the values plus discrete Gaussian noise of this scale, drawn as one vector."""
+def add_noise(values: list[int], noise: Noise, scale: float) -> list[int]:
+    """Return the values plus discrete noise of this scale, drawn as one vector."""
     assert all(abs(value) <= TOTAL_LIMIT for value in values)  # INVARIANT: totals are clamped in the engine
-    return [int(value) for value in _gaussian(scale)(values)] if values else []
+    return [int(value) for value in _mechanism(noise, scale)(values)] if values else []
 
 
 def select(counts: dict[int, int], scale: float, threshold_: int) -> dict[int, int]:

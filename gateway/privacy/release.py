@@ -1,40 +1,77 @@
 """Step 10, release: exact totals of one measurement in, noisy cells out. No exact value is in what comes out."""
 
 import json
-from collections.abc import Mapping
-from decimal import Decimal
+import math
+from collections.abc import Mapping, Sequence
 from itertools import product
 
+import numpy as np
 import pyarrow as pa
 
-from gateway.catalog.types import Cell, SqlType, TypeKind, to_cell
-from gateway.privacy import noise
-from gateway.privacy.measurement import Measurement, NoisyTable, Primitive
+from gateway.privacy import noise, trees
+from gateway.privacy.exact import LIMIT, ExactProbe, Keys, number, order
+from gateway.privacy.measurement import SCORES, Candidate, Measurement, NoisyColumn, NoisyTable, Primitive, Quantity
+from gateway.privacy.search import choose
 
-Keys = tuple[Cell, ...]
 
-
-def release(measurement: Measurement, table: pa.Table, stored: Mapping[str, bytes]) -> NoisyTable:
+def release(measurement: Measurement, tables: Sequence[pa.Table], stored: Mapping[str, bytes]) -> NoisyTable:
     """Return the noisy cells of a measurement.
 
-    `table` has the columns `k0..` and `p0..`, one row for each cell that the engine found; cells outside the public
-    domain are ignored and absent ones are zero. `stored` holds earlier draws by digest: those are not drawn again.
-    Before a draw the mechanism's own map is asserted against what was charged.
+    `tables` holds the rows of each probe; cells outside the public domain are ignored and absent ones are zero.
+    `stored` holds earlier draws by digest: those are not drawn again. Before anything is drawn, what every mechanism
+    loses is asserted against what was charged.
     """
-    exact = _exact(measurement, table)
+    _assert_charged(measurement)
+    exact = [ExactProbe(measurement, probe, table) for probe, table in zip(measurement.probes, tables, strict=True)]
+    by_name = {primitive.name: probe for probe in exact for primitive in probe.probe.primitives}
+    keys, released = _cells(measurement, exact, stored)
+    columns: list[NoisyColumn] = []
+    for primitive in _ordered(measurement):
+        if (
+            released is not None
+            and measurement.selection is not None
+            and primitive.name == measurement.selection.primitive
+        ):
+            columns.append(_column(primitive, [released[key] for key in keys], primitive.candidates[0]))
+            continue
+        known = _stored_columns(primitive, stored, keys)
+        columns += known if known is not None else _drawn(primitive, by_name[primitive.name], keys)
+    return NoisyTable(measurement.name, tuple(keys), tuple(_complete(columns, measurement)))
+
+
+def _ordered(measurement: Measurement) -> list[Primitive]:
+    return sorted(measurement.primitives, key=number)
+
+
+def _assert_charged(measurement: Measurement) -> None:
+    """Assert that every draw that can follow loses what was charged for it."""
     for primitive in measurement.primitives:
-        # INVARIANT: what the mechanism loses is what was charged
-        assert noise.gaussian_loss(measurement.groups, primitive.bound, primitive.scale) == primitive.rho
+        for candidate in primitive.candidates:
+            # INVARIANT: what the mechanism loses is what was charged, whichever bound is chosen
+            assert noise.is_charged(primitive.noise, candidate.norm, candidate.scale, primitive.rho)
+        search = primitive.search
+        if search is None:
+            assert len(primitive.candidates) == 1  # INVARIANT: nothing chooses but a search that was charged
+        else:
+            assert noise.loss(primitive.noise, 1.0, search.scale) == search.rho  # INVARIANT: the search as well
+    chosen = measurement.selection
+    if chosen is not None:
+        units = next(p for p in measurement.primitives if p.name == chosen.primitive)
+        assert measurement.groups is not None  # INVARIANT: private keys are picked
+        charged = noise.threshold_loss(measurement.groups, units.candidates[0].scale, chosen.threshold)
+        assert charged == (units.rho, chosen.delta)  # INVARIANT: map and charge agree, delta as well
+
+
+def _cells(
+    measurement: Measurement, exact: list[ExactProbe], stored: Mapping[str, bytes]
+) -> tuple[list[Keys], dict[Keys, int] | None]:
+    """Return the cells to release, and of private keys the noisy count of units that released them."""
     if measurement.selection is not None:
-        return _private(measurement, exact, stored)
-    keys = public_cells(measurement)
-    columns = []
-    for index, primitive in enumerate(measurement.primitives):
-        known = _stored_values(primitive, stored, keys)
-        if known is None:
-            known = noise.add_noise([exact[key][index] if key in exact else 0 for key in keys], primitive.scale)
-        columns.append(known)
-    return _table(measurement, keys, columns)
+        released = _selected(measurement, exact, stored)
+        return sorted(released, key=order), released
+    if measurement.listed:
+        return sorted(set(exact[0].listed()), key=order), None
+    return public_cells(measurement), None
 
 
 def public_cells(measurement: Measurement) -> list[Keys]:
@@ -44,59 +81,25 @@ def public_cells(measurement: Measurement) -> list[Keys]:
     return list(product(*(domain for domain in domains if domain is not None)))
 
 
-def _exact(measurement: Measurement, table: pa.Table) -> dict[Keys, list[int]]:
-    keys = [[_canonical(v, key.type) for v in table.column(key.name).to_pylist()] for key in measurement.keys]
-    values = [[int(v) for v in table.column(p.name).to_pylist()] for p in measurement.primitives]
-    rows = list(zip(*keys, strict=True)) if keys else [()] * table.num_rows
-    exact = {row: list(cells) for row, cells in zip(rows, zip(*values, strict=True), strict=True)}
-    assert len(exact) == len(rows)  # INVARIANT: the engine grouped, so no cell comes twice
-    return exact
-
-
-def _canonical(value: object, type_: SqlType) -> Cell:
-    if value is None:
-        return None
-    if type_.kind is TypeKind.INTEGER:
-        return int(str(value))
-    if type_.kind is TypeKind.DECIMAL:
-        return f"{Decimal(str(value)):.{type_.scale}f}"
-    return to_cell(value)  # type: ignore[arg-type]
-
-
-def _private(measurement: Measurement, exact: dict[Keys, list[int]], stored: Mapping[str, bytes]) -> NoisyTable:
-    """Release keys by a noisy count of units over the threshold, then the other measures on the released keys."""
+def _selected(measurement: Measurement, exact: list[ExactProbe], stored: Mapping[str, bytes]) -> dict[Keys, int]:
+    """Release keys by a noisy count of units over the threshold."""
     chosen = measurement.selection
     assert chosen is not None  # INVARIANT: asked of private keys only
-    position = next(i for i, p in enumerate(measurement.primitives) if p.name == chosen.primitive)
-    units = measurement.primitives[position]
-    charged = noise.threshold_loss(measurement.groups, units.scale, chosen.threshold)
-    assert charged == (units.rho, chosen.delta)  # INVARIANT: map and charge agree, delta as well
+    units, probe = next(
+        (primitive, probe)
+        for probe in exact
+        for primitive in probe.probe.primitives
+        if primitive.name == chosen.primitive
+    )
     earlier = stored.get(units.digest)
     if earlier is not None:
         content = json.loads(earlier)
-        released = {tuple(k): v for k, v in zip(content["keys"], content["values"], strict=True)}
-    else:
-        released = _selected(measurement, exact, position)
-    keys = sorted(released, key=_order)
-    columns: list[list[int]] = []
-    for index, primitive in enumerate(measurement.primitives):
-        if index == position:
-            columns.append([released[key] for key in keys])
-            continue
-        known = _stored_values(primitive, stored, keys)
-        if known is None:
-            known = noise.add_noise([exact[key][index] if key in exact else 0 for key in keys], primitive.scale)
-        columns.append(known)
-    return _table(measurement, keys, columns)
-
-
-def _selected(measurement: Measurement, exact: dict[Keys, list[int]], position: int) -> dict[Keys, int]:
-    chosen = measurement.selection
-    assert chosen is not None  # INVARIANT: asked of private keys only
+        return {tuple(k): v for k, v in zip(content["keys"], content["columns"][0]["values"], strict=True)}
+    counted = probe.totals(units, 0)
     floor = max(chosen.min_units - 1, 0)
-    candidates = [key for key in exact if _inside(measurement, key) and exact[key][position] > floor]
-    counts = {i: exact[key][position] - floor for i, key in enumerate(candidates)}
-    passed = noise.select(counts, measurement.primitives[position].scale, chosen.threshold)
+    candidates = [key for key, count in counted.items() if _inside(measurement, key) and count > floor]
+    counts = {i: counted[key] - floor for i, key in enumerate(candidates)}
+    passed = noise.select(counts, units.candidates[0].scale, chosen.threshold)
     return {candidates[i]: count + floor for i, count in passed.items()}
 
 
@@ -104,50 +107,114 @@ def _inside(measurement: Measurement, key: Keys) -> bool:
     return all(k.domain is None or cell in k.domain for k, cell in zip(measurement.keys, key, strict=True))
 
 
-def _order(key: Keys) -> tuple[tuple[bool, str, int, str], ...]:
-    """Return a total order of cells that depends on nothing but the keys: NULL last, numbers by size, text by code."""
-    return tuple(
-        (cell is None, type(cell).__name__, int(cell) if isinstance(cell, int) else 0, str(cell)) for cell in key
-    )
+def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[NoisyColumn]:
+    """Find the bound where there is a search, then draw the primitive's noise once over all cells."""
+    index = 0
+    if primitive.search is not None:
+        noisy = noise.add_noise(exact.histogram(primitive), primitive.noise, primitive.search.scale)
+        index = choose(primitive, noisy, len(keys))
+    if primitive.tree is not None:
+        return _quantiles(primitive, exact, index, keys)
+    candidate, totals = primitive.candidates[index], exact.totals(primitive, index)
+    drawn = noise.add_noise([totals.get(key, 0) for key in keys], primitive.noise, candidate.scale)
+    return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], candidate)]
 
 
-def _table(measurement: Measurement, keys: list[Keys], columns: list[list[int]]) -> NoisyTable:
-    """Return the cells that may be seen: with public keys, those whose noisy count of units reaches the minimum."""
-    rows = list(zip(keys, zip(*columns, strict=True), strict=True))
-    return NoisyTable(measurement.name, tuple(k for k, _ in rows), tuple(v for _, v in rows))
+def _whole(value: int, denominator: int) -> int:
+    """Return a noisy value in whole steps, rounded to the nearest."""
+    return (2 * value + denominator) // (2 * denominator)
+
+
+def _column(primitive: Primitive, values: list[int], candidate: Candidate) -> NoisyColumn:
+    scale = candidate.scale / candidate.denominator
+    return NoisyColumn(primitive.name, tuple(values), scale, primitive.noise)
+
+
+def _quantiles(primitive: Primitive, exact: ExactProbe, index: int, keys: list[Keys]) -> list[NoisyColumn]:
+    tree, candidate = primitive.tree, primitive.candidates[index]
+    assert tree is not None  # INVARIANT: asked of trees
+    levels = trees.levels(exact.leaves(primitive, index, keys), tree)
+    flat = np.concatenate([level.reshape(-1) for level in levels])
+    drawn = noise.add_noise([max(-LIMIT, min(LIMIT, int(v))) for v in flat], primitive.noise, candidate.scale)
+    noisy, start = [], 0
+    for level in levels:
+        part = np.array(drawn[start : start + level.size], dtype=np.float64).reshape(level.shape)
+        noisy.append(part / candidate.denominator)
+        start += level.size
+    leaves, variances = trees.consistent(noisy, tree.fanout)
+    deviation = noise.deviation(primitive.noise, candidate.scale) / candidate.denominator
+    middle = SCORES.index(0.0)
+    columns = []
+    for place, curves in enumerate(trees.read(tree, leaves, variances, deviation)):
+        values = tuple(None if curve is None else curve[middle] for curve in curves)
+        shown = tuple(() if curve is None else curve for curve in curves)
+        columns.append(NoisyColumn(f"{primitive.name}_{place}", values, 0.0, primitive.noise, shown))
+    return columns
+
+
+def _complete(columns: list[NoisyColumn], measurement: Measurement) -> list[NoisyColumn]:
+    """Add, beside each count that a yes or no is read from, the least count that is surely above none."""
+    doubted = {p.name for p in measurement.primitives if p.quantity is Quantity.TRUTHS}
+    out = []
+    for column in columns:
+        out.append(column)
+        if column.name in doubted:
+            least = max(1, math.ceil(2 * noise.deviation(column.noise, column.scale)))
+            out.append(NoisyColumn(f"{column.name}_t", (least,) * len(column.values), 0.0, column.noise))
+    return out
 
 
 def visible(measurement: Measurement, noisy: NoisyTable) -> NoisyTable:
     """Return a noisy table without the cells whose noisy count of units is below the policy's minimum."""
     if measurement.suppress_by is None:
         return noisy
-    index = next(i for i, p in enumerate(measurement.primitives) if p.name == measurement.suppress_by)
-    kept = [i for i, row in enumerate(noisy.values) if row[index] >= measurement.suppress_below]
-    return NoisyTable(noisy.name, tuple(noisy.keys[i] for i in kept), tuple(noisy.values[i] for i in kept))
+    counts = next(column.values for column in noisy.columns if column.name == measurement.suppress_by)
+    kept = [i for i, count in enumerate(counts) if count is not None and count >= measurement.suppress_below]
+    return NoisyTable(noisy.name, tuple(noisy.keys[i] for i in kept), tuple(_chosen(c, kept) for c in noisy.columns))
 
 
-def _stored_values(primitive: Primitive, stored: Mapping[str, bytes], keys: list[Keys]) -> list[int] | None:
+def _chosen(column: NoisyColumn, kept: list[int]) -> NoisyColumn:
+    values = tuple(column.values[i] for i in kept)
+    curves = None if column.curves is None else tuple(column.curves[i] for i in kept)
+    return NoisyColumn(column.name, values, column.scale, column.noise, curves)
+
+
+def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: list[Keys]) -> list[NoisyColumn] | None:
     earlier = stored.get(primitive.digest)
     if earlier is None:
         return None
     content = json.loads(earlier)
     assert [tuple(key) for key in content["keys"]] == keys  # INVARIANT: one digest, one set of cells
-    return [int(value) for value in content["values"]]
+    return [
+        NoisyColumn(
+            f"{primitive.name}{column['suffix']}",
+            tuple(column["values"]),
+            column["scale"],
+            primitive.noise,
+            None if column["curves"] is None else tuple(tuple(curve) for curve in column["curves"]),
+        )
+        for column in content["columns"]
+    ]
 
 
 def to_stored(measurement: Measurement, noisy: NoisyTable) -> dict[str, bytes]:
-    """Return what is stored of each primitive, by digest: its cells and noisy integers, as JSON."""
-    return {
-        primitive.digest: json.dumps({"keys": noisy.keys, "values": [row[index] for row in noisy.values]}).encode()
-        for index, primitive in enumerate(measurement.primitives)
-    }
+    """Return what is stored of each primitive, by digest: its cells, noisy values and their scale, as JSON."""
+    found = {}
+    for primitive in measurement.primitives:
+        own = primitive.name
+        columns = [c for c in noisy.columns if c.name == own or (primitive.tree and c.name.startswith(f"{own}_"))]
+        shown = [
+            {"suffix": c.name[len(own) :], "values": c.values, "scale": c.scale, "curves": c.curves} for c in columns
+        ]
+        found[primitive.digest] = json.dumps({"keys": noisy.keys, "columns": shown}).encode()
+    return found
 
 
 def from_stored(measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:
     """Return the noisy table made of stored draws alone, or None where a primitive is missing."""
-    contents = [json.loads(stored[p.digest]) for p in measurement.primitives if p.digest in stored]
-    if len(contents) < len(measurement.primitives):
+    if any(primitive.digest not in stored for primitive in measurement.primitives):
         return None
-    keys = [tuple(key) for key in contents[0]["keys"]]
-    assert all([tuple(k) for k in c["keys"]] == keys for c in contents)  # INVARIANT: one set of cells
-    return _table(measurement, keys, [[int(v) for v in c["values"]] for c in contents])
+    primitives = _ordered(measurement)
+    keys = [tuple(key) for key in json.loads(stored[primitives[0].digest])["keys"]]
+    columns = [column for primitive in primitives for column in _stored_columns(primitive, stored, keys) or []]
+    return NoisyTable(measurement.name, tuple(keys), tuple(_complete(columns, measurement)))

@@ -320,5 +320,17 @@ class Staged:
 
 
 Plan = (
-    Scan | Values | Filter | Project | Join | Aggregate | Window | SetOperation | Sort | Limit | Measured | Read | Staged
+    Scan
+    | Values
+    | Filter
+    | Project
+    | Join
+    | Aggregate
+    | Window
+    | SetOperation
+    | Sort
+    | Limit
+    | Measured
+    | Read
+    | Staged
 )

@@ -1,0 +1,161 @@
+"""What every statement of a measurement starts and ends with: owned rows and their keys, the pick, listed cells."""
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from sqlglot import exp
+
+from gateway.catalog.types import BOOLEAN, INTEGER, TEXT
+from gateway.compile.relations import select
+from gateway.privacy.bounding import Bounded
+from gateway.privacy.exact import LIMIT, LISTED
+from gateway.privacy.keys import literal_cell
+from gateway.sql.plan import Computed, Field, Plan, Project
+from gateway.sql.terms import Term, cast, data_type, whole
+
+HUGE = data_type("HUGEINT")
+
+
+def names(bounded: Bounded) -> list[str]:
+    return [key.key.name for key in bounded.keys]
+
+
+def relation(plan: Plan, wanted: Iterable[str], computed: Mapping[str, exp.Expr] = MappingProxyType({})) -> exp.Select:
+    """Return the SELECT of a relation's columns that are wanted, and of what is computed of them; no others."""
+    nodes = {name: exp.column(name) for name in dict.fromkeys(wanted)} | dict(computed)
+    columns = tuple(
+        Computed(Field("", Term(exp.column(name), BOOLEAN, nullable=True)), Term(node, BOOLEAN, nullable=True))
+        for name, node in nodes.items()
+    )
+    return select(Project(plan, columns, None))
+
+
+def rows_of(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
+    """Return one line for each owned row: unit `u`, keys, and the values as `v0`.. ; none without an owner."""
+    columns = [exp.alias_(exp.column(bounded.owner), "u")]
+    columns += [exp.alias_(key.expression.copy(), key.key.name) for key in bounded.keys]
+    columns += [exp.alias_(value.copy(), f"v{index}") for index, value in enumerate(values)]
+    conditions = [present(exp.column(bounded.owner))]
+    conditions += [key.inside.copy() for key in bounded.keys if key.inside is not None]
+    asked = dict.fromkeys(c.name for node in (*columns, *conditions) for c in node.find_all(exp.Column))
+    computed = {name: node for name, node in bounded.computed if name in asked}
+    wanted = [name for name in asked if name not in computed]
+    query = exp.select(*columns)
+    query.from_(relation(bounded.relation, wanted, computed).subquery("q", copy=False), copy=False)
+    return query.where(*conditions, copy=False)
+
+
+def present(column: exp.Expr) -> exp.Expr:
+    return exp.paren(exp.Not(this=exp.Is(this=column, expression=exp.Null())), copy=False)
+
+
+def integer(value: int) -> exp.Expr:
+    return exp.Literal.number(value)
+
+
+def same(left: str, right: str, columns: Iterable[str]) -> list[exp.Expr]:
+    """Return the tests that two relations agree in columns, NULL with NULL."""
+    return [exp.NullSafeEQ(this=exp.column(name, left), expression=exp.column(name, right)) for name in columns]
+
+
+def keyed_hash(columns: Iterable[str]) -> exp.Expr:
+    """Return MD5 of the secret (a bound parameter) and a canonical, injective encoding of the columns."""
+    encoded: exp.Expr = exp.Placeholder()
+    for name in columns:
+        encoded = exp.DPipe(this=encoded, expression=_encoded(exp.column(name)))
+    return exp.MD5(this=encoded)
+
+
+def _encoded(node: exp.Expr) -> exp.Expr:
+    """Return `length:text`, or `-` for NULL: no two lists of cells have the same encoding."""
+    text = cast(node, TEXT)
+    sized = exp.DPipe(this=cast(exp.Length(this=text), TEXT), expression=exp.Literal.string(":"))
+    return exp.Coalesce(this=exp.DPipe(this=sized, expression=text.copy()), expressions=[exp.Literal.string("-")])
+
+
+def place_among(partition: Sequence[str], columns: Sequence[str]) -> exp.Expr:
+    """Return the place of a row among those of its partition, by the keyed hash of both."""
+    order = [keyed_hash((*partition, *columns)), *(exp.column(name) for name in columns)]
+    return exp.Window(
+        this=exp.RowNumber(),
+        partition_by=[exp.column(name) for name in partition],
+        order=exp.Order(expressions=[exp.Ordered(this=one, desc=False, nulls_first=False) for one in order]),
+    )
+
+
+def picked(bounded: Bounded) -> exp.Expr:
+    """Return the condition that a (unit, key) is among the unit's `groups` keys."""
+    return exp.LTE(this=exp.column("pick"), expression=integer(bounded.groups))
+
+
+def held(total: exp.Expr) -> exp.Expr:
+    """Return an exact sum (NULL is nothing) as BIGINT, within the limit of 64-bit noise."""
+    some = exp.Coalesce(this=total, expressions=[integer(0)])
+    raised = exp.Greatest(this=some, expressions=[whole(-LIMIT)], ignore_nulls=True)
+    return cast(exp.Least(this=raised, expressions=[whole(LIMIT)], ignore_nulls=True), INTEGER)
+
+
+def row(
+    bounded: Bounded, part: int, bin_: exp.Expr, kept: exp.Expr, scaled: exp.Expr | None = None, *, leaf: bool = False
+) -> exp.Select:
+    """Return the columns of a row that totals a cell (see Probe), from a relation that has the keys."""
+    columns = [exp.column(name) for name in (*names(bounded), *(["leaf"] if leaf else []))]
+    shown = scaled if scaled is not None else integer(0)
+    return _select(part, exp.false(), bin_, columns, kept, shown)
+
+
+def unit_row(bounded: Bounded, part: int, bin_: str, source: str, *, leaf: bool = False) -> exp.Select:
+    """Return how many units of `source` there are in each bin."""
+    columns = [exp.alias_(cast(exp.Null(), key.key.type), key.key.name) for key in bounded.keys]
+    columns += [exp.alias_(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
+    counted = exp.Count(this=exp.Star(), big_int=True)
+    query = _select(part, exp.true(), exp.column(bin_), columns, counted, integer(0))
+    return query.from_(source, copy=False).group_by(bin_, copy=False)
+
+
+def _select(
+    part: int, unit: exp.Expr, bin_: exp.Expr, keys: Sequence[exp.Expr], kept: exp.Expr, scaled: exp.Expr
+) -> exp.Select:
+    first = [exp.alias_(whole(part), "part"), exp.alias_(unit, "unit"), exp.alias_(bin_, "bin")]
+    return exp.select(*first, *keys, exp.alias_(kept, "kept"), exp.alias_(scaled, "scaled"))
+
+
+def listing(bounded: Bounded, *, leaf: bool) -> exp.Select | None:
+    """Return every cell that the factors and the public lists make together, as rows of part -1; None without."""
+    if not bounded.factors:
+        return None
+    columns: dict[int, exp.Expr] = {}
+    sources: list[exp.Expr] = []
+    for place, factor in enumerate(bounded.factors):
+        source = exp.select(*dict.fromkeys(factor.columns)).distinct(copy=False)
+        source.from_(relation(factor.plan, factor.columns).subquery("q", copy=False), copy=False)
+        sources.append(source.subquery(f"f{place}", copy=False))
+        columns |= {key: exp.column(c, f"f{place}") for key, c in zip(factor.keys, factor.columns, strict=True)}
+    for index, key in enumerate(bounded.keys):
+        if index in columns:
+            continue
+        assert key.key.domain is not None  # INVARIANT: factors list what no list does
+        rows = [exp.Tuple(expressions=[literal_cell(cell, key.key.type)]) for cell in key.key.domain]
+        alias = exp.TableAlias(this=exp.to_identifier(f"d{index}"), columns=[exp.to_identifier("v")])
+        sources.append(exp.Values(expressions=rows, alias=alias))
+        columns[index] = exp.column("v", f"d{index}")
+    keys = [exp.alias_(columns[i], name) for i, name in enumerate(names(bounded))]
+    keys += [exp.alias_(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
+    query = _select(LISTED, exp.false(), integer(0), keys, integer(0), integer(0)).from_(sources[0], copy=False)
+    for other in sources[1:]:
+        query.join(other, join_type="cross", copy=False)
+    return query
+
+
+def together(
+    rows: Sequence[exp.Select | None], steps: Mapping[str, exp.Select | None], materialized: Container[str]
+) -> exp.Query:
+    """Return all rows in one statement over the steps before them; those named are computed once."""
+    shown = [one for one in rows if one is not None]
+    query: exp.Query = shown[0]
+    for other in shown[1:]:
+        query = exp.union(query, other, distinct=False, copy=False)
+    for name, step in steps.items():
+        if step is not None:
+            query.with_(name, step, materialized=True if name in materialized else None, copy=False)
+    return query

@@ -1,0 +1,53 @@
+"""Measurements without the rest of the path: aggregates by hand over relations that the resolver makes.
+
+The SQL names the relation, its keys and, as COUNT(x), what the aggregates are of; `calls` says which they are:
+(kind, positions of their arguments among the COUNTs, parameter).
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER
+from gateway.compile.measurement import compile_measurement
+from gateway.privacy.bounding import bound
+from gateway.privacy.calibrate import calibrate
+from gateway.privacy.ownership import ownership
+from gateway.privacy.relations import Measure
+from gateway.privacy.units import budget_of_epsilon
+from gateway.sql.parse import parse
+from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Field
+from gateway.sql.select import resolve
+from support.shop import SHOP
+
+A = AggregateKind
+SAME = (A.MIN, A.MAX, A.QUANTILE_DISC, A.SUM)
+
+
+def measure_of(sql, calls=None, dataset=SHOP, factors=()):
+    """Return the measure of a SELECT, its aggregates replaced by `calls`."""
+    node = resolve(parse(sql, "duckdb"), dataset)
+    while not isinstance(node, Aggregate):
+        node = node.input
+    owned = ownership(node.input, dataset)
+    if calls is not None:
+        node = replace(node, calls=tuple(_call(node, i, *call) for i, call in enumerate(calls)))
+    return Measure("m0", replace(node, input=owned.plan), owned, factors, ())
+
+
+def _call(node, index, kind, positions=(), parameter=None):
+    arguments = tuple(node.calls[i].arguments[0] for i in positions)
+    type_ = arguments[0].type if kind in SAME else DOUBLE
+    type_ = BOOLEAN if kind in (A.BOOL_AND, A.BOOL_OR) else type_
+    type_ = INTEGER if kind in (A.COUNT, A.COUNT_ROWS, A.COUNT_DISTINCT) else type_
+    term = replace(node.calls[0].field.term.reference(f"c9{index}"), type=type_)
+    filter_ = node.calls[0].filter if node.calls else None
+    return AggregateCall(kind, arguments, filter_, Field(kind.value, term), None, parameter and Fraction(parameter))
+
+
+def measured(sql, calls=None, dataset=SHOP, epsilon=None, factors=()):
+    """Return (bounded, measurement) of a SELECT."""
+    bounded = bound(measure_of(sql, calls, dataset, factors), dataset)
+    compiled = compile_measurement(bounded)
+    epsilon = epsilon if epsilon is not None else dataset.privacy.default_epsilon
+    budget = budget_of_epsilon(epsilon, dataset.privacy.accounting)
+    return bounded, calibrate(bounded, compiled, dataset, budget)
