@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from support.shop import SHOP, column, empty_database
-from test_rules import analysed
+from test_ownership_rules import analysed
 
 from gateway.catalog.types import INTEGER
 from gateway.compile.relations import select

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 from support.shop import empty_database, fill, insert
-from test_rules import PASS, analysed
+from test_ownership_rules import PASS, analysed
 
 from gateway.compile.relations import select
 from gateway.privacy.ownership.walk import upward

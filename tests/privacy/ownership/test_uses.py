@@ -2,7 +2,7 @@
 
 import pytest
 from support.shop import SHOP
-from test_rules import analysed
+from test_ownership_rules import analysed
 
 from gateway.privacy.access import accesses, tables_read
 
