@@ -91,6 +91,11 @@ def function(
             return each(exp.func(kind.value, nodes[0])), term.type
         case AggregateKind.QUANTILE_CONT | AggregateKind.QUANTILE_DISC:
             return _quantile(kind, term, parameter, each)
+        case AggregateKind.MODE if len(arguments) == 2:  # (x, n): the x that was counted most often
+            return each(exp.func("ARG_MAX", *nodes)), term.type
+        case AggregateKind.APPROX_TOP_K if len(arguments) == 2:  # (x, n): the k of them, first the most often counted
+            assert parameter is not None  # INVARIANT: the resolver reads k
+            return each(exp.Anonymous(this="ARG_MAX", expressions=[*nodes, whole(int(parameter))])), None
         case AggregateKind.MODE:  # in order, so that a tie is broken by the value alone
             order = exp.Order(this=nodes[0], expressions=[exp.Ordered(this=nodes[0].copy(), nulls_first=False)])
             return each(exp.Mode(this=order)), term.type

@@ -5,6 +5,7 @@ It is plain data that survives JSON, so that a coordinator of several gateways c
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from gateway.catalog.types import Cell, SqlType
 
@@ -189,6 +190,8 @@ class PublicRead:
     name: str
     sql: str
     columns: tuple[tuple[str, SqlType], ...]
+    kind: Literal["public"] = "public"
+    """Steps of the same shape are told apart by it when they come back from JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ class Derived:
     name: str
     sql: str
     columns: tuple[tuple[str, SqlType], ...]
+    kind: Literal["derived"] = "derived"
 
 
 Step = Measurement | PublicRead | Derived

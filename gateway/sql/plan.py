@@ -182,8 +182,9 @@ class Join:
 class AggregateCall:
     """One aggregate function over the input's columns; `field` is its output column.
 
-    `arguments` are none for COUNT(*), two for COVAR, CORR and REGR (y, x), else one. `parameter` is the fraction of a
-    quantile or the k of APPROX_TOP_K.
+    `arguments` are none for COUNT(*), two for COVAR, CORR and REGR (y, x), else one. Over released counts, ownership
+    gives MODE and APPROX_TOP_K two: the value, and how often it was counted. `parameter` is the fraction of a quantile
+    or the k of APPROX_TOP_K.
     """
 
     kind: AggregateKind

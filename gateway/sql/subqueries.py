@@ -204,7 +204,7 @@ def _scalar(stage: Stage, node: exp.Expr) -> Term:
     value = tied.outputs[0][1]
     if not tied.correlated:
         exact = _is_single(query) and query.args.get("having") is None
-        stage.plan = joined(JoinKind.LEFT, stage.plan, tied.plan, (), place(node))
+        stage.plan = replace(joined(JoinKind.LEFT, stage.plan, tied.plan, (), place(node)), single=True)
         return value if exact else replace(value, nullable=True)
     if tied.single:
         return _single(stage, tied, value, node)
@@ -218,7 +218,7 @@ def _scalar(stage: Stage, node: exp.Expr) -> Term:
     right = Project(tied.plan, tuple(unique.values()), place(node))
     inners = [column.field.term for column in columns[:-1]]
     ties = tuple(compared(exp.EQ, outer, inner) for outer, inner in zip(outers, inners, strict=True))
-    stage.plan = joined(JoinKind.LEFT, stage.plan, right, ties, place(node))
+    stage.plan = replace(joined(JoinKind.LEFT, stage.plan, right, ties, place(node)), single=True)
     return replace(columns[-1].field.term, nullable=True)
 
 

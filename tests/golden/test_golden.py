@@ -61,9 +61,9 @@ def _domain(key, measurement: Measurement) -> str:
 def _primitive(p: Primitive) -> str:
     norms = [f"{c.norm:.6g}" for c in p.candidates]
     shown = norms[0] if len(norms) == 1 else f"{len(norms)} from {norms[0]} to {norms[-1]}"
-    tree = f", {p.tree.leaves} leaves at {', '.join(p.tree.fractions)}" if p.tree is not None else ""
+    tree = f", {p.tree.leaves} leaves for {', '.join(p.tree.queries)}" if p.tree is not None else ""
     return (
-        f"{p.name} {p.quantity.value} in [{p.lower}, {p.upper}] / {p.denominator}, {p.noise.value} norm {shown}{tree}, "
+        f"{p.name} {p.quantity.value} in [{p.lower}, {p.upper}], {p.noise.value} norm {shown}{tree}, "
         f"expected sd {p.expected_scale:.6g}, rho {p.rho}" + (f" + search {p.search.rho}" if p.search else "")
     )
 

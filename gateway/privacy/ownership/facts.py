@@ -11,7 +11,7 @@ from sqlglot import exp
 from gateway.catalog.model import Dataset
 from gateway.catalog.types import DOUBLE, TEXT, SqlType
 from gateway.privacy.relations import Owned, Padded, Public, Released
-from gateway.sql.plan import Computed, Field, Plan, Scan, SortKey
+from gateway.sql.plan import Computed, Field, Plan, Project, Scan, SortKey
 from gateway.sql.terms import Term, cast
 
 Unique = frozenset[frozenset[str]]
@@ -60,6 +60,14 @@ def carried(fields: tuple[Field, ...], owned: Owned) -> tuple[Field, ...]:
         return fields
     own = owner_field(owned)
     return (*fields, Field("", Term(exp.column(own.id), own.term.type, nullable=False)))
+
+
+def listed(owned: Owned) -> Owned:
+    """Return the relation with the owner's column among its fields also where a chain found it."""
+    if any(field.id == owned.owner for field in owned.plan.fields):
+        return owned
+    columns = tuple(Computed(field, field.term.reference(field.id)) for field in owned.plan.fields)
+    return replace(owned, plan=Project(owned.plan, (*columns, owner_computed(owned, owned.owner)), owned.plan.place))
 
 
 def owner_name(owned: Owned, dataset: Dataset) -> str:

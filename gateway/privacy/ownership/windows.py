@@ -7,7 +7,7 @@ from sqlglot import exp
 from gateway.catalog.types import TypeKind
 from gateway.errors import GatewayError
 from gateway.privacy.ownership.aggregates import determining
-from gateway.privacy.ownership.facts import ids_of, in_sight, owner_field, owner_name, steady, tie_breaks
+from gateway.privacy.ownership.facts import ids_of, in_sight, listed, owner_field, owner_name, steady, tie_breaks
 from gateway.privacy.ownership.padded import refused
 from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.relations import Owned, Padded, Public, Relation, Released
@@ -27,6 +27,7 @@ def windowed(plan: Window, below: Relation, steps: Steps) -> Relation:
         case Padded():
             raise refused(plan.place, "A window")
         case Owned():
+            below = listed(below)
             calls = tuple(_owned_call(call, below, steps) for call in plan.calls)
             return in_sight(
                 replace(
