@@ -10,7 +10,7 @@ from gateway.ledger.model import Charge
 from gateway.orders import Cost
 from gateway.planning import Planned
 from gateway.privacy import accounting
-from gateway.privacy.units import epsilon_of_rho
+from gateway.privacy.units import epsilon_of_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ def columns(planned: Planned) -> list[dict[str, object]]:
 
 def privacy(dataset: Dataset, rho: int, delta: int) -> dict[str, object]:
     """Return a privacy loss in numbers: rho and delta as charged, and an epsilon with the delta it holds at."""
-    epsilon, at_delta = accounting.display(rho, delta, dataset.privacy.budget.delta)
+    epsilon, at_delta = accounting.display(rho, delta, dataset.privacy.budget.delta, dataset.privacy.accounting)
     return {
         "rho": _rho(rho),
         "delta": float(delta) * 1e-18,
-        "epsilon": round(epsilon_of_rho(rho), 9),
+        "epsilon": round(epsilon_of_budget(rho, dataset.privacy.accounting), 9),
         "as": {"epsilon": epsilon, "delta": at_delta},
     }
 

@@ -70,7 +70,9 @@ def accounts(dataset: Dataset, caller: Caller, grant: Grant) -> tuple[Account, .
         (f"buyer/{name}/{buyer}", privacy.per_buyer),
         (f"grant/{name}/{dataset.name}/{grant.name}/{organisation}", grant.budget),
     ]
-    return tuple(Account(key, *accounting.limits(b.epsilon, b.delta)) for key, b in levels if b is not None)
+    return tuple(
+        Account(key, *accounting.limits(b.epsilon, b.delta, privacy.accounting)) for key, b in levels if b is not None
+    )
 
 
 def order(
