@@ -206,10 +206,12 @@ def read(tree: Tree, leaves: Numbers, variances: list[float], deviation: float) 
     `leaves` are consistent counts (cells, leaves), `deviation` that of the noise of one node.
     """
     summed = np.round(np.cumsum(leaves, axis=1), 6)
-    # a distribution never falls: the mean of the least that lies above all before and the most below all after
+    # a distribution never falls: the mean of the least that lies above all before and the most below all after, but
+    # never beyond the count of all, which such maxima over long empty ends would push up
     rising = np.maximum.accumulate(summed, axis=1)
     falling = np.minimum.accumulate(summed[:, ::-1], axis=1)[:, ::-1]
-    cdf = np.maximum((rising + falling) / 2, 0)
+    cdf = np.clip((rising + falling) / 2, 0, np.maximum(summed[:, -1:], 0))
+    cdf[:, -1] = np.maximum(summed[:, -1], 0)
     answers: list[list[tuple[float, ...] | None]] = []
     for query in tree.queries:
         kind, _, text = query.partition(":")
@@ -224,6 +226,8 @@ def read(tree: Tree, leaves: Numbers, variances: list[float], deviation: float) 
 
 def _curve(tree: Tree, cdf: Numbers, kind: str, fraction: float, spread: Numbers) -> tuple[float, ...] | None:
     scores = np.array(SCORES)
+    if spread.max() < 0.1:  # rows are whole, and noise this small does not hide which
+        cdf = np.round(cdf)
     count = float(cdf[-1])
     if count < 0.5:
         return None
@@ -242,14 +246,15 @@ def _at(tree: Tree, cdf: Numbers, ranks: Numbers, *, smooth: bool) -> Numbers:
     width = _leaf_width(tree)
     if width > 1:
         before = np.concatenate(([0.0], cdf))
-        edges = tree.lower + width * np.arange(len(before))
-        rising = np.concatenate(([True], np.diff(before) > 0))
-        found: Numbers = np.interp(ranks + 0.5, before[rising], edges[rising])
+        leaf = np.minimum(np.searchsorted(cdf, ranks + 0.5, side="right"), len(cdf) - 1)
+        inside = (ranks + 0.5 - before[leaf]) / np.maximum(cdf[leaf] - before[leaf], 1e-9)
+        found: Numbers = tree.lower + width * (leaf + np.clip(inside, 0, 1))
         return found
-    low = np.minimum(np.searchsorted(cdf, np.floor(ranks), side="right"), len(cdf) - 1)
+    # the value of rank k is the first with more than k counted up to it: half a row is well above what noise is left
+    low = np.minimum(np.searchsorted(cdf, np.floor(ranks) + 0.5, side="right"), len(cdf) - 1)
     if not smooth:
         return (tree.lower + low).astype(np.float64)
-    high = np.minimum(np.searchsorted(cdf, np.ceil(ranks), side="right"), len(cdf) - 1)
+    high = np.minimum(np.searchsorted(cdf, np.ceil(ranks) + 0.5, side="right"), len(cdf) - 1)
     mixed: Numbers = tree.lower + low + (high - low) * (ranks - np.floor(ranks))
     return mixed
 

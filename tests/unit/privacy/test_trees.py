@@ -102,6 +102,23 @@ def test_wide_leaves_are_read_between_their_ends():
     assert median[SCORES.index(2.0)] - median[SCORES.index(-2.0)] == pytest.approx(16, abs=1)  # the leaf's own width
 
 
+def test_what_lies_between_full_leaves_is_empty():
+    """Values stand in leaves 100 and 200 alone: no quantile lies between or before them."""
+    values = [1600 + i % 16 for i in range(500)] + [3200 + i % 16 for i in range(500)]
+    one = tree(300, width=16, queries=("cont:1/100", "cont:49/100", "cont:51/100"))
+    found = [curves[0][MIDDLE] for curves in read(one, spread(values, 300, 16))]
+    assert 1600 <= found[0] < found[1] <= 1616
+    assert 3200 <= found[2] <= 3216
+
+
+def test_a_little_noise_moves_no_rank():
+    values = list(range(0, 300, 3))
+    counts = spread(values, 300) + np.random.default_rng(4).normal(0, 1e-4, (1, 300))
+    one = tree(queries=("disc:1/4", "cont:1/2", "disc:1"))
+    found = [curves[0][MIDDLE] for curves in read(one, counts, 1e-4)]
+    assert found == pytest.approx([72, 148.5, 297], abs=0.01)
+
+
 def test_an_empty_cell_has_no_quantile():
     assert read(tree(queries=("cont:1/2", "min", "max")), np.zeros((2, 300))) == [[None, None]] * 3
 
