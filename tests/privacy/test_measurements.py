@@ -2,20 +2,24 @@
 
 import math
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal as D
 
 import pytest
 from support.measures import A, answered, computed, measure_of, measured
-from support.shop import SHOP, empty_database, fill, unlimited
+from support.shop import SHOP, column, empty_database, fill, key, unlimited
 
-from gateway.catalog.model import Accounting
+from gateway.catalog.model import Accounting, Table, Use
+from gateway.catalog.types import TIMESTAMP
+from gateway.compile.measurement import compile_measurement
 from gateway.errors import GatewayError
 from gateway.privacy.bounding import bound
+from gateway.privacy.calibrate import calibrate
 from gateway.privacy.measurement import SCORES, Noise, Quantity
 from gateway.privacy.release import release
 
 OPEN = unlimited()
+YEAR = (datetime(1997, 1, 1), datetime(1997, 12, 31))
 COLUMNS = "COUNT(amount), COUNT(score), COUNT(quantity), COUNT(purchased_on), COUNT(basket), COUNT(gift)"
 AMOUNT, SCORE, QUANTITY, DAY, BASKET, GIFT = range(6)
 
@@ -120,6 +124,33 @@ def test_a_median_within_a_leaf_of_plain_sqls(shop):
     (median, tenth) = plain(shop, "quantile_cont(amount, 0.5), quantile_cont(score, 0.1)")[0]
     assert found[0][0] == pytest.approx(float(median), abs=0.02)
     assert found[0][1] == pytest.approx(tenth, abs=0.02)
+
+
+def test_moments_in_time(shop):
+    """Timestamps are counted in seconds; a date's median may be wanted as a timestamp."""
+    visits = Table(
+        "visits",
+        public=False,
+        rows=1_000,
+        columns=(key("customer_id"), column("seen_at", TIMESTAMP, (Use.AGGREGATE,), bounds=(YEAR[0], YEAR[1]))),
+        owner="customer_id",
+        per_unit_rows=3,
+        per_unit_groups=3,
+    )
+    dataset = replace(OPEN, tables=(*OPEN.tables, visits))
+    connection = empty_database()
+    connection.execute("CREATE TABLE visits(customer_id INTEGER, seen_at TIMESTAMP)")
+    connection.execute(
+        "INSERT INTO visits SELECT i, TIMESTAMP '1997-06-01 12:00:00' + INTERVAL (i) HOUR FROM range(99) t(i)"
+    )
+    connection.execute("INSERT INTO visits VALUES (200, NULL), (201, 'infinity'), (202, '-infinity')")
+    calls = [(A.QUANTILE_DISC, [0], "1/2"), (A.MIN, [0]), (A.MAX, [0])]
+    bounded, measurement = measured("SELECT COUNT(seen_at) FROM visits", calls, dataset)
+    ((median, least, most),) = answered(connection, bounded, measurement)
+    width = 31_535_999 / 65_536 + 1  # seconds of a leaf
+    assert abs((median - datetime(1997, 6, 3, 13)).total_seconds()) < 2 * width
+    assert abs((least - YEAR[0]).total_seconds()) < width  # values beyond their bounds count at them
+    assert abs((most - datetime(1997, 12, 31, 23, 59, 59)).total_seconds()) < width
 
 
 def test_no_bounds_are_found(shop):
@@ -230,6 +261,23 @@ def test_refusals():
     assert refusal("SELECT basket, COUNT(*) FROM purchases GROUP BY 1", None, pure) == "private_keys"
 
 
+def test_a_budget_too_small_to_draw_from():
+    with pytest.raises(GatewayError) as caught:
+        measured("SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1", None, SHOP, epsilon=D("1e-6"))
+    assert caught.value.code == "bad_request"
+
+
+def test_an_input_without_a_name_of_what_it_holds_is_a_fault():
+    measure = replace(measure_of("SELECT COUNT(*) AS n FROM purchases", None, SHOP), inputs=("s0",))
+    bounded = bound(measure, SHOP)
+    compiled = compile_measurement(bounded)
+    with pytest.raises(AssertionError):
+        calibrate(bounded, compiled, SHOP, 10**10)
+    one, other = (calibrate(bounded, compiled, SHOP, 10**10, (text,)) for text in ("a", "b"))
+    assert one.primitives[0].digest != other.primitives[0].digest
+    assert one.probes[0].inputs == ("s0",)
+
+
 def test_one_row_per_unit_needs_no_search():
     _, measurement = measured("SELECT cohort, COUNT(*) AS n FROM customers GROUP BY 1", None, SHOP)
     count = next(p for p in measurement.primitives if p.quantity is Quantity.ROWS)
@@ -292,10 +340,10 @@ def test_quantile_curves_hold_the_exact_value():
     tables = [connection.sql(p.sql).to_arrow_table() for p in measurement.probes]
     low, high, held = SCORES.index(-2.0), SCORES.index(2.0), 0
     for _ in range(60):
-        for column, exact in zip(release(measurement, tables, {}).columns, wanted, strict=True):
-            curve = column.curves[0]
+        for noisy, exact in zip(release(measurement, tables, {}).columns, wanted, strict=True):
+            curve = noisy.curves[0]
             assert list(curve) == sorted(curve)
-            assert column.values[0] == curve[SCORES.index(0.0)]
+            assert noisy.values[0] == curve[SCORES.index(0.0)]
             held += curve[low] <= float(exact) <= curve[high]
     assert held >= 105  # 120 with an expected 115 or more: leaves widen them
 
