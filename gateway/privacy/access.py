@@ -6,40 +6,28 @@ Public tables need no leave, and neither does what is done to released values.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlglot import exp
-
 from gateway.catalog.model import Dataset, Table, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
+from gateway.privacy.origins import Origins
 from gateway.privacy.ownership.facts import shown
 from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Analysis, Measure
 from gateway.sql.plan import (
     Aggregate,
     AggregateCall,
-    AggregateKind,
     Computed,
     Filter,
     Join,
     JoinKind,
-    Limit,
-    Measured,
     Plan,
-    Project,
     Read,
     Scan,
-    SetOperation,
-    Sort,
-    Staged,
-    Values,
     Window,
     WindowCall,
 )
-from gateway.sql.sources import equated, key_names
+from gateway.sql.sources import equated
 from gateway.sql.terms import BaseColumn, Term
-
-COUNTED = (AggregateKind.COUNT, AggregateKind.COUNT_DISTINCT)
-"""They say how many there are of a column, and nothing of its values."""
 
 
 def accesses(analysis: Analysis, dataset: Dataset) -> tuple[Access, ...]:
@@ -47,7 +35,7 @@ def accesses(analysis: Analysis, dataset: Dataset) -> tuple[Access, ...]:
 
     Keys of the unit and its chain may be joined on, grouped by for each person and counted without a `use`.
     """
-    uses = _Uses(dataset)
+    uses = _Uses(dataset, Origins(dataset))
     seen: set[int] = set()
     for step in analysis.steps:
         if not isinstance(step, Measure):
@@ -76,54 +64,10 @@ def tables_read(analysis: Analysis) -> tuple[Table, ...]:
     return tuple(found.values())
 
 
-def unchanged(plan: Plan, column_id: str) -> frozenset[BaseColumn] | None:
-    """Return the base columns that a column holds as they are (several: of a FULL join or UNION); None: it is computed.
-
-    Released values hold none.
-    """
-    match plan:
-        case Scan():
-            if plan.owner is not None and plan.owner.id == column_id:
-                table = plan.chain[-1].table if plan.chain else plan.table
-                return frozenset({(table.name, plan.owner.name)})
-            origin = next(f.term.origin for f in plan.fields if f.id == column_id)
-            return None if origin is None else frozenset({(origin.table, origin.column)})
-        case Project():
-            return _all(plan.input, next(c.term for c in plan.columns if c.field.id == column_id))
-        case Aggregate():
-            key = next((key for key in plan.keys if key.field.id == column_id), None)
-            return None if key is None else _all(plan.input, key.term)
-        case Join():
-            side = plan.left if column_id in shown(plan.left) else plan.right
-            return unchanged(side, column_id) if column_id in shown(side) else None
-        case SetOperation():
-            index = next(i for i, f in enumerate(plan.fields) if f.id == column_id)
-            found = [unchanged(side, side.fields[index].id) for side in (plan.left, plan.right)]
-            return None if None in found else frozenset().union(*(bases for bases in found if bases is not None))
-        case Filter() | Sort() | Limit():
-            return unchanged(plan.input, column_id)
-        case Window():
-            return unchanged(plan.input, column_id) if column_id in shown(plan.input) else None
-        case Values() | Staged() | Measured() | Read():
-            return frozenset()
-
-
-def _all(plan: Plan, term: Term) -> frozenset[BaseColumn] | None:
-    node = term.node.unnest()
-    parts = [node.this, *node.expressions] if isinstance(node, exp.Coalesce) else [node]
-    found: set[BaseColumn] = set()
-    for part in parts:
-        inner = part.unnest()
-        bases = unchanged(plan, inner.name) if isinstance(inner, exp.Column) else None
-        if bases is None:
-            return None
-        found |= bases
-    return frozenset(found)
-
-
 @dataclass(slots=True)
 class _Uses:
     dataset: Dataset
+    origins: Origins
     found: list[Access] = field(default_factory=list)
 
     def below(self, plan: Plan) -> None:
@@ -131,7 +75,7 @@ class _Uses:
         match plan:
             case Filter():
                 for term in plan.condition:
-                    self._note(term.bases, Use.FILTER, term.place)
+                    self._tested(plan.input, term, term.place)
             case Join():
                 for term in plan.condition:
                     self._joined(plan, term)
@@ -139,66 +83,61 @@ class _Uses:
                 self.aggregate(plan, per_owner=True)
             case Window():
                 for call in plan.calls:
-                    self._window(call)
+                    self._window(call, plan.input)
             case _:
                 return
 
     def aggregate(self, plan: Aggregate, *, per_owner: bool) -> None:
         for key in plan.keys:
-            self._key(key, per_owner=per_owner)
+            self._key(plan.input, key, per_owner=per_owner)
         for call in plan.calls:
             self._call(call, plan.input)
 
-    def _key(self, key: Computed, *, per_owner: bool) -> None:
-        bases = key.term.bases
-        if per_owner:  # what tells one person's rows apart is not shown
-            bases = frozenset(base for base in bases if not self._is_key(base))
-        self._note(bases, Use.GROUP, key.term.place)
+    def _tested(self, below: Plan, term: Term, place: Position | None) -> None:
+        value, condition = self.origins.of(below, term)
+        self._note(value | condition, Use.FILTER, place)
 
-    def _counts_keys(self, below: Plan, term: Term) -> bool:
-        bases = unchanged(below, term.id) if term.id is not None else None
-        return bases is not None and all(map(self._is_key, bases))
+    def _added(self, below: Plan, term: Term, place: Position | None) -> None:
+        value, condition = self.origins.of(below, term)
+        self._note(value, Use.AGGREGATE, place)
+        self._note(condition, Use.FILTER, place)
+
+    def _key(self, below: Plan, key: Computed, *, per_owner: bool) -> None:
+        value, condition = self.origins.of(below, key.term)
+        bases = value | condition
+        if per_owner:  # what tells one person's rows apart is not shown
+            bases = frozenset(base for base in bases if not self.origins.is_key(base))
+        self._note(bases, Use.GROUP, key.term.place)
 
     def _call(self, call: AggregateCall, below: Plan) -> None:
         if call.filter is not None:
-            self._note(call.filter.bases, Use.FILTER, call.filter.place)
+            self._tested(below, call.filter, call.filter.place)
         for term in call.arguments:
-            if call.kind in COUNTED and self._counts_keys(below, term):
-                continue
-            self._note(term.value, Use.AGGREGATE, term.place or call.place)
-            self._note(term.condition, Use.FILTER, term.place or call.place)
+            if not self.origins.counts_keys(below, call):
+                self._added(below, term, term.place or call.place)
 
-    def _window(self, call: WindowCall) -> None:
+    def _window(self, call: WindowCall, below: Plan) -> None:
         for term in call.partition:
-            bases = frozenset(base for base in term.bases if not self._is_key(base))
+            value, condition = self.origins.of(below, term)
+            bases = frozenset(base for base in value | condition if not self.origins.is_key(base))
             self._note(bases, Use.FILTER, term.place or call.place)
         for key in call.order:
-            self._note(key.term.bases, Use.FILTER, key.term.place or call.place)
+            self._tested(below, key.term, key.term.place or call.place)
         if call.filter is not None:
-            self._note(call.filter.bases, Use.FILTER, call.filter.place)
+            self._tested(below, call.filter, call.filter.place)
         for term in call.arguments:
-            self._note(term.value, Use.AGGREGATE, term.place or call.place)
-            self._note(term.condition, Use.FILTER, term.place or call.place)
+            self._added(below, term, term.place or call.place)
 
     def _joined(self, plan: Join, term: Term) -> None:
-        if not term.bases:
-            return  # an owner equality that a chain key implies: the query named the chain key
-        left, right = ({f.id: f.term for f in side.fields} for side in (plan.left, plan.right))
+        left, right = shown(plan.left), shown(plan.right)
         pair = equated(term, set(left), set(right)) is not None
         tests = plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK)  # IN and EXISTS choose rows as WHERE does
         use = Use.JOIN if pair and not tests else Use.FILTER
-        for side, terms in ((plan.left, left), (plan.right, right)):
-            for column_id in sorted(term.ids & terms.keys()):
-                bases = unchanged(side, column_id) if pair else None
-                if bases is None:
-                    self._note(terms[column_id].bases, use, term.place or plan.place)
-                elif not all(map(self._is_key, bases)):
-                    self._note(bases, use, term.place or plan.place)
-
-    def _is_key(self, base: BaseColumn) -> bool:
-        table = self.dataset.table(base[0])
-        assert table is not None  # INVARIANT: bases are columns of the catalog
-        return not table.public and base[1] in key_names(self.dataset, table)
+        for side, ids in ((plan.left, left), (plan.right, right)):
+            for column_id in sorted(term.ids & ids):
+                bases = self.origins.unchanged(side, column_id) if pair else None
+                if bases is None or not all(map(self.origins.is_key, bases)):
+                    self._note(self.origins.column(side, column_id), use, term.place or plan.place)
 
     def _note(self, bases: Iterable[BaseColumn], use: Use, place: Position | None) -> None:
         for table_name, column in sorted(bases):

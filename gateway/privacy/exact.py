@@ -41,6 +41,10 @@ class ExactProbe:
         """Return every cell that public relations list."""
         return self._cells(self._rows(LISTED, unit=False))
 
+    def cells_of(self, primitive: Primitive) -> list[Keys]:
+        """Return the cells in which the engine found something."""
+        return list(dict.fromkeys(self._cells(self._rows(number(primitive), unit=False))))
+
     def histogram(self, primitive: Primitive) -> list[int]:
         """Return how many units need each candidate; those that none holds need the last."""
         counts = [0] * len(primitive.candidates)

@@ -7,7 +7,6 @@ from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
-from gateway.sql.expressions import refused
 from gateway.sql.operators import mismatch, truth
 from gateway.sql.parse import dialect_of, place, refuse_other_parts, whole_number
 from gateway.sql.plan import AggregateCall, AggregateKind, Field
@@ -76,9 +75,9 @@ _KEEPING = frozenset({Kind.MIN, Kind.MAX, Kind.QUANTILE_DISC, Kind.MODE})
 MAX_TOP = 1_000
 
 ANSWERED = (
-    "COUNT, SUM, AVG, MIN, MAX, VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP, COVAR_POP, COVAR_SAMP, CORR, REGR_*, MEDIAN, "
-    "QUANTILE_CONT, QUANTILE_DISC, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, MODE, APPROX_COUNT_DISTINCT, "
-    "APPROX_TOP_K and COUNT_IF, each with FILTER"
+    "COUNT, SUM, AVG, MIN, MAX, VAR_POP, VAR_SAMP, STDDEV_POP, STDDEV_SAMP, COVAR_POP, COVAR_SAMP, CORR, REGR_*, "
+    "MEDIAN, QUANTILE_CONT, QUANTILE_DISC, PERCENTILE_CONT, PERCENTILE_DISC, BOOL_AND, BOOL_OR, MODE, "
+    "APPROX_COUNT_DISTINCT, APPROX_TOP_K and COUNT_IF, each with FILTER"
 )
 
 
@@ -189,21 +188,28 @@ def _top(node: exp.ApproxTopK) -> Parts:
 
 
 def _quantile(node: exp.Expr) -> Parts:
+    if isinstance(node, exp.ApproxQuantile):
+        refuse_other_parts(node, "this", "quantile")
+        return Kind.QUANTILE_DISC, (_operand(node, Kind.QUANTILE_DISC),), _fraction(node.args.get("quantile"), node)
     if isinstance(node, exp.Quantile):  # Spark's PERCENTILE interpolates, DuckDB's QUANTILE does not
         refuse_other_parts(node, "this", "quantile")
         kind = Kind.QUANTILE_CONT if dialect_of(node) == "spark" else Kind.QUANTILE_DISC
-        return kind, (_operand(node, kind),), _fraction(node.args["quantile"])
-    if isinstance(node, exp.ApproxQuantile):
-        refuse_other_parts(node, "this", "quantile")
-        return Kind.QUANTILE_DISC, (_operand(node, Kind.QUANTILE_DISC),), _fraction(node.args["quantile"])
+        return kind, (_operand(node, kind),), _fraction(node.args.get("quantile"), node)
     if type(node) in _QUANTILES and node.args.get("expression") is not None:
         refuse_other_parts(node, "this", "expression")
         kind = _QUANTILES[type(node)]
-        return kind, (_operand(node, kind),), _fraction(node.expression)
+        return kind, (_operand(node, kind),), _fraction(node.expression, node)
     if type(node) in _QUANTILES:
         hint = "Write PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x)."
         raise GatewayError("sql_syntax", "The percentile lacks WITHIN GROUP.", hint, place(node))
-    raise refused(node)
+    raise _unknown(node)
+
+
+def _unknown(node: exp.Expr) -> GatewayError:
+    inside = node.this if isinstance(node, exp.IgnoreNulls) else node
+    name = inside.name if isinstance(inside, exp.Anonymous) else inside.key
+    detail = f"The aggregate {name.upper()} is not answered."
+    return GatewayError("unsupported_function", detail, f"Answered are {ANSWERED}.", place(node))
 
 
 def _within_group(node: exp.WithinGroup) -> Parts:
@@ -219,9 +225,9 @@ def _within_group(node: exp.WithinGroup) -> Parts:
         refuse_other_parts(function)
         return Kind.MODE, (ordered.this,), None
     if not isinstance(function, exp.PercentileCont | exp.PercentileDisc):
-        raise refused(function)
+        raise _unknown(function)
     refuse_other_parts(function, "this")
-    kind, fraction = _QUANTILES[type(function)], _fraction(function.this)
+    kind, fraction = _QUANTILES[type(function)], _fraction(function.this, node)
     if ordered.args.get("desc"):
         if kind is Kind.QUANTILE_DISC:
             hint = "Write ORDER BY x without DESC, and 1 - fraction."
@@ -230,11 +236,11 @@ def _within_group(node: exp.WithinGroup) -> Parts:
     return kind, (ordered.this,), fraction
 
 
-def _fraction(node: exp.Expr) -> Fraction:
+def _fraction(written: exp.Expr | None, node: exp.Expr) -> Fraction:
     """Return a literal fraction. Raises `unsupported_sql` for lists and for anything computed."""
-    text = node.name if isinstance(node, exp.Literal) and not node.is_string else ""
+    text = written.name if isinstance(written, exp.Literal) and not written.is_string else ""
     try:
-        value = Fraction(text) if len(text) <= 20 else Fraction(-1)  # noqa: PLR2004 - more digits than any use
+        value = Fraction(text) if len(text) <= 20 else Fraction(-1)
     except ValueError:
         value = Fraction(-1)
     if not 0 <= value <= 1:

@@ -34,6 +34,8 @@ def _exact_operands(node: exp.Binary, left: Term, right: Term, limits: Range) ->
         widths = [digits_needed(term.limits(), term.type.scale) for term in (left, right)]
         if sum(widths) > 38:
             return None
+        if sum(widths) > 18 >= max(widths):  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
+            widths[0] = 19
         operands = [cast(t.node.copy(), decimal(w, t.type.scale)) for t, w in zip((left, right), widths, strict=True)]
         scale = left.type.scale + right.type.scale
         return decimal(digits_needed(limits, scale), scale), operands[0], operands[1]
@@ -58,6 +60,8 @@ def arithmetic(node: exp.Binary, resolve: Resolve) -> Term:
     result: exp.Expr = exp.paren(built, copy=False)
     if type_.kind is TypeKind.DECIMAL:
         result = cast(result, type_)
+    if type_ == DOUBLE:
+        claimed = ranges.in_doubles(claimed)
     return Term(result, type_, nullable=left.nullable or right.nullable, range=claimed, **merge(left, right))
 
 
@@ -100,7 +104,7 @@ def division(node: exp.Div, resolve: Resolve) -> Term:
     divisor = exp.Nullif(this=as_double(right), expression=number(Fraction(0), DOUBLE))
     result = exp.paren(exp.Div(this=exp.paren(as_double(left), copy=False), expression=divisor), copy=False)
     nullable = left.nullable or right.nullable or not right.limits().excludes_zero
-    claimed = ranges.divide(left.range, right.range)
+    claimed = ranges.in_doubles(ranges.divide(left.range, right.range))
     return Term(result, DOUBLE, nullable=nullable, range=claimed, **merge(left, right))
 
 

@@ -1,4 +1,4 @@
-"""One SELECT to a plan: FROM, WHERE, GROUP BY, HAVING, windows, QUALIFY, SELECT list, ORDER BY, LIMIT, in SQL's order."""
+"""One SELECT to a plan, clause by clause in SQL's own order, from FROM and WHERE to ORDER BY and LIMIT."""
 
 from dataclasses import dataclass, field, replace
 
@@ -61,9 +61,7 @@ class Body:
     items: list[Item] = field(default_factory=list)
 
     @staticmethod
-    def read(
-        catalog: Catalog, node: exp.Select, views: Views, outer: Names | None, *, tied: bool = False
-    ) -> "Body":
+    def read(catalog: Catalog, node: exp.Select, views: Views, outer: Names | None, *, tied: bool = False) -> "Body":
         """Read FROM and WHERE. Without `tied` no term may name columns of the query around."""
         _refuse_parts(node)
         views = views_of(catalog, node.args.get("with_"), views)
@@ -240,4 +238,3 @@ def _known(rows: Stage) -> Plan:
     """Return the rows' plan with what WHERE lets be known of its columns, where a Filter stands on top."""
     plan = rows.plan
     return replace(plan, fields=rows.fields()) if isinstance(plan, Filter) else plan
-

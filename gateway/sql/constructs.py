@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-
 WINDOW_FUNCTIONS = (
     exp.RowNumber,
     exp.Rank,
@@ -60,7 +59,9 @@ def quantified(node: exp.Expr) -> exp.Any | exp.All | None:
 
 def bare_query(node: exp.Expr) -> exp.Expr:
     """Return the query inside parentheses; those with an ORDER BY, LIMIT or WITH of their own stay."""
-    while isinstance(node, exp.Subquery) and not any(node.args.get(part) for part in ("order", "limit", "offset", "with_")):
+    while isinstance(node, exp.Subquery) and not any(
+        node.args.get(part) for part in ("order", "limit", "offset", "with_")
+    ):
         node = node.this
     return node
 
@@ -80,7 +81,7 @@ def _outermost(node: exp.Expr, wanted: Callable[[exp.Expr], bool]) -> Iterator[e
 
 
 def window_parts(node: exp.Window) -> list[exp.Expr]:
-    """Return what stands in a window function besides the function itself: arguments, FILTER, PARTITION BY, ORDER BY."""
+    """Return what stands in a window function besides itself: arguments, FILTER, PARTITION BY, ORDER BY."""
     function = node.this
     parts = [part for key, part in _children(node) if key != "this"]
     while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
@@ -97,7 +98,7 @@ def _children(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
 
 
 def aggregates_in(node: exp.Expr) -> Iterator[exp.Expr]:
-    """Yield the outermost aggregates of an expression, in order: also those inside window functions, not of subqueries."""
+    """Yield the outermost aggregates of an expression, in order: those inside window functions, none of subqueries."""
     return _outermost(node, is_aggregate)
 
 

@@ -93,7 +93,9 @@ def _sides(tie: exp.Expr, rows: Names) -> tuple[exp.Expr, exp.Expr] | None:
     tie = tie.unnest()
     if not isinstance(tie, exp.EQ):
         return None
-    kinds = [{rows.scope.find(column) is not None for column in columns_in(side)} for side in (tie.this, tie.expression)]
+    kinds = [
+        {rows.scope.find(column) is not None for column in columns_in(side)} for side in (tie.this, tie.expression)
+    ]
     if kinds == [{True}, {False}]:
         return tie.this, tie.expression
     if kinds == [{False}, {True}]:

@@ -64,7 +64,7 @@ def _write(plan: Plan, depth: int, lines: list[str], shared: set[int], names: di
         _write(plan.wanted.plan, depth + 2, lines, shared, names)
 
 
-def _head(plan: Plan) -> str:  # noqa: C901, PLR0912 - one line for each node
+def _head(plan: Plan) -> str:
     match plan:
         case Scan():
             return f"Scan {plan.table.name} [{_fields(plan.fields)}]"
@@ -138,5 +138,3 @@ def _window(call: WindowCall) -> str:
     if call.frame is not None:
         parts.append(call.frame.sql("duckdb"))
     return " ".join(parts)
-
-

@@ -16,6 +16,7 @@ from gateway.sql.operators import dated_literal, mismatch
 from gateway.sql.parse import dialect_of, place
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, cast, merge
+from gateway.sql.texts import text
 
 MAX_FORMAT = 64
 
@@ -71,7 +72,7 @@ def _pattern(node: exp.Expr, known: frozenset[str] | None = None) -> list[tuple[
 
 
 def _strftime(parts: list[tuple[str, str]]) -> str:
-    return "".join(f"%{field}" if field else text.replace("%", "%%") for field, text in parts)
+    return "".join(f"%{field}" if field else plain.replace("%", "%%") for field, plain in parts)
 
 
 def formatted(node: exp.TimeToStr, resolve: Resolve) -> Term:
@@ -123,11 +124,9 @@ def _text(day: date, parts: list[tuple[str, str]]) -> str:
 def parsed(node: exp.StrToTime | exp.StrToDate | exp.TsOrDsToDate | exp.Date, resolve: Resolve) -> Term:
     """Return STRPTIME, TO_DATE or DATE(x): a text that does not fit is NULL."""
     type_ = TIMESTAMP if isinstance(node, exp.StrToTime) else DATE
-    term = resolve(node.this)
     if node.args.get("format") is None:
-        return _dated(node, term, type_)
-    if term.type != TEXT:
-        raise mismatch(node, f"Text is expected; this is {term.type}.")
+        return _dated(node, resolve(node.this), type_)
+    term = text(node.this, resolve)
     parts = _pattern(node, _PARSED)
     call = exp.Anonymous(this="TRY_STRPTIME", expressions=[term.node.copy(), exp.Literal.string(_strftime(parts))])
     return Term(cast(call, type_), type_, nullable=True, **merge(term))

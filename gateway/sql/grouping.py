@@ -6,11 +6,12 @@ from itertools import combinations
 
 from sqlglot import exp
 
-from gateway.catalog.types import INTEGER
+from gateway.catalog.types import INTEGER, OTHER
 from gateway.errors import GatewayError
 from gateway.sql import ranges
 from gateway.sql.aggregates import Calls
 from gateway.sql.constructs import has_aggregate, windows_in
+from gateway.sql.operators import mismatch
 from gateway.sql.parse import place, refuse_other_parts, whole_number
 from gateway.sql.plan import Aggregate, AggregateCall, Computed, Field, Plan, Project, SetKind
 from gateway.sql.scope import Ids
@@ -72,7 +73,7 @@ class Grouping:
             self.marks[node] = tuple(range(len(self.keys)))
             return
         places = [self._known(key) for key in asked]
-        if not places or len(places) > 16:  # noqa: PLR2004 - as a number of bits
+        if not places or len(places) > 16:
             raise GatewayError("unsupported_sql", "GROUPING() takes keys.", "Write GROUPING(key).", place(node))
         self.marks[node] = tuple(places)
 
@@ -88,7 +89,10 @@ class Grouping:
         if has_aggregate(node) or next(windows_in(node), None) is not None:
             detail = "An aggregate or window function cannot be a key."
             raise GatewayError("unsupported_sql", detail, "Group by columns.", place(key))
-        return self.add(name, self.rows(node))
+        term = self.rows(node)
+        if term.type == OTHER:
+            raise mismatch(key, "This key has no type.")
+        return self.add(name, term)
 
     def _meant(self, key: exp.Expr) -> Item:
         """Return the expression that a key is: itself, a position or an alias of the SELECT list."""
@@ -122,13 +126,18 @@ class Grouping:
         """Return the aggregates of all sets, with what the keys, calls and GROUPING()s are above them."""
         if len(self.sets) == 1:
             return self._one(calls, node)
+        if not all(term.ids for _, term in self.keys):
+            hint = "Group by columns; write the constant in the SELECT list alone."
+            raise GatewayError("unsupported_sql", "A constant is a key of several grouping sets.", hint, place(node))
         return self._many(calls, node)
 
     def _one(self, calls: Calls, node: exp.Expr) -> "Grouped":
         keys = tuple(Computed(Field(name, key_reference(term, self.ids)), term) for name, term in self.keys)
         plan = Aggregate(self.rows.plan, keys, tuple(calls.made), place(node))
         marks = {mark: _bits(asked, self.sets[0]) for mark, asked in self.marks.items()}
-        return Grouped(plan, [key.field.term for key in keys], {call.field.id: call.field.term for call in calls.made}, marks)
+        return Grouped(
+            plan, [key.field.term for key in keys], {call.field.id: call.field.term for call in calls.made}, marks
+        )
 
     def _many(self, calls: Calls, node: exp.Expr) -> "Grouped":
         branches = [self._branch(chosen, calls, node) for chosen in self.sets]
@@ -144,7 +153,9 @@ class Grouping:
     def _branch(self, chosen: tuple[int, ...], calls: Calls, node: exp.Expr) -> Project:
         """Return the aggregate of one set, its missing keys NULL."""
         keys = {
-            index: Computed(Field(self.keys[index][0], key_reference(self.keys[index][1], self.ids)), self.keys[index][1])
+            index: Computed(
+                Field(self.keys[index][0], key_reference(self.keys[index][1], self.ids)), self.keys[index][1]
+            )
             for index in chosen
         }
         made = tuple(_again(call, self.ids) for call in calls.made)
@@ -167,7 +178,7 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """What stands above the rows: a plan, and the terms of keys (in order), calls (by their first id) and GROUPING()s."""
+    """What stands above the rows: a plan, the terms of keys (in order), calls (by their first id) and GROUPING()s."""
 
     plan: Plan
     keys: list[Term]

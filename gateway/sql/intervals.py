@@ -386,7 +386,7 @@ def date_difference(node: exp.DateDiff, resolve: Resolve) -> Term:
     unit = node.args.get("unit")
     name = "DAY" if unit is None else str(unit.name).upper()
     first, second = (_ending(part, resolve) for part in (node.expression, node.this))
-    if not node.args.get("date_part_boundary"):
+    if dialect_of(node) != "duckdb":
         if name != "DAY" or not first.type == second.type == DATE:
             hint = "Write date_diff('day', CAST(a AS DATE), CAST(b AS DATE)), or a difference of year() and month()."
             detail = f"Full units are counted in {dialect_of(node)}; of these only days between dates are answered."
@@ -441,7 +441,6 @@ def _units_between(unit: str, least: int, most: int, *, clocked: bool) -> Range:
 def date_add(node: exp.Expr, resolve: Resolve) -> Term:
     """Return DATE_ADD, DATE_SUB, DATEADD, TIMESTAMPADD and ADD_MONTHS: a date moved."""
     added, unit = node.args["expression"], node.args.get("unit")
-    sign = -1 if isinstance(node, exp.DateSub) else 1
     start = node.this
     if isinstance(start, exp.TsOrDsToDate):
         term = day_term(start.this, resolve)
@@ -450,11 +449,11 @@ def date_add(node: exp.Expr, resolve: Resolve) -> Term:
     else:
         term = resolve(start)
     if _is_interval(added):
-        return move(node, term, _read(added, resolve).times(sign))
+        return move(node, term, _read(added, resolve))
     kind, factor = ("MONTH", 1) if isinstance(node, exp.AddMonths) else _unit(node, str(unit.name) if unit else "DAY")
     if isinstance(node, exp.AddMonths) and term.type == TIMESTAMP:
         raise mismatch(node, "add_months takes a DATE.")
-    return move(node, term, _multiplied(node, _amount(kind, factor * sign), resolve(added)))
+    return move(node, term, _multiplied(node, _amount(kind, factor), resolve(added)))
 
 
 def lone(node: exp.Interval, _: Resolve) -> Term:

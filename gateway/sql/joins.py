@@ -17,7 +17,7 @@ from gateway.sql.laterals import Applied, lateral
 from gateway.sql.narrowing import Facts, learned
 from gateway.sql.operators import truth
 from gateway.sql.parse import dialect_of, place, refuse_other_parts
-from gateway.sql.plan import Computed, Field, JoinKind, Plan
+from gateway.sql.plan import Computed, Field, JoinKind
 from gateway.sql.scope import Scope, Source
 from gateway.sql.sources import relation
 from gateway.sql.stages import Catalog, Names, Views
@@ -257,7 +257,7 @@ def _star(
     kind: JoinKind,
     item: exp.Join,
 ) -> tuple[tuple[str, str], ...]:
-    """Return what a star means after a join: DuckDB leaves merged columns where the left has them, others put them first."""
+    """Return what a star means after a join: merged columns stay in place in DuckDB, elsewhere they come first."""
     if kind in (JoinKind.SEMI, JoinKind.ANTI):
         return star
     folded = {name.casefold() for name in merged}

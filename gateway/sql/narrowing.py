@@ -76,7 +76,9 @@ def _either(facts: Facts, branches: list[Facts]) -> None:
         for term in terms[1:]:
             limits = limits.join(term.range)
             domain = None if domain is None or term.domain is None else tuple(dict.fromkeys((*domain, *term.domain)))
-            span = None if span is None or term.span is None else (min(span[0], term.span[0]), max(span[1], term.span[1]))
+            span = (
+                None if span is None or term.span is None else (min(span[0], term.span[0]), max(span[1], term.span[1]))
+            )
         facts[node] = replace(
             first,
             range=limits,

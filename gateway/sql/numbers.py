@@ -315,7 +315,8 @@ def width_bucket(node: exp.WidthBucket, resolve: Resolve) -> Term:
         this=exp.paren(exp.Mul(this=distance, expression=number(count, DOUBLE)), copy=False),
         expression=number((hi - lo) * unit, DOUBLE),
     )
-    inner = cast(exp.Floor(this=exp.paren(share, copy=False)), INTEGER)
+    # TRY_CAST: an engine folds constants also where the tests around them say no
+    inner = try_cast(exp.Floor(this=exp.paren(share, copy=False)), INTEGER)
     held = exp.Least(this=inner, expressions=[number(count - 1, INTEGER)])  # a rounded quotient may reach n
     bucket = exp.Add(this=held, expression=number(Fraction(1), INTEGER))
     # an edge is itself compared exactly, in the type of x

@@ -9,8 +9,8 @@ from gateway.sql.constructs import GROUPING_FUNCTIONS, is_aggregate, is_query
 from gateway.sql.expressions import scalar
 from gateway.sql.parse import place, refuse_other_parts, whole_number
 from gateway.sql.plan import Computed, Field, Limit, Plan, Project, Sort, SortKey
-from gateway.sql.scope import Ids, Scope, Source
 from gateway.sql.rows import Resolve
+from gateway.sql.scope import Ids, Scope, Source
 from gateway.sql.stages import Catalog, Names
 from gateway.sql.terms import Term
 from gateway.sql.unions import distinct

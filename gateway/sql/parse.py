@@ -51,7 +51,7 @@ def fingerprint(text: str, dialect: str) -> str:
 
 
 def dialect_of(node: exp.Expr) -> str:
-    """Return the dialect that a function, an operator, a query or a join was written in: they mean what it says."""
+    """Return the dialect that a function, operator, query or join was written in: it means what it does there."""
     return str(node.meta.get("dialect", "duckdb"))
 
 

@@ -2,21 +2,21 @@
 
 from sqlglot import exp
 
-from gateway.catalog.types import TEXT
 from gateway.errors import GatewayError
 from gateway.sql.operators import mismatch
 from gateway.sql.parse import dialect_of, place
 from gateway.sql.regexes import Unreadable, translate, translate_similar
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, predicate
+from gateway.sql.texts import text
 
 MAX_WILDCARDS = 2
 """Signs % inside a LIKE pattern: an engine tries every place for each of them."""
 
 
 def _tested(node: exp.Expr, resolve: Resolve, name: str) -> tuple[Term, str]:
-    subject, pattern = resolve(node.this), resolve(node.args["expression"])
-    if subject.type != TEXT or not isinstance(pattern.literal, str):
+    subject, pattern = text(node.this, resolve), resolve(node.args["expression"])
+    if not isinstance(pattern.literal, str):
         raise mismatch(node, f"{name} takes a text and a literal pattern.")
     return subject, pattern.literal
 

@@ -1,5 +1,6 @@
 """Interval arithmetic over what is known of a numeric expression. Exact fractions; None is an open end."""
 
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -132,6 +133,17 @@ def remainder(a: Range, b: Range, step: Fraction = Fraction(1)) -> Range:
     lo = Fraction(0) if a.lo is not None and a.lo >= 0 else -bound
     hi = Fraction(0) if a.hi is not None and a.hi <= 0 else bound
     return Range(lo, hi)
+
+
+_LARGEST = Fraction(sys.float_info.max)
+
+
+def in_doubles(a: Range) -> Range:
+    """Return the range with an end open where floating point numbers become infinite."""
+    return Range(
+        None if a.lo is None or a.lo < -_LARGEST else min(a.lo, _LARGEST),
+        None if a.hi is None or a.hi > _LARGEST else max(a.hi, -_LARGEST),
+    )
 
 
 def outward(a: Range, step: Fraction) -> Range:

@@ -1,4 +1,4 @@
-"""What a FROM clause reads: base tables, WITH queries, derived tables, VALUES; and what the policy lets be known of them."""
+"""What a FROM clause reads: base tables, WITH queries, derived tables, VALUES; and what the policy tells of them."""
 
 from datetime import date, datetime
 from fractions import Fraction

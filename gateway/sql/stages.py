@@ -1,4 +1,4 @@
-"""One height of a SELECT (its rows, its groups, its windows): the plan so far, and what names and nodes mean over it."""
+"""One height of a SELECT (rows, groups, windows): the plan so far, and what names and nodes mean over it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -86,7 +86,7 @@ class Names:
         if type(node) is exp.Column:
             alias = self.named.get(node.name.casefold()) if not node.table else None
             if alias is not None:
-                return replace(self(alias), place=place(node))
+                return replace(self._aliased(alias), place=place(node))
             refuse_other_parts(node, "this", "table", "db", "catalog")
             return replace(self.column(node), place=place(node))
         if is_query(node):
@@ -98,6 +98,14 @@ class Names:
             return replace(term, place=place(node))
         term = scalar(node, self)
         return narrowed(term, node, self.known) if self.known else term
+
+    def _aliased(self, node: exp.Expr) -> Term:
+        """Return what an alias stands for; its own names are no aliases."""
+        named, self.named = self.named, {}
+        try:
+            return self(node)
+        finally:
+            self.named = named
 
     def column(self, node: exp.Column) -> Term:
         """Return what a name means. Raises `subquery` for a name of the query around, which only WHERE may use."""
@@ -204,5 +212,3 @@ def _windowless(node: exp.Expr) -> bool:
     if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
         return True
     return isinstance(node, exp.RowNumber) or (isinstance(node, exp.AggFunc) and not is_aggregate(node))
-
-

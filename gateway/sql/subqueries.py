@@ -186,9 +186,7 @@ def attach(stage: Stage, node: exp.Expr) -> Term:
 def _mark(stage: Stage, plan: Plan, condition: tuple[Term, ...], node: exp.Expr) -> Term:
     """Add the column that says whether any row of `plan` meets the condition."""
     bases = frozenset().union(*(term.bases for term in condition))
-    mark = Term(
-        exp.column(stage.catalog.ids.next()), BOOLEAN, nullable=False, domain=(False, True), condition=bases
-    )
+    mark = Term(exp.column(stage.catalog.ids.next()), BOOLEAN, nullable=False, domain=(False, True), condition=bases)
     stage.plan = joined(JoinKind.MARK, stage.plan, plan, condition, place(node), Field("", mark))
     return mark
 
@@ -225,7 +223,7 @@ def _scalar(stage: Stage, node: exp.Expr) -> Term:
 
 
 def _single(stage: Stage, tied: Tied, value: Term, node: exp.Expr) -> Term:
-    """Join an aggregate of nothing but its ties: one row at most for each key, none read as the aggregate of nothing."""
+    """Join an aggregate by its ties: one row at most for each key; none is read as the aggregate of nothing."""
     right = tied.plan
     outers = _columns(stage, [outer for outer, _ in tied.pairs], node)
     asked = tuple(outer.node.name for outer in outers)

@@ -40,8 +40,11 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Outer:
-    """A join whose sides stay apart. `computed` are columns made of both; `asked` the left columns that are the keys of
-    the aggregate on the right (a LATERAL)."""
+    """A join whose sides stay apart.
+
+    `computed` are columns made of both; `asked` the left columns that are the keys of the aggregate on the right (of
+    a LATERAL).
+    """
 
     kind: JoinKind
     left: "Tree"
@@ -93,7 +96,7 @@ def _ordered(tree: Together, where: list[Term]) -> Plan:
     terms = list(tree.terms)
     for term in list(where):
         sides = [index for index, held in enumerate(ids) if term.ids & held]
-        if len(sides) == 2 and equated(term, ids[sides[0]], ids[sides[1]]) is not None:  # noqa: PLR2004 - two sides
+        if len(sides) == 2 and equated(term, ids[sides[0]], ids[sides[1]]) is not None:
             terms.append(term)
             where[:] = [t for t in where if t is not term]
     pending = [(term, term.ids) for term in terms]
@@ -115,7 +118,12 @@ def _linked(pending: list[tuple[Term, frozenset[str]]], seen: frozenset[str], id
 
 
 def joined(
-    kind: JoinKind, left: Plan, right: Plan, condition: Sequence[Term], place: Position | None, mark: Field | None = None
+    kind: JoinKind,
+    left: Plan,
+    right: Plan,
+    condition: Sequence[Term],
+    place: Position | None,
+    mark: Field | None = None,
 ) -> Join:
     """Return a join with its equalities found and its fields as the kind leaves them."""
     left_ids, right_ids = (frozenset(f.id for f in side.fields) for side in (left, right))

@@ -32,7 +32,9 @@ def values(catalog: Catalog, node: exp.Values) -> Values:
         detail = f"VALUES has more than {MAX_ROWS:,} rows."
         raise GatewayError("sql_too_long", detail, "Join a public table that holds the list.", place(node))
     if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise GatewayError("sql_syntax", "The rows of VALUES differ in length.", "Write as many cells in each.", place(node))
+        raise GatewayError(
+            "sql_syntax", "The rows of VALUES differ in length.", "Write as many cells in each.", place(node)
+        )
     columns = [one_type(node, list(column)) for column in zip(*rows, strict=True)]
     fields = tuple(_field(catalog, node, column, index) for index, column in enumerate(columns))
     return Values(tuple(zip(*columns, strict=True)), fields, place(node))

@@ -11,7 +11,6 @@ from gateway.sql import ranges
 from gateway.sql.aggregates import Call, read, result
 from gateway.sql.conditionals import choose, one_type
 from gateway.sql.expressions import refused
-from gateway.sql.operators import truth
 from gateway.sql.parse import place, refuse_other_parts, whole_number
 from gateway.sql.plan import AggregateKind, Field, SortKey, Window, WindowCall, WindowKind
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
@@ -91,7 +90,9 @@ class _Reader:
         """Return one window function. Raises GatewayError by name for what is not understood."""
         refuse_other_parts(node, "this", "partition_by", "order", "spec", "alias", "over")
         if str(node.args.get("over") or "OVER").upper() != "OVER":
-            raise GatewayError("unsupported_sql", f"{node.args['over']} is not answered.", "Write OVER (...).", place(node))
+            raise GatewayError(
+                "unsupported_sql", f"{node.args['over']} is not answered.", "Write OVER (...).", place(node)
+            )
         over = self._over(node, frozenset())
         kind, arguments, condition, term = self._function(node.this, over)
         if over.frame is not None and kind in _FRAMELESS:
@@ -126,7 +127,9 @@ class _Reader:
         if spec is None:
             return _Over(partition, order, None)
         frame = _frame(spec, order, node)
-        if frame.args["kind"] == "RANGE" and any(isinstance(frame.args[part], exp.Literal) for part in ("start", "end")):
+        if frame.args["kind"] == "RANGE" and any(
+            isinstance(frame.args[part], exp.Literal) for part in ("start", "end")
+        ):
             order = tuple(replace(key, term=enforced(key.term)) for key in order)  # an engine counts from within bounds
         return _Over(partition, order, frame)
 
@@ -194,7 +197,8 @@ class _Reader:
         if value.type == OTHER:
             raise GatewayError("type_mismatch", "This value has no type.", "CAST it.", place(node))
         offset, default = node.args.get("offset"), node.args.get("default")
-        arguments, term = (value,), replace(value, nullable=True)
+        arguments: tuple[Term, ...] = (value,)
+        term = replace(value, nullable=True)
         if offset is not None:
             _literal(offset, 0, node)
             arguments = (value, self.stage(offset))
@@ -263,7 +267,7 @@ def _frame(spec: exp.WindowSpec, order: tuple[SortKey, ...], node: exp.Expr) -> 
     start = _bound(spec, "start", node)
     end = _bound(spec, "end", node) if spec.args.get("end") is not None else (2, None)
     first, last = start[0], end[0]
-    if first == 4 or last == 0 or first > last:  # noqa: PLR2004 - places as listed above
+    if first == 4 or last == 0 or first > last:
         hint = "Write the earlier bound first."
         raise GatewayError("unsupported_sql", "The frame ends before it starts.", hint, place(node))
     if not order and kind != "ROWS" and (first, last) != (0, 4):
@@ -287,19 +291,25 @@ Bound = tuple[int, int | None]
 
 def _bound(spec: exp.WindowSpec, part: str, node: exp.Expr) -> Bound:
     value, side = spec.args.get(part), str(spec.args.get(f"{part}_side") or "").upper()
+    offset = None
     if isinstance(value, str):
-        return _PLACES[value.upper(), "" if value.upper() == "CURRENT ROW" else side], None
-    return _PLACES["", side], _literal(value, 0, node)
+        where = _PLACES.get((value.upper(), "" if value.upper() == "CURRENT ROW" else side))
+    else:
+        where, offset = _PLACES.get(("", side)), _literal(value, 0, node)
+    if where is None:
+        hint = "Write for example ROWS BETWEEN 2 PRECEDING AND CURRENT ROW."
+        raise GatewayError("sql_syntax", "The frame is not well formed.", hint, place(node))
+    return where, offset
 
 
 def _written(bound: Bound) -> str | exp.Expr:
     if bound[1] is not None:
         return exp.Literal.number(bound[1])
-    return "CURRENT ROW" if bound[0] == 2 else "UNBOUNDED"  # noqa: PLR2004 - places as listed above
+    return "CURRENT ROW" if bound[0] == 2 else "UNBOUNDED"
 
 
 def _side(bound: Bound) -> str | None:
-    return (None if bound[0] == 2 else "PRECEDING") if bound[0] <= 2 else "FOLLOWING"  # noqa: PLR2004
+    return (None if bound[0] == 2 else "PRECEDING") if bound[0] <= 2 else "FOLLOWING"
 
 
 def _check_range(order: tuple[SortKey, ...], offset: int, node: exp.Expr) -> None:

@@ -9,7 +9,8 @@ import math
 import pytest
 from scipy import stats
 
-from gateway.privacy import noise
+from gateway.privacy import noise, norms
+from gateway.privacy.measurement import Noise
 
 FALSE_ALARM = 1e-9
 RHO = 5 * 10**11  # rho 0.5: epsilon 1 as a request
@@ -51,8 +52,8 @@ def claimed_epsilon(charged=RHO, delta=1e-6):
 
 
 def release(totals, l0, linf, *, scale_by=1.0, rho=RHO):
-    scale, _charge = noise.gaussian(l0, linf, rho)
-    return noise.add_noise(totals, scale * scale_by), scale
+    scale, _charge = noise.least_scale(Noise.GAUSSIAN, norms.l2(l0, linf), rho)
+    return noise.add_noise(totals, Noise.GAUSSIAN, scale * scale_by), scale
 
 
 def test_the_noise_is_what_is_claimed():
@@ -92,7 +93,7 @@ def test_planted_missing_group_bound_is_caught():
 
 
 def test_a_key_of_one_unit_is_almost_never_released():
-    scale, _ = noise.gaussian(6, 1, RHO)
+    scale, _ = noise.least_scale(Noise.GAUSSIAN, norms.l2(6, 1), RHO)
     threshold, charged = noise.threshold(6, scale, 10**12)  # delta 1e-6
     released = sum(len(noise.select(dict.fromkeys(range(6), 1), scale, threshold)) > 0 for _ in range(3_000))
     assert charged <= 10**12

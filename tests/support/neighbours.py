@@ -1,17 +1,22 @@
 """The neighbour-pair harness: run a compiled measurement without noise on D and on D with one unit added.
 
-Exact, not statistical: the whole difference vector must keep within the claimed L0, Linf and L2 (docs/PRIVACY.md, 8.1).
+Exact, not statistical: the whole difference vector must keep within the claimed norm at every candidate bound, a search
+within one unit, a pick within its cells (docs/PRIVACY.md, 8.1).
 """
 
 import math
 import random
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal as D
+from fractions import Fraction
 from functools import lru_cache
 
 import duckdb
 
-from gateway.planning import Planned
+from gateway.privacy import trees
+from gateway.privacy.exact import ExactProbe, order
+from gateway.privacy.measurement import Measurement, Noise, Primitive
 from support.shop import empty_database, fill, insert
 
 SECRET = "0f" * 32
@@ -109,37 +114,77 @@ def fresh_pair(seed: int, units: int = 20) -> tuple[duckdb.DuckDBPyConnection, d
     return without, with_unit
 
 
-def cells(connection: duckdb.DuckDBPyConnection, sql: str, parameters: int, keys: int) -> dict[tuple, tuple[int, ...]]:
-    rows = connection.execute(sql, [SECRET] * parameters).fetchall()
-    found = {tuple(row[:keys]): tuple(row[keys:]) for row in rows}
-    assert len(found) == len(rows), "the engine returned a cell twice"
+def exact(connection, measurement: Measurement, edit: Callable[[str], str] = str) -> list[ExactProbe]:
+    """Return what the engine gives for each probe, without noise; `edit` plants a bug in the SQL."""
+    found = []
+    for probe in measurement.probes:
+        sql = edit(probe.sql)
+        parameters = [SECRET] * min(probe.parameters, sql.count("?"))
+        table = connection.sql(sql, params=parameters or None).to_arrow_table()
+        found.append(ExactProbe(measurement, probe, table))
     return found
 
 
-def violations(planned: Planned, without, with_unit, sql: str | None = None) -> list[str]:
+def violations(planned, without, with_unit, edit: Callable[[str], str] = str) -> list[str]:
     """Return how the difference of two databases breaks the claimed bounds of a query's measurements (none: [])."""
+    measurements = planned.program.measurements
+    return [text for m in measurements for text in measurement_violations(m, without, with_unit, edit)]
+
+
+def measurement_violations(measurement: Measurement, without, with_unit, edit: Callable[[str], str] = str) -> list[str]:
+    """Return how the difference of two databases breaks a measurement's claims, at every candidate of every primitive."""
     broken: list[str] = []
-    for measurement in planned.measurements:
-        text = sql or measurement.sql
-        a = cells(without, text, measurement.parameters, len(measurement.keys))
-        b = cells(with_unit, text, measurement.parameters, len(measurement.keys))
-        zero = (0,) * len(measurement.primitives)
-        touched = [k for k in a.keys() | b.keys() if a.get(k, zero) != b.get(k, zero)]
-        if len(touched) > measurement.groups:
-            broken.append(f"L0: {len(touched)} cells of {measurement.groups}")
-        for index, primitive in enumerate(measurement.primitives):
-            differences = [b.get(k, zero)[index] - a.get(k, zero)[index] for k in touched]
-            worst = max((abs(d) for d in differences), default=0)
-            if worst > primitive.bound:
-                broken.append(f"{primitive.name}: Linf {worst} of {primitive.bound}")
-            if sum(d * d for d in differences) > measurement.groups * primitive.bound**2:
-                broken.append(f"{primitive.name}: L2 above sqrt({measurement.groups}) * {primitive.bound}")
-            if sum(abs(d) for d in differences) > measurement.groups * primitive.bound:
-                broken.append(f"{primitive.name}: L1")
-            low, high = primitive.lower, primitive.upper
-            if any(not low <= d <= high for d in differences):
-                broken.append(f"{primitive.name}: a contribution outside its clamp [{low}, {high}]")
+    for a, b in zip(exact(without, measurement, edit), exact(with_unit, measurement, edit), strict=True):
+        if sorted(a.listed(), key=repr) != sorted(b.listed(), key=repr):
+            broken.append("the listed cells differ")
+        for primitive in a.probe.primitives:
+            broken += _search(primitive, a, b)
+            for index in range(len(primitive.candidates)):
+                check = _tree if primitive.tree is not None else _totals
+                broken += [f"{primitive.name}c{index}: {text}" for text in check(measurement, primitive, index, a, b)]
     return broken
+
+
+def _search(primitive: Primitive, a: ExactProbe, b: ExactProbe) -> list[str]:
+    """At most one unit moves into one bin: the search's sensitivity of 1."""
+    if primitive.search is None:
+        return []
+    moved = sum(abs(x - y) for x, y in zip(a.histogram(primitive), b.histogram(primitive), strict=True))
+    return [f"{primitive.name}: {moved} units in the search's bins"] if moved > 1 else []
+
+
+def _totals(measurement: Measurement, primitive: Primitive, index: int, a: ExactProbe, b: ExactProbe) -> list[str]:
+    candidate = primitive.candidates[index]
+    before, after = a.totals(primitive, index), b.totals(primitive, index)
+    differences = [after.get(k, 0) - before.get(k, 0) for k in before.keys() | after.keys()]
+    broken = _norm(primitive, index, differences)
+    touched = sum(d != 0 for d in differences)
+    if measurement.groups is not None and touched > measurement.groups:
+        broken.append(f"L0: {touched} cells of {measurement.groups}")
+    low, high = primitive.lower * candidate.denominator, primitive.upper * candidate.denominator
+    if any(not low <= d <= high for d in differences):
+        broken.append(f"Linf: a contribution outside its clamp [{primitive.lower}, {primitive.upper}]")
+    return broken
+
+
+def _tree(measurement: Measurement, primitive: Primitive, index: int, a: ExactProbe, b: ExactProbe) -> list[str]:
+    """The norm is over all levels of the tree together; also of one that is as deep as the engine counts."""
+    cells = sorted(set(a.cells_of(primitive)) | set(b.cells_of(primitive)), key=order)
+    difference = b.leaves(primitive, index, cells) - a.leaves(primitive, index, cells)
+    broken = []
+    if measurement.groups is not None and int((difference != 0).any(axis=1).sum()) > measurement.groups:
+        broken.append("L0: too many cells")
+    levels = trees.levels(difference, primitive.tree)
+    return broken + _norm(primitive, index, [int(v) for level in levels for v in level.reshape(-1)])
+
+
+def _norm(primitive: Primitive, index: int, differences: list[int]) -> list[str]:
+    claimed = Fraction(primitive.candidates[index].norm)
+    if primitive.noise is Noise.LAPLACE:
+        found = sum(abs(d) for d in differences)
+        return [f"L1: {float(found)} of {float(claimed)}"] if found > claimed else []
+    found = sum(d * d for d in differences)
+    return [f"L2: {math.sqrt(found)} of {float(claimed)}"] if found > claimed**2 else []
 
 
 def same_rows(first: dict, second: dict) -> bool:

@@ -38,7 +38,8 @@ def _condition(terms) -> str:
 
 def _order(keys) -> str:
     return ", ".join(
-        f"{_text(k.term)} {'DESC' if k.descending else 'ASC'} NULLS {'FIRST' if k.nulls_first else 'LAST'}" for k in keys
+        f"{_text(k.term)} {'DESC' if k.descending else 'ASC'} NULLS {'FIRST' if k.nulls_first else 'LAST'}"
+        for k in keys
     )
 
 
@@ -78,12 +79,10 @@ def _select(plan) -> str:
             return f"SELECT * FROM ({sides[0]} {plan.kind} {sides[1]}) r"
         case Sort():
             return f"SELECT * FROM ({_select(plan.input)}) r ORDER BY {_order(plan.keys)}"
-        case Limit() if isinstance(plan.input, Sort):
-            count = "" if plan.count is None else f" LIMIT {plan.count}"
-            return f"{_select(plan.input)}{count} OFFSET {plan.offset}"
         case Limit():
-            count = "" if plan.count is None else f" LIMIT {plan.count}"
-            return f"SELECT * FROM ({_select(plan.input)}) r{count} OFFSET {plan.offset}"
+            below = _select(plan.input)
+            below = below if isinstance(plan.input, Sort) else f"SELECT * FROM ({below}) r"
+            return f"{below}{'' if plan.count is None else f' LIMIT {plan.count}'} OFFSET {plan.offset}"
     raise AssertionError(plan)
 
 

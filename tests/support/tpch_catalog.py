@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
 
-from support.shop import SHOP, column, key
-
 from gateway.catalog.model import Hop, Table, Use
 from gateway.catalog.types import DATE, INTEGER, TEXT, decimal
+from support.shop import SHOP, column, key
 
 ALL = (Use.GROUP, Use.FILTER, Use.AGGREGATE, Use.JOIN)
 MONEY = decimal(15, 2)

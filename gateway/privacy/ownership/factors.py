@@ -5,9 +5,8 @@ speak of nothing private, the public sides hold every combination that a row cou
 without looking at private data, and empty ones are among them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 
 from sqlglot import exp
 
@@ -53,13 +52,10 @@ def private(plan: Plan) -> bool:
 class Shadow:
     """What is public in an owned relation: its public sides, and the conditions that speak of them alone."""
 
+    fresh: Callable[[], str]
     leaves: list[Plan] = field(default_factory=list)
     holders: dict[str, int] = field(default_factory=dict)
     conditions: list[exp.Expr] = field(default_factory=list)
-    _ids: "count[int]" = field(default_factory=lambda: count(1))
-
-    def fresh(self) -> str:
-        return f"f{next(self._ids)}"
 
     def add(self, plan: Plan) -> dict[str, exp.Expr]:
         """Take a public relation in as a leaf, under new ids where the same one is there already."""
@@ -138,7 +134,7 @@ def _computed(columns: Iterable[tuple[str, Term]], known: Known) -> dict[str, ex
 
 
 def factors(
-    keys: tuple[Computed, ...], relation: Plan, wanted: tuple[Plan, tuple[str, ...]] | None
+    keys: tuple[Computed, ...], relation: Plan, wanted: tuple[Plan, tuple[str, ...]] | None, fresh: Callable[[], str]
 ) -> tuple[Factor, ...]:
     """Return the public relations that list values of a measurement's keys, where that says more than each alone.
 
@@ -151,10 +147,10 @@ def factors(
     if wanted is not None:
         fields = {f.id: f.term for f in wanted[0].fields}
         asked = {i: (name, fields[name]) for i, name in enumerate(wanted[1]) if name in fields}
-        found += _listing(wanted[0], {i: term for i, (_, term) in asked.items()}, keys, always=True)
+        found += _listing(Shadow(fresh), wanted[0], {i: term for i, (_, term) in asked.items()}, keys, always=True)
     done = {index for factor in found for index in factor.keys}
     own = {i: key.term for i, key in enumerate(keys) if i not in done}
-    found += _listing(relation, own, keys, always=False)
+    found += _listing(Shadow(fresh), relation, own, keys, always=False)
     done = {index for factor in found for index in factor.keys}
     if any(i not in done and key_domain(key.term) is None for i, key in enumerate(keys)):
         return ()  # a private key beside them: its values are found by a threshold, and so are all
@@ -162,10 +158,9 @@ def factors(
 
 
 def _listing(
-    relation: Plan, terms: Mapping[int, Term], keys: tuple[Computed, ...], *, always: bool
+    shadow: Shadow, relation: Plan, terms: Mapping[int, Term], keys: tuple[Computed, ...], *, always: bool
 ) -> Iterator[Factor]:
     """Yield a factor for each group of keys whose public relations hang together."""
-    shadow = Shadow()
     known = shadow.walk(relation)
     made = _computed(((str(i), term) for i, term in terms.items()), known)
     nodes = {int(i): node for i, node in made.items()}

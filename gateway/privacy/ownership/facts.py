@@ -9,9 +9,9 @@ from dataclasses import replace
 from sqlglot import exp
 
 from gateway.catalog.model import Dataset
-from gateway.catalog.types import DOUBLE
+from gateway.catalog.types import DOUBLE, TEXT, SqlType
 from gateway.privacy.relations import Owned, Padded, Public, Released
-from gateway.sql.plan import Computed, Field, Plan, Scan
+from gateway.sql.plan import Computed, Field, Plan, Scan, SortKey
 from gateway.sql.terms import Term, cast
 
 Unique = frozenset[frozenset[str]]
@@ -163,3 +163,24 @@ def steady(term: Term) -> Term:
 def of_padded(relation: Padded, term: Term) -> bool:
     """Tell whether a term is made of the public side's columns alone."""
     return term.ids <= relation.columns
+
+
+def tie_breaks(plan: Plan) -> tuple[SortKey, ...]:
+    """Return every column of a relation as a key: rows that still tie are alike in every bit.
+
+    They are no use of a column by the query, so they say nothing of what they are made of.
+    """
+    types = {f.id: f.term.type for f in plan.fields}
+    keys: list[SortKey] = []
+    for name in sorted(shown(plan)):
+        type_ = types.get(name)
+        if type_ is None:
+            continue  # the owner's, the same in the whole partition
+        keys.append(_key(exp.column(name), type_))
+        if type_ == DOUBLE:  # 0.0 and -0.0 are peers, but not alike
+            keys.append(_key(cast(exp.column(name), TEXT), TEXT))
+    return tuple(keys)
+
+
+def _key(node: exp.Expr, type_: SqlType) -> SortKey:
+    return SortKey(Term(node, type_, nullable=True), descending=False, nulls_first=False)

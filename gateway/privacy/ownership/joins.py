@@ -25,6 +25,7 @@ from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Owned, Padded, Public, Relation, Released
 from gateway.sql.plan import Computed, Field, Join, JoinKind, Project, Staged
+from gateway.sql.sources import equated
 from gateway.sql.terms import Term, predicate
 
 
@@ -164,12 +165,13 @@ def aligned(plan: Join, left: Owned, right: Owned, dataset: Dataset) -> Join:
 
     Raises GatewayError `no_owner_equality` where the query implies none.
     """
-    if any(a in left.aliases and b in right.aliases for a, b in plan.equalities):
+    # read off the condition itself: nothing else says that the owners are equal
+    sides = set(shown(left.plan)), set(shown(right.plan))
+    equal = [pair for term in plan.condition if (pair := equated(term, *sides)) is not None]
+    if any(a in left.aliases and b in right.aliases for a, b in equal):
         return plan
     chained = any(
-        a in left.chains.get(key, frozenset()) and b in right.chains[key]
-        for a, b in plan.equalities
-        for key in right.chains
+        a in left.chains.get(key, frozenset()) and b in right.chains[key] for a, b in equal for key in right.chains
     )
     if chained:  # written out, so that soundness does not rest on the chain
         return replace(plan, condition=(*plan.condition, _equal(left, right)))

@@ -42,7 +42,7 @@ def measured(plan: Aggregate, owned: Owned, steps: Steps, wanted: Relation | Non
     asked = None
     if plan.wanted is not None and wanted is not None:
         asked = _asked(wanted, plan.wanted.columns)
-    listed = factors(plan.keys, owned.plan, asked)
+    listed = factors(plan.keys, owned.plan, asked, steps.fresh)
     if not common:
         return _noisy(plan, owned, listed, steps)
     return _with_common(plan, common, owned, listed, steps)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.errors import GatewayError
 from gateway.privacy.ownership import padded
-from gateway.privacy.ownership.facts import carried, in_sight, names_of, narrowed, through
+from gateway.privacy.ownership.facts import SINGLE, carried, in_sight, names_of, narrowed, through, tie_breaks
 from gateway.privacy.ownership.projects import owned_project
 from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.relations import Owned, Padded, Public, Relation, Released
@@ -59,10 +59,9 @@ def limited(plan: Limit, below: Relation) -> Relation:
         hint = "Use ORDER BY and LIMIT over the aggregated result."
         detail = "ORDER BY or LIMIT below the aggregate picks among other people's rows."
         raise GatewayError("limit_below_measurement", detail, hint, plan.place)
-    limited_ = replace(plan, input=below.plan)
-    unique = below.unique | ({frozenset[str]()} if plan.count is not None and plan.count <= 1 else frozenset())
-    if isinstance(below, Released):
-        return replace(below, plan=limited_, unique=unique)
-    keys = plan.input.keys if isinstance(plan.input, Sort) else ()
-    whole = any(key <= {k.term.id for k in keys} for key in below.unique)
-    return Public(limited_, unique, exact=below.exact and whole)
+    unique = below.unique | (SINGLE if plan.count is not None and plan.count <= 1 else frozenset())
+    source = below.plan
+    if isinstance(below, Public):  # the same rows in every run: what ties is told apart by all columns
+        inner, keys = (source.input, source.keys) if isinstance(source, Sort) else (source, ())
+        source = Sort(inner, (*keys, *tie_breaks(inner)), inner.fields, plan.place)
+    return replace(below, plan=replace(plan, input=source), unique=unique)

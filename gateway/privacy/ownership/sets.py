@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from gateway.errors import GatewayError
-from gateway.privacy.ownership.facts import Unique, in_sight, owner_computed, owner_field, owner_name
+from gateway.privacy.ownership.facts import Unique, in_sight, owner_computed, owner_field, owner_name, steady
 from gateway.privacy.ownership.joins import released
 from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.relations import ChainKey, Owned, Padded, Public, Relation, Released
@@ -45,7 +45,7 @@ def _side(relation: Owned | Released, names: tuple[str, ...], owner: Computed | 
     """Return a side's columns in the order of the set operation, and then the owner's."""
     plan = relation.plan
     by_id = {f.id: f for f in plan.fields}
-    columns = tuple(Computed(by_id[name], by_id[name].term.reference(name)) for name in names)
+    columns = tuple(Computed(by_id[name], steady(by_id[name].term.reference(name))) for name in names)
     return Project(plan, (*columns, *([owner] if owner is not None else [])), plan.place)
 
 

@@ -5,8 +5,9 @@ from itertools import count
 
 from gateway.catalog.model import Dataset
 from gateway.privacy.ownership.identity import identity
+from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Factor, Measure, Owned, Public, Released
-from gateway.sql.plan import Aggregate, Computed, Field, Measured, Project, Read, Staged
+from gateway.sql.plan import Aggregate, Computed, Field, Measured, Project, Read, Scan, Staged
 
 
 @dataclass(slots=True)
@@ -28,6 +29,9 @@ class Steps:
     def read(self, relation: Public) -> Released:
         """Return public rows as the finish reads them."""
         plan = relation.plan
+        scans = [node for node in upward(plan) if isinstance(node, Scan | Staged)]
+        # INVARIANT: only public tables are read as they are
+        assert all(isinstance(node, Scan) and node.table.public for node in scans)
         leaf = Read(f"r{self._number(Read)}", plan, _named(plan.fields), plan.place)
         self.found.append(leaf)
         return Released(leaf, frozenset(), relation.unique)
@@ -48,6 +52,9 @@ class Steps:
         self, aggregate: Aggregate, owned: Owned, factors: tuple[Factor, ...], inputs: tuple[str, ...]
     ) -> Measured | Project:
         """Return the noisy table of a measurement: a new one, or the same question's under new ids."""
+        scans = [node for node in upward(owned.plan) if isinstance(node, Scan)]
+        assert all(node.table.public or node.owner is not None for node in scans)  # INVARIANT: every row has its owner
+        assert aggregate.input is owned.plan  # INVARIANT: what is bounded is what was shown to be owned
         fields = aggregate.fields
         same = self._same(aggregate, owned, factors)
         if same is None:

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.catalog.types import DOUBLE, TEXT, SqlType, TypeKind
+from gateway.catalog.types import TypeKind
 from gateway.errors import GatewayError
 from gateway.privacy.ownership.aggregates import determining
-from gateway.privacy.ownership.facts import ids_of, in_sight, owner_field, owner_name, shown, steady
+from gateway.privacy.ownership.facts import ids_of, in_sight, owner_field, owner_name, steady, tie_breaks
 from gateway.privacy.ownership.padded import refused
 from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.relations import Owned, Padded, Public, Relation, Released
-from gateway.sql.plan import AggregateKind, Computed, Field, Plan, SortKey, Window, WindowCall, WindowKind
-from gateway.sql.terms import Term, cast
+from gateway.sql.plan import AggregateKind, Computed, Field, SortKey, Window, WindowCall, WindowKind
+from gateway.sql.terms import Term
 
 BY_ROW = (WindowKind.ROW_NUMBER, WindowKind.NTILE, WindowKind.LAG, WindowKind.LEAD)
 """Functions that look at a row's place in the order, whatever the frame."""
@@ -86,27 +86,6 @@ def _order_free(call: WindowCall) -> bool:
     ):
         return True
     return adds and call.arguments[0].type.kind is not TypeKind.DOUBLE
-
-
-def tie_breaks(plan: Plan) -> tuple[SortKey, ...]:
-    """Return every column of a relation as a key: rows that still tie are alike in every bit.
-
-    They are no use of a column by the query, so they say nothing of what they are made of.
-    """
-    types = {f.id: f.term.type for f in plan.fields}
-    keys: list[SortKey] = []
-    for name in sorted(shown(plan)):
-        type_ = types.get(name)
-        if type_ is None:
-            continue  # the owner's, the same in the whole partition
-        keys.append(_key(exp.column(name), type_))
-        if type_ == DOUBLE:  # 0.0 and -0.0 are peers, but not alike
-            keys.append(_key(cast(exp.column(name), TEXT), TEXT))
-    return tuple(keys)
-
-
-def _key(node: exp.Expr, type_: SqlType) -> SortKey:
-    return SortKey(Term(node, type_, nullable=True), descending=False, nulls_first=False)
 
 
 def _broken_ties(call: WindowCall, ties: tuple[SortKey, ...]) -> WindowCall | None:

@@ -38,7 +38,6 @@ ROWS: Rows = {
         ),
     ),
     exp.DateAdd: _ADDED,
-    exp.DateSub: _ADDED,
     exp.TsOrDsAdd: _ADDED,
     exp.TimestampAdd: _ADDED,
     exp.AddMonths: _ADDED,

@@ -6,10 +6,12 @@ from fractions import Fraction
 
 import pytest
 
+from gateway.catalog.model import Accounting
 from gateway.errors import GatewayError
-from gateway.privacy import accounting, noise
+from gateway.privacy import accounting, noise, norms
 from gateway.privacy.intervals import draws_for
-from gateway.privacy.units import epsilon_of_rho, rho_of_epsilon
+from gateway.privacy.measurement import Noise
+from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget, epsilon_of_rho, rho_of_epsilon
 
 
 def test_a_requests_epsilon_buys_half_its_square():
@@ -52,9 +54,43 @@ def test_what_is_shown():
     assert accounting._down(0.1, Fraction(1, 10)) < 0.1  # the float is above the fraction
 
 
+@pytest.mark.parametrize("norm", [1.0, 40.0, 2.0**40])
+def test_laplace_noise_is_charged_in_epsilon(norm):
+    scale, charge = noise.least_scale(Noise.LAPLACE, norm, 2 * 10**11)  # epsilon 0.2
+    assert scale == pytest.approx(norm / 0.2, rel=1e-9)
+    assert 2 * 10**11 * (1 - 1e-6) <= charge <= 2 * 10**11
+
+
+@pytest.mark.parametrize("kind", Noise)
+def test_all_bounds_of_a_search_cost_the_same(kind):
+    scale, charge = noise.least_scale(kind, 3.5, 10**10)
+    for norm in (3.5, 5.0, 7.0, 1e12 / 7):
+        other = noise.same_loss(3.5, scale, norm)
+        assert noise.is_charged(kind, norm, other, charge)
+        assert not noise.is_charged(kind, norm, other * 0.999, charge)
+        assert not noise.is_charged(kind, norm, other * 1.01, charge)
+
+
+def test_vectors_side_by_side():
+    assert noise.stacked(Noise.LAPLACE, 2.5, 4) == 10
+    assert noise.stacked(Noise.GAUSSIAN, 2.5, 4) == 5
+    assert Fraction(noise.stacked(Noise.GAUSSIAN, 3.0, 3)) ** 2 >= 27
+
+
+def test_pure_accounting_counts_epsilon():
+    assert budget_of_epsilon(D("0.2"), Accounting.PURE) == 2 * 10**11
+    assert budget_of_epsilon(D("0.2"), Accounting.ZCDP) == rho_of_epsilon(D("0.2"))
+    assert epsilon_of_budget(2 * 10**11, Accounting.PURE) == pytest.approx(0.2)
+    assert epsilon_of_budget(rho_of_epsilon(D("0.2")), Accounting.ZCDP) == pytest.approx(0.2)
+    assert accounting.limits(D("0.5"), D(0), Accounting.PURE) == (5 * 10**11, 0)
+    assert accounting.display(5 * 10**11, 0, D(0), Accounting.PURE) == (0.5, 0.0)
+    with pytest.raises(GatewayError):
+        accounting.limits(D(0), D(0), Accounting.PURE)
+
+
 @pytest.mark.parametrize(("l0", "linf", "rho"), [(1, 1, 10**10), (6, 5, 2 * 10**10), (3, 50_000, 10**9), (7, 3, 12345)])
 def test_the_scale_is_the_least_that_the_budget_pays(l0, linf, rho):
-    scale, charge = noise.gaussian(l0, linf, rho)
+    scale, charge = noise.least_scale(Noise.GAUSSIAN, norms.l2(l0, linf), rho)
     exact = math.sqrt(l0) * linf / math.sqrt(2 * rho * 1e-12)
     assert exact <= scale * (1 + 1e-12)
     assert scale <= exact * (1 + 1e-6)
@@ -63,13 +99,13 @@ def test_the_scale_is_the_least_that_the_budget_pays(l0, linf, rho):
 
 def test_a_scale_beyond_64_bits_is_refused():
     with pytest.raises(GatewayError) as caught:
-        noise.gaussian(10**6, 2**53, 1)
+        noise.least_scale(Noise.GAUSSIAN, norms.l2(10**6, 2**53), 1)
     assert caught.value.code == "bad_request"
 
 
 def test_irrational_sensitivities_are_rounded_up():
     for l0, linf in ((2, 1), (3, 7), (6, 5), (10**6 + 1, 2**50)):
-        assert Fraction(noise.l2_sensitivity(l0, linf)) ** 2 >= l0 * linf * linf
+        assert Fraction(norms.l2(l0, linf)) ** 2 >= l0 * linf * linf
 
 
 def test_the_threshold_is_the_least_that_delta_allows():
@@ -93,18 +129,21 @@ def test_keys_at_or_below_the_threshold_do_not_pass_without_noise():
     assert noise.select({}, tiny, 50) == {}
 
 
-def test_draws_are_centred_and_spread_as_claimed():
-    values = noise.add_noise([1000] * 20_000, 25.0)
+@pytest.mark.parametrize("kind", Noise)
+def test_draws_are_centred_and_spread_as_claimed(kind):
+    deviation_scale = 25.0 if kind is Noise.GAUSSIAN else 25.0 / math.sqrt(2)
+    assert noise.deviation(kind, deviation_scale) == pytest.approx(25)
+    values = noise.add_noise([1000] * 20_000, kind, deviation_scale)
     mean = sum(values) / len(values)
     spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
     assert abs(mean - 1000) < 6 * 25 / math.sqrt(20_000)
     assert spread == pytest.approx(25, rel=0.05)
-    assert noise.add_noise([], 1.0) == []
+    assert noise.add_noise([], kind, 1.0) == []
 
 
 def test_totals_beyond_the_clamp_are_a_fault():
     with pytest.raises(AssertionError):
-        noise.add_noise([2**63 - 1], 1.0)
+        noise.add_noise([2**63 - 1], Noise.GAUSSIAN, 1.0)
 
 
 def test_the_bootstrap_is_bounded():

@@ -1,127 +1,221 @@
 """Release: dense public cells, selected private keys, nothing exact left, stored draws used again."""
 
 from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal as D
 
 import pyarrow as pa
 import pytest
 
 from gateway.catalog.types import BOOLEAN, DATE, INTEGER, TEXT, TIMESTAMP, decimal
-from gateway.privacy import noise
-from gateway.privacy.measurement import Key, Measurement, Primitive, Quantity, Selection
-from gateway.privacy.release import _canonical, from_stored, release, to_stored, visible
+from gateway.privacy import noise, norms
+from gateway.privacy.exact import _canonical
+from gateway.privacy.measurement import (
+    Candidate,
+    Key,
+    Measurement,
+    Noise,
+    Primitive,
+    Probe,
+    Quantity,
+    Search,
+    Selection,
+)
+from gateway.privacy.release import from_stored, release, to_stored, visible
+
+HUGE = 10**22
 
 
-def primitive(name, quantity, upper, *, groups, rho=10**22, digest=None):
-    scale, charge = noise.gaussian(groups, upper, rho)
-    return Primitive(name, quantity, 0, upper, scale, charge, digest or f"digest-{name}")
-
-
-def public(**known):
-    made = Measurement(
-        name="m0",
-        keys=(Key("k0", BOOLEAN, (False, True, None)), Key("k1", TEXT, ("a", "b"))),
-        groups=2,
-        primitives=(primitive("p0", Quantity.ROWS, 5, groups=2), primitive("p1", Quantity.UNITS, 1, groups=2)),
-        selection=None,
-        suppress_by=None,
-        suppress_below=0,
-        sql="",
-        parameters=0,
+def primitive(name, quantity, upper, *, groups, rho=HUGE, digest=None, **known):
+    norm = norms.l2(groups, upper)
+    scale, charge = noise.least_scale(Noise.GAUSSIAN, norm, rho)
+    made = Primitive(
+        name,
+        quantity,
+        0,
+        upper,
+        (Candidate(norm, scale),),
+        Noise.GAUSSIAN,
+        None,
+        charge,
+        digest or f"digest-{name}",
+        1.0,
     )
     return replace(made, **known)
 
 
-TABLE = pa.table({"k0": [True, None, True], "k1": ["a", "b", "stray"], "p0": [7, 9, 1000], "p1": [2, 3, 900]})
+def probe(*primitives):
+    return Probe("", 0, primitives)
+
+
+def public(*primitives, **known):
+    primitives = primitives or (
+        primitive("p0", Quantity.ROWS, 5, groups=2),
+        primitive("p1", Quantity.UNITS, 1, groups=2),
+    )
+    made = Measurement(
+        name="m0",
+        keys=(Key("k0", BOOLEAN, (False, True, None)), Key("k1", TEXT, ("a", "b"))),
+        groups=None,
+        listed=False,
+        cells=6,
+        probes=(probe(*primitives),),
+        selection=None,
+        suppress_by=None,
+        suppress_below=0,
+    )
+    return replace(made, **known)
+
+
+def rows(keys, *lines, units=()):
+    """Return an engine's rows: (keys.., totals of p0, p1 ..), each in bin 0; `units` are (part, bin, count)."""
+    found = [
+        {"part": part, "unit": False, "bin": 0, **dict(zip(keys, line, strict=False)), "kept": kept, "scaled": 0}
+        for line in lines
+        for part, kept in enumerate(line[len(keys) :])
+    ]
+    found += [
+        {"part": part, "unit": True, "bin": bin_, **dict.fromkeys(keys), "kept": kept, "scaled": 0}
+        for part, bin_, kept in units
+    ]
+    names = ["part", "unit", "bin", *keys, "kept", "scaled"]
+    types = {"part": pa.int64(), "unit": pa.bool_(), "bin": pa.int64(), "kept": pa.int64(), "scaled": pa.int64()}
+    return (pa.table({n: pa.array([line[n] for line in found], types.get(n)) for n in names}),)
+
+
+def values(noisy):
+    return tuple(zip(*(column.values for column in noisy.columns), strict=True))
+
+
+TABLE = rows(("k0", "k1"), (True, "a", 7, 2), (None, "b", 9, 3), (True, "stray", 1000, 900))
 
 
 def test_every_public_cell_is_answered_and_strays_are_not():
-    measurement = public()
-    assert measurement.cells() == 6
-    noisy = release(measurement, TABLE, {})
+    noisy = release(public(), TABLE, {})
     assert noisy.keys == ((False, "a"), (False, "b"), (True, "a"), (True, "b"), (None, "a"), (None, "b"))
-    assert noisy.values == ((0, 0), (0, 0), (7, 2), (0, 0), (0, 0), (9, 3))  # the noise is far below one here
+    assert values(noisy) == ((0, 0), (0, 0), (7, 2), (0, 0), (0, 0), (9, 3))  # the noise is far below one here
+    assert [column.name for column in noisy.columns] == ["p0", "p1"]
 
 
 def test_without_keys_there_is_one_cell():
     measurement = public(keys=())
-    noisy = release(measurement, pa.table({"p0": [7], "p1": [2]}), {})
-    assert (noisy.keys, noisy.values) == (((),), ((7, 2),))
-    assert release(
-        measurement, pa.table({"p0": pa.array([], pa.int64()), "p1": pa.array([], pa.int64())}), {}
-    ).values == ((0, 0),)
+    noisy = release(measurement, rows((), (7, 2)), {})
+    assert (noisy.keys, values(noisy)) == (((),), ((7, 2),))
+    assert values(release(measurement, rows(()), {})) == ((0, 0),)
 
 
 def test_a_cell_that_comes_twice_is_a_fault():
     with pytest.raises(AssertionError):
-        release(public(), pa.table({"k0": [True, True], "k1": ["a", "a"], "p0": [1, 1], "p1": [1, 1]}), {})
+        release(public(), rows(("k0", "k1"), (True, "a", 1, 1), (True, "a", 1, 1)), {})
 
 
 def test_a_charge_below_the_mechanisms_loss_is_a_fault():
-    measurement = public()
-    cheap = replace(measurement.primitives[0], rho=measurement.primitives[0].rho - 1)
-    with pytest.raises(AssertionError):
-        release(replace(measurement, primitives=(cheap, measurement.primitives[1])), TABLE, {})
-    loud = replace(measurement.primitives[0], upper=6)
-    with pytest.raises(AssertionError):
-        release(replace(measurement, primitives=(loud, measurement.primitives[1])), TABLE, {})
+    first, second = public().primitives
+    for wrong in (
+        replace(first, rho=first.rho - first.rho // 10**6),
+        replace(first, candidates=(replace(first.candidates[0], norm=6 * 2**0.5),)),
+        replace(first, candidates=(replace(first.candidates[0], scale=first.candidates[0].scale * 0.9),)),
+    ):
+        with pytest.raises(AssertionError):
+            release(public(wrong, second), TABLE, {})
 
 
-def private(min_units=10, rho=10**22):
+def searched(rho=10**10):
+    """Return a count with two bounds, 8 and 64 rows; half of one in a thousandth finds which."""
+    scale, _charge = noise.least_scale(Noise.GAUSSIAN, 8.0, rho)
+    search_scale, search_rho = noise.least_scale(Noise.GAUSSIAN, 1.0, rho)
+    wide = noise.same_loss(8.0, scale, 64.0)
+    candidates = (Candidate(8.0, scale, 1, 0), Candidate(64.0, wide, 1, 0))
+    search = Search(search_rho, search_scale, touched=1.0, fallback=1)
+    return primitive("p0", Quantity.ROWS, 64, groups=1, rho=rho, candidates=candidates, search=search)
+
+
+def test_a_search_that_is_not_charged_is_a_fault():
+    measurement = public(searched(), keys=())
+    release(measurement, rows((), (7,)), {})
+    free = replace(searched().search, rho=0)
+    with pytest.raises(AssertionError):
+        release(public(replace(searched(), search=free), keys=()), rows((), (7,)), {})
+    with pytest.raises(AssertionError):  # several bounds and nothing that chose between them for a charge
+        release(public(replace(searched(), search=None), keys=()), rows((), (7,)), {})
+
+
+def test_the_charge_of_a_search_is_the_primitives():
+    one = searched()
+    assert one.charge == one.rho + one.search.rho
+    assert public(one, keys=()).rho == one.charge
+
+
+def bins(counts, kept=(500, 500)):
+    lines = [{"bin": i, "kept": k} for i, k in enumerate(kept)]
+    table = {
+        "part": [0] * 4,
+        "unit": [False, False, True, True],
+        "bin": [0, 1, 0, 1],
+        "kept": [lines[0]["kept"], lines[1]["kept"], *counts],
+        "scaled": [0, 100, 0, 0],
+    }
+    return (pa.table(table),)
+
+
+def test_the_bound_follows_the_histogram():
+    one = replace(searched(HUGE), candidates=tuple(replace(c, weight=1) for c in searched(HUGE).candidates))
+    measurement = public(one, keys=())
+    # units above the first bound: the second holds them as they are
+    assert values(release(measurement, bins((900, 90)), {})) == ((1000,),)
+    # none: the first is enough, and what would lie above it is scaled down
+    assert values(release(measurement, bins((900, 0)), {})) == ((600,),)
+    noisy = release(measurement, bins((900, 0)), {})
+    assert noisy.columns[0].scale == one.candidates[0].scale
+
+
+def private(min_units=10, rho=HUGE):
     units = primitive("p1", Quantity.UNITS, 1, groups=2, rho=rho)
-    threshold, delta = noise.threshold(2, units.scale, 10**9)
+    threshold, delta = noise.threshold(2, units.candidates[0].scale, 10**9)
     return public(
+        primitive("p0", Quantity.ROWS, 5, groups=2, rho=rho),
+        units,
         keys=(Key("k0", TEXT, None), Key("k1", BOOLEAN, (False, True))),
-        primitives=(primitive("p0", Quantity.ROWS, 5, groups=2, rho=rho), units),
+        groups=2,
+        cells=None,
         selection=Selection("p1", threshold, min_units, delta),
     )
 
 
 def test_private_keys_below_the_minimum_never_appear():
-    table = pa.table(
-        {
-            "k0": ["many", "nine", None, "lots", "ten"],
-            "k1": [True, True, True, None, False],
-            "p0": [50, 40, 60, 70, 30],
-            "p1": [20, 9, 30, 50, 10],
-        }
+    table = rows(
+        ("k0", "k1"),
+        ("many", True, 50, 20),
+        ("nine", True, 40, 9),
+        (None, True, 60, 30),
+        ("lots", None, 70, 50),
+        ("ten", False, 30, 10),
     )
     measurement = private()
-    assert measurement.cells() is None
     assert measurement.delta == measurement.selection.delta
     assert measurement.rho == sum(p.rho for p in measurement.primitives)
     for _ in range(20):
         noisy = release(measurement, table, {})
         # at this budget T is 2: ten units leave one above the floor of nine, which is below T + 1
         assert noisy.keys == (("many", True), (None, True))
-        assert noisy.values == ((50, 20), (60, 30))
+        assert values(noisy) == ((50, 20), (60, 30))
 
 
 def test_a_private_release_of_nothing():
-    empty = pa.table(
-        {
-            "k0": pa.array([], pa.string()),
-            "k1": pa.array([], pa.bool_()),
-            "p0": pa.array([], pa.int64()),
-            "p1": pa.array([], pa.int64()),
-        }
-    )
-    assert release(private(), empty, {}).keys == ()
+    assert release(private(), rows(("k0", "k1")), {}).keys == ()
 
 
 def test_a_wrong_delta_is_a_fault():
     measurement = private()
     wrong = replace(measurement.selection, delta=measurement.selection.delta - 1)
     with pytest.raises(AssertionError):
-        release(replace(measurement, selection=wrong), TABLE.slice(0, 0), {})
+        release(replace(measurement, selection=wrong), rows(("k0", "k1")), {})
 
 
 def test_stored_draws_are_not_drawn_again():
-    noisy_budget = 10**9
+    low = 10**9
     measurement = public(
-        primitives=(
-            primitive("p0", Quantity.ROWS, 5, groups=2, rho=noisy_budget),
-            primitive("p1", Quantity.UNITS, 1, groups=2, rho=noisy_budget),
-        )
+        primitive("p0", Quantity.ROWS, 5, groups=2, rho=low), primitive("p1", Quantity.UNITS, 1, groups=2, rho=low)
     )
     first = release(measurement, TABLE, {})
     stored = to_stored(measurement, first)
@@ -130,35 +224,71 @@ def test_stored_draws_are_not_drawn_again():
     half = {"digest-p0": stored["digest-p0"]}
     assert from_stored(measurement, half) is None
     again = release(measurement, TABLE, half)
-    assert [row[0] for row in again.values] == [row[0] for row in first.values]
-    assert [row[1] for row in again.values] != [row[1] for row in first.values]
+    assert again.columns[0] == first.columns[0]
+    assert again.columns[1].values != first.columns[1].values
 
 
 def test_stored_private_keys_carry_new_measures():
-    table = pa.table({"k0": ["x", "y"], "k1": [True, False], "p0": [50, 60], "p1": [400, 500]})
+    table = rows(("k0", "k1"), ("x", True, 50, 400), ("y", False, 60, 500))
     measurement = private(rho=10**12)
     first = release(measurement, table, {})
     stored = to_stored(measurement, first)
     only_units = {"digest-p1": stored["digest-p1"]}
     again = release(measurement, table, only_units)
     assert again.keys == first.keys
-    assert [row[1] for row in again.values] == [row[1] for row in first.values]
+    assert again.columns[1] == first.columns[1]
     assert release(measurement, table, stored) == first
-    gone = release(measurement, table.slice(0, 0), only_units)  # a key that the data no longer holds counts zero
+    gone = release(measurement, rows(("k0", "k1")), only_units)  # a key that the data no longer holds counts zero
     assert gone.keys == first.keys
+
+
+def test_listed_cells_are_those_that_the_engine_lists():
+    measurement = public(keys=(Key("k0", TEXT, None),), listed=True)
+    (totals,) = rows(("k0",), ("a", 7, 2), ("unlisted", 1000, 900))
+    listed = pa.table(
+        {"part": [-1, -1], "unit": [False] * 2, "bin": [0, 0], "k0": ["b", "a"], "kept": [0, 0], "scaled": [0, 0]}
+    )
+    noisy = release(measurement, (pa.concat_tables([totals, listed]),), {})
+    assert noisy.keys == (("a",), ("b",))
+    assert values(noisy) == ((7, 2), (0, 0))
+
+
+def test_what_is_counted_in_fractions_is_released_whole():
+    one = primitive("p0", Quantity.ROWS, 5, groups=1)
+    one = replace(
+        one, candidates=(replace(one.candidates[0], denominator=4, norm=20.0, scale=one.candidates[0].scale * 4),)
+    )
+    noisy = release(public(one, keys=()), rows((), (7,)), {})
+    assert noisy.columns[0].values == (7,)
+    assert noisy.columns[0].scale == one.candidates[0].scale / 4
+
+
+def test_a_yes_or_no_is_read_beside_the_least_count_that_is_sure():
+    rho = 5 * 10**9  # a deviation of 10
+    one = primitive("p0", Quantity.TRUTHS, 1, groups=1, rho=rho)
+    noisy = release(public(one, keys=()), rows((), (7,)), {})
+    assert [column.name for column in noisy.columns] == ["p0", "p0_t"]
+    assert noisy.columns[1].values == (21,)  # two deviations, rounded up
+    assert from_stored(public(one, keys=()), to_stored(public(one, keys=()), noisy)) == noisy
 
 
 def test_small_cells_are_hidden_after_the_noise():
     measurement = public(suppress_by="p1", suppress_below=3)
     noisy = release(measurement, TABLE, {})
     assert visible(measurement, noisy).keys == ((None, "b"),)
+    assert values(visible(measurement, noisy)) == ((9, 3),)
     assert visible(public(), noisy) == noisy
 
 
-def test_cells_are_canonical():
-    from datetime import date, datetime
-    from decimal import Decimal as D
+def test_totals_beyond_64_bits_are_clamped():
+    one = primitive("p0", Quantity.ROWS, 5, groups=1)
+    one = replace(one, candidates=(replace(one.candidates[0], denominator=2**30),))
+    scaled = replace(one.candidates[0], norm=one.candidates[0].norm * 2**30, scale=one.candidates[0].scale * 2**30)
+    noisy = release(public(replace(one, candidates=(scaled,)), keys=()), rows((), (2**60,)), {})
+    assert noisy.columns[0].values == (2**32,)
 
+
+def test_cells_are_canonical():
     assert _canonical(D("1.5"), decimal(10, 2)) == "1.50"
     assert _canonical(7, INTEGER) == 7
     assert _canonical(date(1997, 1, 2), DATE) == "1997-01-02"

@@ -1,0 +1,162 @@
+"""One unit more or less never moves any primitive, at any bound, by more than its claimed norm, whatever its rows hold.
+
+Aggregates are made by hand (support/measures), so that this holds without the rest of the path.
+"""
+
+import re
+from dataclasses import replace
+from decimal import Decimal as D
+
+import pytest
+from support.measures import A, measured
+from support.neighbours import exact, fresh_pair, measurement_violations, pair, shuffle
+from support.shop import SHOP, unlimited
+
+from gateway.catalog.model import Accounting
+from gateway.privacy.measurement import Noise
+from gateway.privacy.relations import Factor
+from gateway.sql.parse import parse
+from gateway.sql.select import resolve
+
+PURE = replace(SHOP, privacy=replace(SHOP.privacy, accounting=Accounting.PURE))
+PUBLIC = {
+    "count": ("SELECT COUNT(*) AS n FROM purchases", None),
+    "count_by_month": ("SELECT date_trunc('month', purchased_on) AS m, COUNT(*) AS n FROM purchases GROUP BY 1", None),
+    "sum_by_gift": ("SELECT gift, SUM(amount) AS s, SUM(score) AS t, COUNT(*) AS n FROM purchases GROUP BY 1", None),
+    "sum_of_expression": ("SELECT gift, SUM(quantity * amount - 7) AS s FROM purchases GROUP BY 1", None),
+    "unbounded": ("SELECT gift, SUM(weight) AS s, AVG(weight) AS a FROM purchases GROUP BY 1", None),
+    "unbounded_alone": ("SELECT SUM(weight * weight) AS s FROM purchases", None),
+    "units": ("SELECT quantity, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1", None),
+    "filtered": ("SELECT gift, COUNT(*) FILTER (WHERE quantity > 3) AS n FROM purchases GROUP BY 1", None),
+    "by_chain": ("SELECT flag, SUM(price) AS s, AVG(discount) AS d FROM lines GROUP BY 1", None),
+    "moments": (
+        "SELECT gift, COUNT(amount), COUNT(score), COUNT(quantity) FROM purchases GROUP BY 1",
+        [(A.VAR_POP, [0]), (A.CORR, [0, 1]), (A.REGR_SLOPE, [2, 0]), (A.STDDEV_SAMP, [1])],
+    ),
+    "truths": ("SELECT quantity, COUNT(gift) FROM purchases GROUP BY 1", [(A.BOOL_AND, [0]), (A.BOOL_OR, [0])]),
+    "distinct": (
+        "SELECT gift, COUNT(basket), COUNT(weight), COUNT(purchased_on) FROM purchases GROUP BY 1",
+        [(A.COUNT_DISTINCT, [i]) for i in range(3)],
+    ),
+    "distinct_by_month": (
+        "SELECT date_trunc('month', purchased_on) AS m, COUNT(quantity) FROM purchases GROUP BY 1",
+        [(A.COUNT_DISTINCT, [0])],
+    ),
+    "distinct_alone": ("SELECT COUNT(basket) FROM purchases", [(A.COUNT_DISTINCT, [0])]),
+    "trees": (
+        "SELECT gift, COUNT(amount), COUNT(score), COUNT(purchased_on) FROM purchases GROUP BY 1",
+        [(A.QUANTILE_CONT, [0], "1/2"), (A.QUANTILE_DISC, [1], "9/10"), (A.MIN, [2]), (A.MAX, [2])],
+    ),
+    "tree_alone": ("SELECT COUNT(amount) FROM purchases", [(A.QUANTILE_CONT, [0], "1/2")]),
+}
+PRIVATE = {
+    "counts": ("SELECT basket, COUNT(*) AS n, SUM(amount) AS s, SUM(weight) AS w FROM purchases GROUP BY 1", None),
+    "distinct": ("SELECT basket, COUNT(quantity) FROM purchases GROUP BY 1", [(A.COUNT_DISTINCT, [0])]),
+    "tree": ("SELECT basket, COUNT(amount) FROM purchases GROUP BY 1", [(A.QUANTILE_CONT, [0], "1/4")]),
+    "two_keys": ("SELECT basket, gift, AVG(amount) AS a FROM purchases GROUP BY 1, 2", None),
+}
+
+
+def found(name, corpus, dataset=SHOP, seeds=range(3), edit=str):
+    sql, calls = corpus[name]
+    _, measurement = measured(sql, calls, dataset)
+    return measurement, [text for seed in seeds for text in measurement_violations(measurement, *pair(seed), edit)]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_cells(name):
+    assert found(name, PUBLIC)[1] == []
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_private_keys(name):
+    measurement, broken = found(name, PRIVATE)
+    assert broken == []
+    assert measurement.groups == 6
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_pure_accounting_bounds_l1(name):
+    measurement, broken = found(name, PUBLIC, PURE, range(2))
+    assert broken == []
+    assert {p.noise for p in measurement.primitives} == {Noise.LAPLACE}
+
+
+def test_wide_policies_need_norms_beyond_64_bits():
+    assert found("unbounded", PUBLIC, unlimited(rows=1000))[1] == []
+    assert found("moments", PUBLIC, unlimited(rows=1000))[1] == []
+
+
+def factor():
+    """Return the factor that lists cohorts by label: the public table's own rows."""
+    plan = resolve(parse("SELECT label FROM cohorts", "duckdb"), SHOP)
+    return Factor(plan, (0,), (plan.fields[0].id,))
+
+
+LISTED = (
+    "SELECT k.label, COUNT(*) AS n, SUM(p.amount) AS s FROM purchases p "
+    "JOIN customers c ON c.customer_id = p.customer_id JOIN cohorts k ON k.cohort = c.cohort GROUP BY 1"
+)
+
+
+def test_listed_cells_are_bounded_and_stay():
+    _, measurement = measured(LISTED, None, SHOP, factors=(factor(),))
+    assert measurement.listed
+    assert measurement.cells == 3
+    assert [text for seed in range(4) for text in measurement_violations(measurement, *pair(seed))] == []
+
+
+# -- planted bugs ---------------------------------------------------------------------------------------------------
+
+BUGS = {
+    "clamp": ("units", r"WHEN p0 > \d+ THEN \d+", "WHEN FALSE THEN 0", "Linf"),
+    "norm": ("count_by_month", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
+    "norm without keys": ("unbounded_alone", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
+    "norm of a tree": ("trees", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
+    "too weak a norm": ("count_by_month", "16777215", "25165824", "L2"),
+    "norm of rows, not of units": ("sum_by_gift", r"SUM\(p0 \* p0\)|SUM\(CAST\(p0 AS HUGEINT\) \* p0\)", "MAX(p0)", "L2"),
+    "distinct values of a unit": ("distinct", r"ROW_NUMBER\(\) OVER .*? AS place", "1 AS place", "L2"),
+    "search that counts more": ("count_by_month", r"COUNT\(\*\) AS kept, 0 AS scaled FROM m", "5 * COUNT(*) AS kept, 0 AS scaled FROM m", "search"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_seen(bug):
+    name, pattern, replacement, told = BUGS[bug]
+    planted = []
+
+    def edit(sql):
+        text, times = re.subn(pattern, replacement, sql)
+        planted.append(times)
+        return text
+
+    dataset = unlimited(rows=1) if name == "distinct" else SHOP
+    broken = found(name, PUBLIC, dataset, seeds=range(6), edit=edit)[1]
+    assert any(planted)
+    assert any(told in text for text in broken)
+
+
+def test_a_missing_pick_is_seen():
+    wide = {"many": ("SELECT CAST(quantity AS VARCHAR) || basket AS k, COUNT(*) AS n FROM purchases GROUP BY 1", None)}
+    assert "pick <= 6" in measured(*wide["many"], SHOP)[1].probes[0].sql
+    assert found("many", wide, seeds=range(8))[1] == []
+    broken = found("many", wide, seeds=range(8), edit=lambda sql: sql.replace("pick <= 6", "pick <= 600"))[1]
+    assert any("L0" in text for text in broken)
+
+
+def test_order_and_threads_change_nothing():
+    without, _ = fresh_pair(4)
+    for corpus, name in ((PUBLIC, "moments"), (PUBLIC, "trees"), (PUBLIC, "distinct"), (PRIVATE, "counts")):
+        _, measurement = measured(*corpus[name], SHOP)
+        before = [sorted(map(repr, probe.table.to_pylist())) for probe in exact(without, measurement)]
+        shuffle(without, 17)
+        without.execute("SET threads = 3")
+        assert [sorted(map(repr, probe.table.to_pylist())) for probe in exact(without, measurement)] == before
+
+
+def test_the_epsilon_is_what_is_charged():
+    _, measurement = measured(*PUBLIC["moments"], SHOP, epsilon=D("0.2"))
+    assert 0.999 * 20_000_000_000 < measurement.rho <= 20_000_000_000
+    _, measurement = measured(*PUBLIC["moments"], PURE, epsilon=D("0.2"))
+    assert 0.999 * 200_000_000_000 < measurement.rho <= 200_000_000_000
+    assert measurement.delta == 0
