@@ -31,6 +31,7 @@ from gateway.privacy.relations import Analysis, Measure
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 from gateway.sql.explain import explain
+from gateway.sql.moments import at_moment
 from gateway.sql.parse import fingerprint, parse
 from gateway.sql.plan import Measured, Read, Staged
 from gateway.sql.select import resolve
@@ -91,6 +92,7 @@ def plan(job: PlanJob) -> Planned:
     dataset, request = job.dataset, job.request
     # 3. parse
     tree = parse(request.sql, request.dialect)
+    at_moment(tree, job.now)
     # 4. resolve
     resolved = resolve(tree, dataset)
     # 6a. what is measured, and who owns it (before 5, so that a shape that shows rows is named as such)

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from gateway.catalog.types import DOUBLE, INTEGER, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
-from gateway.sql import intervals, ranges
+from gateway.sql import moves, ranges
 from gateway.sql.operators import as_double, digits_needed, mismatch, numeric
 from gateway.sql.parse import dialect_of, place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
@@ -49,7 +49,7 @@ def _exact_operands(node: exp.Binary, left: Term, right: Term, limits: Range) ->
 
 def arithmetic(node: exp.Binary, resolve: Resolve) -> Term:
     """Return a + b, a - b or a * b of numbers; with a date on a side, the date moved or the days between."""
-    if (moved := intervals.dated_arithmetic(node, resolve)) is not None:
+    if (moved := moves.dated_arithmetic(node, resolve)) is not None:
         return moved
     left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
     rule = {exp.Add: ranges.add, exp.Sub: ranges.subtract, exp.Mul: ranges.multiply}[type(node)]

@@ -59,6 +59,8 @@ class Body:
     rows: Stage
     ties: list[exp.Expr]
     items: list[Item] = field(default_factory=list)
+    totals: bool = False
+    """Some grouping set is empty: it has a row also of no rows."""
 
     @staticmethod
     def read(catalog: Catalog, node: exp.Select, views: Views, outer: Names | None, *, tied: bool = False) -> "Body":
@@ -147,6 +149,7 @@ class Body:
         """Return the groups after HAVING, and the columns of the keys that are added for `ties`."""
         grouping = Grouping(self.rows, self.items)
         grouping.read(self.node.args.get("group"))
+        self.totals = not all(grouping.sets)
         own = len(grouping.keys)
         tied = grouping.add_to_all(ties)
         calls = Calls(self.rows, self.catalog.ids)
@@ -166,7 +169,7 @@ class Body:
             settled=above.plan,
             rows=self.rows,
             keys={term.node: above.keys[index] for index, (_, term) in enumerate(grouping.keys[:own])},
-            computed=any(term.id is None for _, term in grouping.keys[:own]),
+            computed=grouping.computed,
             calls=made,
             found={**above.marks, **{node: term for node, (_, term) in made.items()}},
         )

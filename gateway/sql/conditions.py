@@ -29,7 +29,7 @@ def _common(node: exp.Or) -> list[exp.Expr]:
     rests = [[term for term in branch if term not in shared] for branch in branches]
     if not all(rests):
         return shared  # a branch that asks for nothing more makes the rest true
-    return [*shared, chain(exp.Or, [chain(exp.And, [term.copy() for term in rest]) for rest in rests])]
+    return [*shared, chain(exp.Or, [chain(exp.And, rest) for rest in rests])]
 
 
 def equality(left: Term, right: Term) -> Term:

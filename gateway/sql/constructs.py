@@ -120,6 +120,11 @@ def has_query(node: exp.Expr) -> bool:
     return next(_outermost(node, is_query), None) is not None
 
 
+def has_query_beside_aggregates(node: exp.Expr) -> bool:
+    """Tell whether a subquery stands in an expression outside of its aggregates."""
+    return any(not is_aggregate(n) for n in _outermost(node, lambda n: is_query(n) or is_aggregate(n)))
+
+
 def is_plain(node: exp.Expr) -> bool:
     """Tell whether an expression is of one row: no aggregate, window or GROUPING() in it, subqueries aside."""
     return next(_outermost(node, _is_special), None) is None

@@ -15,7 +15,7 @@ from gateway.sql.aggregates import COUNTS
 from gateway.sql.bodies import Body
 from gateway.sql.conditionals import one_type
 from gateway.sql.conditions import is_true
-from gateway.sql.constructs import bare_query, columns_in, has_query
+from gateway.sql.constructs import bare_query, columns_in, has_query, has_query_beside_aggregates, windows_in
 from gateway.sql.operators import comparable, truth
 from gateway.sql.parse import place
 from gateway.sql.stages import Catalog, Groups, Names, Views
@@ -48,6 +48,11 @@ def tied(catalog: Catalog, node: exp.Expr, views: Views, around: Names, *, membe
         plan = body.plan()
         return Tied(plan, tuple((f.name, f.term) for f in plan.fields))
     _refuse_parts(query, () if membership and not body.aggregated else ("distinct",))
+    for item, _ in body.items:
+        if next(windows_in(item), None) is not None:
+            detail = "A window in a subquery that is tied to the query around it is not answered."
+            hint = "Compute the window in a derived table, and join it."
+            raise GatewayError("subquery", detail, hint, place(item))
     for tie in body.ties:
         if has_query(tie):
             hint = "Write the inner subquery in a term of its own."
@@ -55,7 +60,8 @@ def tied(catalog: Catalog, node: exp.Expr, views: Views, around: Names, *, membe
     if body.aggregated:
         return _aggregated(body, around)
     pairs, others = _split(body, around)
-    return Tied(body.rows.plan, body.outputs(body.stage()), pairs, others)
+    outputs = body.outputs(body.rows)
+    return Tied(body.rows.plan, outputs, pairs, others)  # after the outputs, whose own subqueries are joined
 
 
 def _refuse_parts(query: exp.Select, more: tuple[str, ...]) -> None:
@@ -115,7 +121,13 @@ def _aggregated(body: Body, around: Names) -> Tied:
     if single and body.node.args.get("having") is not None:
         hint = "Write the condition in the query around, over the subquery's value."
         raise GatewayError("subquery", "HAVING without GROUP BY in a tied subquery.", hint, place(body.node))
+    if single and any(has_query_beside_aggregates(item) for item, _ in body.items):
+        detail = "A subquery stands beside an aggregate that is tied to the query around it."
+        raise GatewayError("subquery", detail, "Write it in the query around.", place(body.node))
     stage, keys = body.grouped(tuple(inner for _, inner in pairs))
+    if body.totals and not single:
+        detail = "A subquery that is tied to the query around it has the empty grouping set."
+        raise GatewayError("subquery", detail, "Leave GROUP BY out, or group by a column.", place(body.node))
     if single:
         _of_nothing(stage)
     outputs = body.outputs(stage)

@@ -38,6 +38,12 @@ class Grouping:
     sets: list[tuple[int, ...]] = field(default_factory=list)
     marks: dict[exp.Expr, tuple[int, ...]] = field(default_factory=dict)
     """GROUPING() calls, by the keys that they ask for."""
+    written: dict[int, exp.Expr] = field(default_factory=dict)
+    """Keys as GROUP BY first writes them, by place."""
+    computed: bool = False
+    """Some key is written as more than a column."""
+    twice: bool = False
+    """One key is written in two ways: engines differ on whether it is left out of a set that has the other."""
 
     @property
     def ids(self) -> Ids:
@@ -92,7 +98,10 @@ class Grouping:
         term = self.rows(node)
         if term.type == OTHER:
             raise mismatch(key, "This key has no type.")
-        return self.add(name, term)
+        self.computed = self.computed or not isinstance(node, exp.Column)
+        index = self.add(name, term)
+        self.twice = self.twice or self.written.setdefault(index, key.unnest()) != key.unnest()
+        return index
 
     def _meant(self, key: exp.Expr) -> Item:
         """Return the expression that a key is: itself, a position or an alias of the SELECT list."""
@@ -129,6 +138,9 @@ class Grouping:
         if not all(term.ids for _, term in self.keys):
             hint = "Group by columns; write the constant in the SELECT list alone."
             raise GatewayError("unsupported_sql", "A constant is a key of several grouping sets.", hint, place(node))
+        if self.twice:
+            hint = "Write each key in one way: always its name, its alias or its position."
+            raise GatewayError("unsupported_sql", "Grouping sets write one key in two ways.", hint, place(node))
         return self._many(calls, node)
 
     def _one(self, calls: Calls, node: exp.Expr) -> "Grouped":

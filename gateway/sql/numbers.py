@@ -138,6 +138,8 @@ class _Curve:
     lowest: float | None = None
     open_end: bool = False
     """Whether `lowest` itself is outside."""
+    base: int = 0
+    """Of a logarithm that is called by its base."""
 
 
 _CURVES: dict[type[exp.Expr], _Curve] = {
@@ -149,7 +151,8 @@ _CURVES: dict[type[exp.Expr], _Curve] = {
     exp.Radians: _Curve("RADIANS", math.radians),
     exp.Atan: _Curve("ATAN", math.atan),
 }
-_LOG10, _LOG2 = _Curve("LOG10", math.log10, 0.0, open_end=True), _Curve("LOG2", math.log2, 0.0, open_end=True)
+_LOG10 = _Curve("LOG", math.log10, 0.0, open_end=True, base=10)
+_LOG2 = _Curve("LOG", math.log2, 0.0, open_end=True, base=2)
 
 
 def curve(node: exp.Expr, resolve: Resolve) -> Term:
@@ -159,6 +162,8 @@ def curve(node: exp.Expr, resolve: Resolve) -> Term:
 def _risen(node: exp.Expr, term: Term, curve_: _Curve) -> Term:
     value = exp.paren(as_double(term).copy(), copy=False)
     built: exp.Expr = exp.Anonymous(this=curve_.name, expressions=[value])
+    if curve_.base:
+        built = exp.Log(this=exp.Literal.number(curve_.base), expression=value)
     nullable = term.nullable
     lo, hi = term.range.lo, term.range.hi
     if curve_.lowest is not None:

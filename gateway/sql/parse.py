@@ -87,6 +87,8 @@ def _mark(tree: exp.Expr, dialect: str) -> None:
             pending.append((child, depth if chained else depth + 1))
     for node in reversed(order):  # children before their parents
         best = _own_place(node)
+        for key in ("line", "col", "start", "end"):  # all that is noted is copied whenever the node is
+            node.meta.pop(key, None)
         for child in node.iter_expressions():
             at = child.meta.get("at")
             if at is not None and (best is None or at < best):

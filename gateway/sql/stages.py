@@ -170,7 +170,7 @@ class Groups(Stage):
     rows: Stage
     keys: dict[exp.Expr, Term]
     computed: bool
-    """Some key is more than a column."""
+    """Some key is written as more than a column."""
     calls: dict[exp.Expr, tuple[AggregateKind, Term]]
 
     def read(self, node: exp.Expr) -> Term:

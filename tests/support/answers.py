@@ -40,9 +40,8 @@ def exact_rows(connection, measurement: Measurement, inputs: dict[str, bytes]) -
     return tables
 
 
-def answered(connection, planned: Planned, *, post: PostProcessor | None = None, seed: int = 1) -> FinishedRows:
-    """Return the rows and intervals of a planned query over an open database."""
-    processor = post or PostProcessor()
+def _run(connection, planned: Planned, post: PostProcessor):
+    """Run every step; return (noisy tables, public rows, released tables that later steps read)."""
     tables: list[NoisyTable] = []
     measurements: list[Measurement] = []
     reads: dict[str, bytes] = {}
@@ -55,5 +54,20 @@ def answered(connection, planned: Planned, *, post: PostProcessor | None = None,
             case PublicRead():
                 reads[step.name] = ipc_of(connection.sql(step.sql).to_arrow_table())
             case Derived():
-                inputs[step.name] = processor.derive(tables, reads, measurements, step)
-    return processor.finish(tables, reads, measurements, planned.program.finish, seed, None)
+                inputs[step.name] = post.derive(tables, reads, measurements, step)
+    return tables, reads, inputs
+
+
+def staged(connection, planned: Planned) -> dict[str, bytes]:
+    """Return the released tables that measurements of a query read."""
+    if not any(isinstance(step, Derived) for step in planned.program.steps):
+        return {}
+    return _run(connection, planned, PostProcessor())[2]
+
+
+def answered(connection, planned: Planned, *, post: PostProcessor | None = None, seed: int = 1) -> FinishedRows:
+    """Return the rows and intervals of a planned query over an open database."""
+    processor = post or PostProcessor()
+    tables, reads, _ = _run(connection, planned, processor)
+    program = planned.program
+    return processor.finish(tables, reads, list(program.measurements), program.finish, seed, None)

@@ -13,7 +13,7 @@ def numbers(draw, depth=2):
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(NUMBERS))
     one = draw(numbers(depth - 1))
-    match draw(st.integers(0, 18)):
+    match draw(st.integers(0, 15)):
         case 0 | 1:
             return f"({one} {draw(st.sampled_from('+-*'))} {draw(numbers(depth - 1))})"
         case 2:
@@ -38,23 +38,31 @@ def numbers(draw, depth=2):
             return (
                 f"EXTRACT({draw(st.sampled_from(('YEAR', 'MONTH', 'DAY', 'QUARTER')))} FROM {draw(dates(depth - 1))})"
             )
-        case 12:
-            call = draw(st.sampled_from(("SQRT", "LN", "EXP", "SIGN", "TRUNC", "CBRT", "SIN", "LOG10", "DEGREES")))
-            return f"{call}({one})"
-        case 13:
-            return f"POWER({one}, {draw(st.sampled_from(('2', '3', '-1', '0.5', 'p.quantity')))})"
-        case 14:
-            return f"width_bucket({one}, {draw(st.integers(-3, 3))}, {draw(st.integers(4, 60))}, {draw(st.integers(1, 9))})"
-        case 15:
-            unit = draw(st.sampled_from(("day", "week", "month", "year", "hour")))
-            return f"date_diff('{unit}', {draw(dates(depth - 1))}, {draw(dates(depth - 1))})"
-        case 16:
-            return f"STRPOS({draw(texts(depth - 1))}, {draw(texts(depth - 1))})"
-        case 17:
-            fields = ("DOW", "DOY", "ISOYEAR", "WEEK", "HOUR", "EPOCH")
-            return f"EXTRACT({draw(st.sampled_from(fields))} FROM {draw(dates(depth - 1))})"
+        case 12 | 13 | 14:
+            return draw(called_numbers(one, depth))
         case _:
             return f"NULLIF({one}, {draw(st.integers(0, 3))})"
+
+
+@st.composite
+def called_numbers(draw, one, depth):
+    """A number out of a function, of `one` or of texts and dates."""
+    match draw(st.integers(0, 5)):
+        case 0:
+            call = draw(st.sampled_from(("SQRT", "LN", "EXP", "SIGN", "TRUNC", "CBRT", "SIN", "LOG10", "DEGREES")))
+            return f"{call}({one})"
+        case 1:
+            return f"POWER({one}, {draw(st.sampled_from(('2', '3', '-1', '0.5', 'p.quantity')))})"
+        case 2:
+            return f"width_bucket({one}, {draw(st.integers(-3, 3))}, {draw(st.integers(4, 60))}, {draw(st.integers(1, 9))})"
+        case 3:
+            unit = draw(st.sampled_from(("day", "week", "month", "year", "hour")))
+            return f"date_diff('{unit}', {draw(dates(depth - 1))}, {draw(dates(depth - 1))})"
+        case 4:
+            return f"STRPOS({draw(texts(depth - 1))}, {draw(texts(depth - 1))})"
+        case _:
+            fields = ("DOW", "DOY", "ISOYEAR", "WEEK", "HOUR", "EPOCH")
+            return f"EXTRACT({draw(st.sampled_from(fields))} FROM {draw(dates(depth - 1))})"
 
 
 @st.composite

@@ -1,8 +1,8 @@
-"""The table of functions: dates moved, and the time between two. The handlers stand in gateway/sql/intervals.py."""
+"""The table of functions: dates moved, and the time between two. The handlers stand in gateway/sql/moves.py."""
 
 from sqlglot import exp
 
-from gateway.sql.intervals import date_add, date_difference, lone
+from gateway.sql.moves import date_add, date_difference, lone
 from gateway.sql.rows import Example, Row, Rows
 
 _ADDED = Row(

@@ -50,6 +50,7 @@ SAME: dict[str, str] = {
     "sets_twice": "SELECT gift, COUNT(*) AS n FROM purchases GROUP BY GROUPING SETS ((gift), (gift))",
     "sets_having": "SELECT gift, COUNT(*) AS n FROM purchases GROUP BY ROLLUP (gift) HAVING GROUPING(gift) = 1 OR COUNT(*) > 2",
     "sets_by_expression": "SELECT quantity % 3 AS r, gift, COUNT(*) AS n FROM purchases GROUP BY ROLLUP (r, gift)",
+    "subquery_as_a_key_of_sets": "SELECT EXISTS (SELECT 1 FROM lines l WHERE l.flag = gift) AS r, gift, COUNT(*) AS n FROM purchases GROUP BY ROLLUP (r, gift)",
     "no_keys": "SELECT COUNT(*) AS n FROM purchases WHERE quantity > 99 GROUP BY ()",
     "group_by_all": "SELECT gift, quantity + 1 AS q, COUNT(*) AS n FROM purchases GROUP BY ALL",
     "total_in_sets_of_nothing": "SELECT gift, COUNT(*) AS n FROM purchases WHERE quantity > 99 GROUP BY ROLLUP (gift)",
@@ -125,6 +126,9 @@ SAME: dict[str, str] = {
     "left_lateral_rows": "SELECT c.customer_id, l.q FROM customers c LEFT JOIN LATERAL (SELECT p.quantity + 1 FROM purchases p WHERE p.customer_id = c.customer_id AND p.gift) l(q) ON TRUE",
     "lateral_groups": "SELECT c.customer_id, l.* FROM customers c, LATERAL (SELECT gift, COUNT(*) AS n FROM purchases p WHERE p.customer_id = c.customer_id GROUP BY gift) l",
     "lateral_test": "SELECT c.customer_id, l.n FROM customers c JOIN LATERAL (SELECT COUNT(*) AS n FROM purchases p WHERE p.customer_id = c.customer_id) l ON l.n > 2",
+    "lateral_with_subqueries": "SELECT l.q, l.s FROM customers c LEFT JOIN LATERAL (SELECT p.quantity IN (VALUES (1), (2)), p.quantity - (SELECT MIN(weekday) FROM calendar) FROM purchases p WHERE p.customer_id = c.customer_id AND p.gift) l(q, s) ON TRUE",
+    "lateral_aggregate_of_subqueries": "SELECT c.customer_id, l.s FROM customers c, LATERAL (SELECT SUM(p.quantity - (SELECT MIN(weekday) FROM calendar)) AS s FROM purchases p WHERE p.customer_id = c.customer_id) l",
+    "groups_beside_subqueries": "SELECT c.customer_id, l.n FROM customers c, LATERAL (SELECT gift, COUNT(*) + (SELECT MIN(weekday) FROM calendar) AS n FROM purchases p WHERE p.customer_id = c.customer_id GROUP BY gift) l",
     # with, values, from
     "cte_twice": "WITH t AS (SELECT customer_id, COUNT(*) AS n FROM purchases GROUP BY 1) SELECT a.n, COUNT(*) AS m FROM t a JOIN t b ON a.customer_id = b.customer_id AND a.n = b.n GROUP BY a.n",
     "cte_on_cte": "WITH a AS (SELECT quantity AS q FROM purchases), b AS (SELECT q + 1 AS q FROM a), c(x) AS (SELECT q FROM b UNION ALL SELECT q FROM a) SELECT x, COUNT(*) AS n FROM c GROUP BY x",

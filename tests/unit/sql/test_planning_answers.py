@@ -14,21 +14,24 @@ from gateway.planning_worker import PLANNED
 @pytest.mark.parametrize("name", ANSWERED)
 def test_answered(name):
     made = planned(ANSWERED[name])
-    (measurement,) = made.measurements
-    assert measurement.primitives
-    assert 0 < measurement.rho <= 20_000_000_000
-    assert (measurement.selection is None) == all(key.domain is not None for key in measurement.keys)
+    assert made.program.measurements
+    assert 0 < made.rho <= 20_000_000_000
+    assert made.rho == sum(measurement.rho for measurement in made.program.measurements)
+    for measurement in made.program.measurements:
+        assert measurement.primitives
+        public = measurement.listed or all(key.domain is not None for key in measurement.keys)
+        assert (measurement.selection is None) == public
 
 
 def test_dialects_read_division_as_they_mean_it():
     truncated = planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", "postgres")
-    assert truncated.measurements[0].keys[0].domain == tuple(range(26))
+    assert truncated.program.measurements[0].keys[0].domain == tuple(range(26))
     for dialect in ("duckdb", "spark"):
         with pytest.raises(GatewayError) as caught:
             planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", dialect)
         assert caught.value.code == "float_key"
-    assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").measurements
-    assert planned("SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino").measurements
+    assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").program.measurements
+    assert planned("SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino").program.measurements
 
 
 REFUSED = {
@@ -130,7 +133,7 @@ def test_more_shapes_are_answered(name):
             planned(MORE[name])
         assert caught.value.code == "join_not_private"
         return
-    assert planned(MORE[name]).measurements
+    assert planned(MORE[name]).program.measurements
 
 
 @pytest.mark.parametrize("name", ANSWERED)
