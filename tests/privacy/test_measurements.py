@@ -293,7 +293,7 @@ def test_the_narrowest_bound_costs_least_noise():
     assert steps == sorted(steps)
     assert len(steps) <= 14
     assert steps[-1] == pytest.approx(math.sqrt(3) * 50_000, rel=1e-3)  # 500.00 declared for one unit in a group
-    assert total.search.rho / total.charge == pytest.approx(0.05, rel=1e-3)
+    assert total.search.rho / total.charge == pytest.approx(0.2, rel=1e-3)  # three cells: a close look
     ratios = {round(c.scale / c.norm, 9) for c in total.candidates}
     assert len(ratios) == 1
 
