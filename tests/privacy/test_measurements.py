@@ -280,7 +280,7 @@ def test_keys_that_show_too_much_or_nothing_exact():
 
 def test_values_around_zero_are_not_shifted(shop):
     """The middle of minus to plus five billion is zero: nothing is taken off, and squares need 128 bits."""
-    wide = "(quantity - 25) * 200000000"
+    wide = "(CAST(quantity AS BIGINT) - 25) * 200000000"
     bounded, measurement = measured(f"SELECT COUNT({wide}) FROM purchases", [(A.VAR_POP, [0])], OPEN)
     assert "INT128" in measurement.probes[0].sql
     found = answered(shop, bounded, measurement)
