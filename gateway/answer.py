@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.catalog.model import Dataset
@@ -10,7 +10,24 @@ from gateway.ledger.model import Charge
 from gateway.orders import Cost
 from gateway.planning import Planned
 from gateway.privacy import accounting
+from gateway.privacy.measurement import Measurement, NoisyTable, Primitive
 from gateway.privacy.units import epsilon_of_budget
+
+
+@dataclass(slots=True)
+class Known:
+    """What may be known of a query while it runs: noisy tables, and public rows by name as Arrow IPC streams.
+
+    INVARIANT: nothing exact is ever put here.
+    """
+
+    measurements: list[Measurement] = field(default_factory=list)
+    tables: list[NoisyTable] = field(default_factory=list)
+    reads: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, measurement: Measurement, table: NoisyTable) -> None:
+        self.measurements.append(measurement)
+        self.tables.append(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +69,50 @@ def answer_bytes(
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 
-def quote_document(planned: Planned, dataset: Dataset, due: Cost, *, stored: bool) -> dict[str, object]:
+def quote_document(planned: Planned, dataset: Dataset, due: Cost) -> dict[str, object]:
     """Return what a query would cost and how exact it would be; from the plan and the policy alone."""
-    measurement = planned.measurements[0]
-    half_widths = {note.column: note.half_width for note in planned.notes}
+    measurements = planned.program.measurements
+    cells = [measurement.cells for measurement in measurements]
+    private = any(measurement.selection is not None for measurement in measurements)
     return {
         "state": "QUOTED",
         "columns": columns(planned),
-        "privacy": {**privacy(dataset, due.rho, due.delta), "stored": stored, "epsilon_asked": f"{planned.epsilon:f}"},
+        "privacy": {
+            **privacy(dataset, due.rho, due.delta),
+            "stored": due.free,
+            "epsilon_asked": f"{planned.epsilon:f}",
+        },
         "price": price(due),
         "expected": {
             "confidence": 0.95,
-            "half_width": half_widths,
-            "cells": measurement.cells(),
-            "partitions": "private" if measurement.selection is not None else "public",
+            "half_width": {note.column: note.half_width for note in planned.notes},
+            "cells": None if None in cells else sum(count for count in cells if count is not None),
+            "partitions": "private" if private else "public",
         },
-        "measured": [
-            {
-                "primitive": p.name,
-                "quantity": p.quantity.value,
-                "clamp": [p.lower, p.upper],
-                "groups": measurement.groups,
-                "noise": "discrete Gaussian",
-                "standard_deviation": round(p.scale, 6),
-                "rho": _rho(p.rho),
-            }
-            for p in measurement.primitives
-        ],
+        "measured": [_measured(measurement, p) for measurement in measurements for p in measurement.primitives],
+        "reasons": {measurement.name: list(measurement.reasons) for measurement in measurements},
         "versions": {"policy": dataset.policy_version, "data": dataset.data_version},
         "notices": list(planned.notices),
+    }
+
+
+def _measured(measurement: Measurement, primitive: Primitive) -> dict[str, object]:
+    return {
+        "measurement": measurement.name,
+        "primitive": primitive.name,
+        "quantity": primitive.quantity.value,
+        "clamp": [primitive.lower, primitive.upper],
+        "groups": measurement.groups,
+        "noise": f"discrete {primitive.noise.value.capitalize()}",
+        "standard_deviation": round(primitive.expected_scale, 6),
+        "rho": _rho(primitive.charge),
     }
 
 
 def columns(planned: Planned) -> list[dict[str, object]]:
     return [
         {"name": column.name, "type": str(column.type), **({"noisy": True} if column.noisy else {})}
-        for column in planned.finish.columns
+        for column in planned.program.finish.columns
     ]
 
 

@@ -12,17 +12,22 @@ from gateway.metering.prices import Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
 from gateway.privacy.measurement import Measurement
-from gateway.privacy.units import epsilon_of_rho
+from gateway.privacy.units import epsilon_of_budget
 from gateway.request import Caller, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the primitives that are not stored yet would cost, in ledger units, and their price."""
+    """What the draws that are not stored yet would cost, in ledger units, and their price. No draw: it is free."""
 
     rho: int
     delta: int
     price: Price
+    draws: tuple[str, ...]
+
+    @property
+    def free(self) -> bool:
+        return not self.draws
 
 
 def buyer_id(caller: Caller) -> str:
@@ -30,33 +35,47 @@ def buyer_id(caller: Caller) -> str:
     return f"{escaped(caller.organisation, safe='')}/{escaped(caller.subject, safe='')}"
 
 
+def draws(planned: Planned) -> tuple[str, ...]:
+    """Return the names of all draws of a query, each once; of one over public tables alone that of its answer."""
+    found = dict.fromkeys(p.digest for m in planned.program.measurements for p in m.primitives)
+    return tuple(found) or (public_draw(planned),)
+
+
+def public_draw(planned: Planned) -> str:
+    """Return the name under which an answer from public tables alone counts as paid."""
+    return f"public:{planned.question}"
+
+
 def missing(measurements: tuple[Measurement, ...], stored: frozenset[str]) -> tuple[int, int]:
-    """Return (rho, delta) of the primitives whose digest is not among `stored`."""
-    rho = sum(p.rho for m in measurements for p in m.primitives if p.digest not in stored)
-    delta = 0
+    """Return (rho, delta) of the primitives whose digest is not among `stored`. What is asked twice is drawn once."""
+    due = {p.digest: p.charge for m in measurements for p in m.primitives if p.digest not in stored}
+    thresholds: dict[str, int] = {}
     for measurement in measurements:
         chosen = measurement.selection
         if chosen is not None:
             units = next(p for p in measurement.primitives if p.name == chosen.primitive)
-            delta += chosen.delta if units.digest not in stored else 0
-    return rho, delta
+            if units.digest not in stored:
+                thresholds[units.digest] = chosen.delta
+    return sum(due.values()), sum(thresholds.values())
 
 
 def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str]) -> Cost:
     """Return what a query costs beside what is stored. A query that is stored whole is free."""
-    rho, delta = missing(planned.measurements, stored)
+    measurements = planned.program.measurements
+    rho, delta = missing(measurements, stored)
+    due = tuple(digest for digest in draws(planned) if digest not in stored)
     plan = dataset.plan_of(grant)
-    epsilon = Decimal(f"{epsilon_of_rho(rho):.9f}") if stored else planned.epsilon
-    free = rho == 0 and delta == 0
+    spent = Decimal(f"{epsilon_of_budget(rho, dataset.privacy.accounting):.9f}")
     return Cost(
         rho,
         delta,
         price(
-            None if free else plan,
-            epsilon=epsilon,
+            plan if due else None,
+            epsilon=spent if stored or not measurements else planned.epsilon,
             data_class=planned.data_class,
             declared_rows=planned.declared_rows,
         ),
+        due,
     )
 
 
@@ -83,7 +102,6 @@ def order(
     request: Request,
     grant: Grant,
     due: Cost,
-    stored: frozenset[str],
 ) -> Order:
     """Return the order that the ledger charges, with the facts that its meter event and log leaf carry."""
     return Order(
@@ -94,7 +112,7 @@ def order(
         idempotency_key=request.idempotency_key or f"query:{query_id}",
         body_digest=request.body_digest,
         question=question(planned, caller),
-        draws=tuple(p.digest for m in planned.measurements for p in m.primitives if p.digest not in stored),
+        draws=due.draws,
         accounts=accounts(dataset, caller, grant),
         allowance=Allowance(f"{dataset.name}/{grant.name}", grant.uses, grant.rate_count, grant.rate_seconds),
         rho=due.rho,
@@ -125,9 +143,9 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, grant: Grant, due:
         "fingerprint": planned.fingerprint,
         "decision": "allowed",
         "reason": None,
-        "epsilon": f"{epsilon_of_rho(due.rho):.9f}",
+        "epsilon": f"{epsilon_of_budget(due.rho, dataset.privacy.accounting):.9f}",
         "units": due.price.units,
-        "cells": [measurement.cells() for measurement in planned.measurements],
+        "cells": [measurement.cells for measurement in planned.program.measurements],
         "income_split": {payee: f"{share:f}" for payee, share in shares.items()},
     }
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -5,21 +5,21 @@ file, a socket or a database: the parts do, and are passed in.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.answer import Finished, answer_bytes, quote_document
+from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.model import Charge, Failed, InFlight, Order, Stored
-from gateway.orders import Cost, buyer_id, cost, order
+from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
-from gateway.ports import Clock, EngineCost, ExactRows, Lease, Statement
-from gateway.privacy.measurement import Finish, Measurement, NoisyTable
+from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
+from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
 from gateway.request import Caller, Request
 
 MAX_FAILURES = 2
@@ -47,16 +47,10 @@ class Planner(Protocol):
 class Releaser(Protocol):
     async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
     async def release(
-        self, measurement: Measurement, exact: ExactRows, stored: Mapping[str, bytes]
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
     ) -> tuple[NoisyTable, dict[str, bytes]]: ...
-    async def finish(
-        self,
-        tables: list[NoisyTable],
-        measurements: list[Measurement],
-        finish: Finish,
-        seed: int,
-        row_limit: int | None,
-    ) -> Finished: ...
+    async def derive(self, known: Known, derived: Derived) -> bytes: ...
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
 
 
 class Book(Protocol):
@@ -115,8 +109,7 @@ async def quote(parts: Parts, request: Request, token: str) -> dict[str, object]
     caller = await parts.tokens.identify(token)
     dataset, grant = await _admitted(parts, request, caller)
     quoted = await _quoted(parts, request, caller, dataset, grant)
-    free = quoted.due.rho == 0 and quoted.due.delta == 0
-    return quote_document(quoted.planned, dataset, quoted.due, stored=free)
+    return quote_document(quoted.planned, dataset, quoted.due)
 
 
 async def answer(parts: Parts, request: Request, token: str) -> bytes:
@@ -134,8 +127,7 @@ async def answer(parts: Parts, request: Request, token: str) -> bytes:
         if known is not None:
             return known
         quoted = await _quoted(parts, request, caller, dataset, grant)
-        drawn = frozenset(quoted.stored)
-        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due, drawn)
+        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due)
         done = await _attempt(parts, request, quoted, wanted)
         if done is not None:
             return done
@@ -182,14 +174,13 @@ async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Datas
         await parts.telemetry.refused(dataset, caller, error)
         raise
     # 7. recall and price
-    digests = [p.digest for m in planned.measurements for p in m.primitives]
-    stored = await parts.book.releases(buyer_id(caller), digests)
+    stored = await parts.book.releases(buyer_id(caller), list(draws(planned)))
     return Quoted(caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(stored)), stored)
 
 
 async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
     """Charge and run, or replay what is stored; None where another request holds the same question."""
-    if quoted.due.rho == 0 and quoted.due.delta == 0:
+    if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
     lease = await parts.published.lease(quoted.dataset)
@@ -218,10 +209,21 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
 
 
 async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:
-    tables = [await parts.releaser.recall(m, quoted.stored) for m in quoted.planned.measurements]
-    whole = [table for table in tables if table is not None]
-    assert len(whole) == len(tables)  # INVARIANT: nothing is due, so every primitive is stored
-    finished = await _finished(parts, request, quoted, whole)
+    """Answer from stored draws. Public rows are read again: they cost nothing and are not kept."""
+    known = Known()
+    for measurement in quoted.planned.program.measurements:
+        table = await parts.releaser.recall(measurement, quoted.stored)
+        assert table is not None  # INVARIANT: nothing is due, so every primitive is stored
+        known.add(measurement, table)
+    reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
+    if reads:
+        lease = await parts.published.lease(quoted.dataset)
+        try:
+            for step in reads:
+                known.reads[step.name] = (await lease.read(Statement(step.sql), parts.engine_deadline_s)).ipc
+        finally:
+            await lease.close()
+    finished = await _finished(parts, request, quoted, known)
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, finished, quoted.due, None, parts.clock.now())
     earlier = await parts.book.replay(wanted, out)
     return earlier.answer if earlier is not None else out
@@ -231,36 +233,80 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays."""
     try:
         async with parts.book.holding(charge):
-            tables: list[NoisyTable] = []
-            releases: dict[str, bytes] = {}
-            for measurement in quoted.planned.measurements:
-                # 9. execute
-                statement = Statement(measurement.sql, (parts.secret,) * measurement.parameters)
-                exact = await lease.run(statement, parts.engine_deadline_s)
-                # 10. release: the last line that holds an exact row
-                noisy, drawn = await parts.releaser.release(measurement, exact, quoted.stored)
-                spent = exact.cost
-                del exact
-                tables.append(noisy)
-                releases |= drawn
-                await parts.telemetry.measured(charge.query_id, spent)
+            run = _Run(parts, quoted, lease, charge.query_id)
+            # 9 and 10. execute and release, step by step
+            for step in quoted.planned.program.steps:
+                await run.take(step)
             # 11. finish
-            finished = await _finished(parts, request, quoted, tables)
+            finished = await _finished(parts, request, quoted, run.known)
             out = answer_bytes(
                 charge.query_id, quoted.planned, quoted.dataset, finished, quoted.due, charge, charge.charged_at
             )
             # 12. record, durably, before a byte leaves
-            return await parts.book.record(charge, out, releases)
+            return await parts.book.record(charge, out, run.drawn)
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error
         parts.telemetry.failed(charge.query_id, error)
         await parts.book.fail(charge, f"{type(error).__name__}: {error}")
         raise _failed() from None
 
 
-async def _finished(parts: Parts, request: Request, quoted: Quoted, tables: list[NoisyTable]) -> Finished:
-    seed = int.from_bytes(hashlib.sha256(quoted.planned.question.encode()).digest()[:8], "big")
+@dataclass(slots=True)
+class _Run:
+    """A charged query on its way: what its steps have released so far, and what was drawn for it."""
+
+    parts: Parts
+    quoted: Quoted
+    lease: Lease
+    query_id: str
+    known: Known = field(default_factory=Known)
+    drawn: dict[str, bytes] = field(default_factory=dict)
+    _inputs: dict[str, InputTable] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.quoted.planned.program.measurements:
+            self.drawn[public_draw(self.quoted.planned)] = b"{}"
+
+    async def take(self, step: Step) -> None:
+        """Run one step."""
+        match step:
+            case Measurement():
+                await self._measure(step)
+            case PublicRead():
+                rows = await self.lease.read(Statement(step.sql), self.parts.engine_deadline_s)
+                self.known.reads[step.name] = rows.ipc
+                await self.parts.telemetry.measured(self.query_id, rows.cost)
+            case Derived():
+                ipc = await self.parts.releaser.derive(self.known, step)
+                self._inputs[step.name] = InputTable(step.name, ipc)
+
+    async def _measure(self, measurement: Measurement) -> None:
+        # a draw that an earlier step or query has made is the same draw here
+        stored = {**self.quoted.stored, **self.drawn}
+        earlier = await self.parts.releaser.recall(measurement, stored)
+        if earlier is not None:
+            self.known.add(measurement, earlier)
+            return
+        # 9. execute: one statement for each probe
+        exact = [await self._executed(probe) for probe in measurement.probes]
+        # 10. release: the last line that holds an exact row
+        noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
+        costs = [rows.cost for rows in exact]
+        del exact
+        self.known.add(measurement, noisy)
+        self.drawn |= drawn
+        for spent in costs:
+            await self.parts.telemetry.measured(self.query_id, spent)
+
+    async def _executed(self, probe: Probe) -> ExactRows:
+        secret = (self.parts.secret,) * probe.parameters
+        inputs = tuple(self._inputs[name] for name in probe.inputs)
+        return await self.lease.run(Statement(probe.sql, secret, inputs), self.parts.engine_deadline_s)
+
+
+async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
-    return await parts.releaser.finish(tables, list(planned.measurements), planned.finish, seed, request.row_limit)
+    seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
+    return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
 
 
 def _failed() -> GatewayError:

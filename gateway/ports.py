@@ -33,14 +33,23 @@ class FixedClock:
 
 
 @dataclass(frozen=True, slots=True)
+class InputTable:
+    """Released rows that a statement reads as a table `name`: an Arrow IPC stream."""
+
+    name: str
+    ipc: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL of ours for one engine, with its bound parameters in order.
+    """SQL of ours for one engine, with its bound parameters in order and the released tables that it reads.
 
     `parameters` holds the secret of the keyed hash as text; it never appears in `sql`.
     """
 
     sql: str
     parameters: tuple[str, ...] = ()
+    inputs: tuple[InputTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,14 @@ class ExactRows:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicRows:
+    """Rows of public tables alone, as an Arrow IPC stream: they may be shown as they are."""
+
+    ipc: bytes
+    cost: EngineCost
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where a dataset's engine is: `kind` duckdb and the absolute `path` of its file."""
 
@@ -81,6 +98,10 @@ class Lease(Protocol):
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` whatever the engine says."""
+        ...
+
+    async def read(self, statement: Statement, deadline_s: float) -> PublicRows:
+        """Run one statement over public tables alone. Raises GatewayError `query_failed` as well."""
         ...
 
     async def close(self) -> None: ...

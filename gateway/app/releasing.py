@@ -1,16 +1,16 @@
 """Steps 9 to 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import TypeAdapter
 
-from gateway.answer import Finished
+from gateway.answer import Finished, Known
 from gateway.errors import GatewayError
 from gateway.planning import PlanJob, Planned
 from gateway.planning_worker import PLANNED
 from gateway.ports import ExactRows
-from gateway.privacy.measurement import Finish, Measurement, NoisyTable
+from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import from_stored, to_stored
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerDied, WorkerTimeout
@@ -53,20 +53,21 @@ class WorkerReleaser:
         return await asyncio.to_thread(from_stored, measurement, stored)
 
     async def release(
-        self, measurement: Measurement, exact: ExactRows, stored: Mapping[str, bytes]
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
     ) -> tuple[NoisyTable, dict[str, bytes]]:
-        """Return the noisy table, and what to store of each primitive that was drawn now."""
-        reply = await self._pool.call("release", (measurement, exact.ipc, dict(stored)), self._deadline_s)
+        """Return the noisy table, and what to store of each primitive that was drawn now. `exact`: one a probe."""
+        probes = [rows.ipc for rows in exact]
+        reply = await self._pool.call("release", (measurement, probes, dict(stored)), self._deadline_s)
         return await asyncio.to_thread(_fresh, measurement, reply.payload, stored)
 
-    async def finish(
-        self,
-        tables: list[NoisyTable],
-        measurements: list[Measurement],
-        finish: Finish,
-        seed: int,
-        row_limit: int | None,
-    ) -> Finished:
-        """Return the rows of the answer with their intervals. Holds noisy tables alone."""
-        reply = await self._pool.call("finish", (tables, measurements, finish, seed, row_limit), self._deadline_s)
+    async def derive(self, known: Known, derived: Derived) -> bytes:
+        """Return released rows for a later measurement, as an Arrow IPC stream."""
+        argument = (known.tables, known.reads, known.measurements, derived)
+        reply = await self._pool.call("derive", argument, self._deadline_s)
+        return reply.payload
+
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished:
+        """Return the rows of the answer with their intervals. Holds noisy tables and public rows alone."""
+        argument = (known.tables, known.reads, known.measurements, finish, seed, row_limit)
+        reply = await self._pool.call("finish", argument, self._deadline_s)
         return FINISHED.validate_json(reply.payload)

@@ -1,110 +1,130 @@
-"""What follows a measurement, as SQL over its noisy table: aggregates from integers, then the buyer's own steps.
+"""What follows measurements, as SQL over their noisy tables and public rows, in the gateway's own DuckDB.
 
-Two texts come out: one that makes the answer, and one without filters, order and limits that makes the same
-columns from redrawn noise, for error bars.
+Two texts come out of a plan: one that makes the answer, and one that makes the same columns for every redraw of the
+noise, for error bars. Rows are told apart by the cells that they were made of.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
-from gateway.compile.relations import condition
+from gateway.catalog.types import SqlType, TypeKind
+from gateway.compile import windows
+from gateway.compile.columns import of, ordering, upward
+from gateway.compile.leaves import DRAW
+from gateway.compile.lineage import Leaf, trace
+from gateway.compile.redraws import loosened
+from gateway.compile.relations import Context, Writer, Written, select
+from gateway.compile.statements import ascending, listing, named, sub
 from gateway.errors import GatewayError
-from gateway.privacy.bounding import Output
-from gateway.privacy.measurement import Finish, OutputColumn
-from gateway.sql.plan import Aggregate, Filter, Join, Limit, Plan, Project, Scan, Sort
-
-CELL, DRAW = "__cell", "__draw"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A measurement's place in the plan: its aggregate node, the name of its noisy table, and its outputs."""
-
-    aggregate: Aggregate
-    name: str
-    keys: tuple[str, ...]
-    outputs: tuple[Output, ...]
+from gateway.privacy.measurement import Derived, Finish, OutputColumn, PublicRead
+from gateway.privacy.relations import Released
+from gateway.sql.plan import Aggregate, AggregateKind, Field, Plan, Project, Read, SortKey, Staged
+from gateway.sql.terms import whole
 
 
-def compile_finish(plan: Plan, measured: Measured) -> Finish:
-    """Return the post-processing of a plan whose only measurement is `measured`."""
-    query = _select(plan, measured, extra=(CELL,), drawn=False)
-    order, limit = _top_order(plan)
-    outer = exp.select(*(f.id for f in plan.fields), CELL).from_(query.subquery("r"))
-    if order is not None:
-        outer, inner = exp.select(*(f.id for f in plan.fields), CELL), order
-        outer = outer.from_(_select(inner.input, measured, extra=(CELL,), drawn=False).subquery("r"))
-        for key in inner.keys:
-            outer = outer.order_by(
-                exp.Ordered(this=key.term.node.copy(), desc=key.descending, nulls_first=key.nulls_first)
-            )
-        if limit is not None:
-            outer = outer.limit(limit.count) if limit.count is not None else outer
-            outer = outer.offset(limit.offset) if limit.offset else outer
-    outer = outer.order_by(CELL)
-    columns = tuple(_column(plan, measured, f.name, f.id, index) for index, f in enumerate(plan.fields))
-    derived = [f.id for f, c in zip(plan.fields, columns, strict=True) if c.noisy and c.primitive is None]
-    bootstrap = None
-    if derived:
-        redrawn = _select(plan, measured, extra=(DRAW, CELL), drawn=True)
-        bootstrap = exp.select(DRAW, CELL, *derived).from_(redrawn.subquery("r")).sql("duckdb")
-    return Finish(outer.sql("duckdb"), bootstrap, columns, ordered=order is not None)
+def compile_read(read: Read) -> PublicRead:
+    """Return the engine's SQL for public rows, sorted by all their columns so that they are the same each time."""
+    fields = _distinct(read.fields)
+    names = [field.id for field in fields]
+    columns: list[exp.Expr | str] = [*names] if names else [named(whole(1), "present")]
+    query = listing(*columns, source=sub(select(read.plan, names), "r"))
+    _sort(query, names)
+    return PublicRead(read.name, query.sql("duckdb", copy=False), _typed(fields))
 
 
-def _top_order(plan: Plan) -> tuple[Sort | None, Limit | None]:
-    """Return the sort that orders the answer itself and its limit, where nothing but dropped columns lies above."""
-    while isinstance(plan, Project) and all(c.term.id == c.field.id for c in plan.columns):
+def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:
+    """Return the finisher's SQL for released rows that a later measurement reads."""
+    fields = _distinct(staged.fields)
+    names = [field.id for field in fields]
+    lineage = trace(staged.plan, leaves)
+    written = Writer(staged.plan, names, Context(leaves, lineage, drawn=False)).whole()
+    query = listing(*names, source=sub(written.query, "r"))
+    order = [*names, *written.names] if written.identity is not None else names
+    _sort(query, order)
+    return Derived(staged.name, query.sql("duckdb", copy=False), _typed(fields))
+
+
+def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
+    """Return the post-processing of a plan over measurements and public rows.
+
+    Rows come in the buyer's order, then by their cells, so that their order is total and follows released values
+    alone. Raises GatewayError `type_mismatch` for a column of a type that cannot leave.
+    """
+    plan = root.plan
+    for field in plan.fields:
+        _check_type(field, plan)
+    lineage = trace(plan, leaves)
+    own = lineage[id(plan)]
+    columns = tuple(
+        OutputColumn(
+            name=field.name,
+            type=field.term.type,
+            noisy=field.id in own.noisy or field.id in root.noisy,
+            direct=own.direct.get(field.id),
+            chosen=field.id in own.chosen,
+        )
+        for field in plan.fields
+    )
+    base, keys = _top_order(plan)
+    names = [field.id for field in plan.fields]
+    wanted = {*names, *of(key.term for key in keys)}
+    written = Writer(base, wanted, Context(leaves, lineage, drawn=False)).whole()
+    query = listing(*names, *written.names, source=sub(written.query, "r"))
+    ties = written.names if written.identity is not None else written.columns
+    _sort(query, ties, keys)
+    derived = [f.id for f, c in zip(plan.fields, columns, strict=True) if c.noisy and c.direct is None]
+    redraw = _redraw(base, derived, leaves, written) if derived and written.identity is not None else None
+    return Finish(query.sql("duckdb", copy=False), len(written.names), redraw, columns, ordered=bool(keys))
+
+
+def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: Written) -> str | None:
+    """Return the derived columns of every draw, beside the identity of their rows; None where no draw differs."""
+    loose = loosened(plan, trace(plan, leaves))
+    written = Writer(loose, derived, Context(leaves, trace(loose, leaves), drawn=True)).whole()
+    assert written.identity == answer.identity  # INVARIANT: a row is the same row in every draw
+    if not written.drawn:
+        return None
+    query = listing(DRAW, *written.names, *derived, source=sub(written.query, "r"))
+    return query.sql("duckdb", copy=False)
+
+
+def _top_order(plan: Plan) -> tuple[Plan, tuple[SortKey, ...]]:
+    """Return the relation that shows the answer's columns and what it is sorted by, and these keys."""
+    while isinstance(plan, Project) and all(column.term.id == column.field.id for column in plan.columns):
         plan = plan.input
-    limit = plan if isinstance(plan, Limit) else None
-    below = limit.input if limit is not None else plan
-    return (below, limit) if isinstance(below, Sort) else (None, None)
+    return plan, ordering(plan)
 
 
-def _select(plan: Plan, measured: Measured, extra: tuple[str, ...], *, drawn: bool) -> exp.Select:
-    match plan:
-        case Aggregate():
-            columns = [exp.alias_(exp.column(k), f.field.id) for k, f in zip(measured.keys, plan.keys, strict=True)]
-            columns += [exp.alias_(o.expression.copy(), o.column) for o in measured.outputs]
-            return exp.select(*columns, *extra).from_(exp.to_table(measured.name))
-        case Filter():
-            below = _select(plan.input, measured, extra, drawn=drawn)
-            query = exp.select("*").from_(below.subquery("r"))
-            return query if drawn else query.where(condition(plan.condition))
-        case Project():
-            below = _select(plan.input, measured, extra, drawn=drawn)
-            columns = [exp.alias_(c.term.node.copy(), c.field.id) for c in plan.columns]
-            return exp.select(*columns, *extra).from_(below.subquery("r"))
-        case Sort() | Limit():
-            return _shaped(plan, measured, extra, drawn=drawn)
-        case Scan() | Join():
-            raise GatewayError(
-                "join_not_private", "A released result is joined.", "Join first, then aggregate.", plan.place
-            )
+def _check_type(field: Field, plan: Plan) -> None:
+    if field.term.type.kind is not TypeKind.OTHER or field.term.domain == ():
+        return
+    lists = {
+        call.field.id
+        for node in upward(plan)
+        if isinstance(node, Aggregate)
+        for call in node.calls
+        if call.kind is AggregateKind.APPROX_TOP_K
+    }
+    if field.id not in lists:
+        detail = f"The column '{field.name}' has a type that cannot be written in an answer."
+        raise GatewayError("type_mismatch", detail, "CAST it to VARCHAR, or to a number.", field.term.place)
 
 
-def _shaped(plan: Sort | Limit, measured: Measured, extra: tuple[str, ...], *, drawn: bool) -> exp.Select:
-    """Return a nested ORDER BY (that only matters under a LIMIT) or LIMIT."""
-    query = exp.select("*").from_(_select(plan.input, measured, extra, drawn=drawn).subquery("r"))
-    if drawn:
-        return query
-    if isinstance(plan, Sort):
-        for key in plan.keys:
-            query = query.order_by(
-                exp.Ordered(this=key.term.node.copy(), desc=key.descending, nulls_first=key.nulls_first)
-            )
-        return query.order_by(CELL)
-    if isinstance(plan.input, Sort):  # one SELECT, so that the order is the limit's own
-        query = _shaped(plan.input, measured, extra, drawn=drawn)
-    else:
-        query = query.order_by(CELL)
-    query = query.limit(plan.count) if plan.count is not None else query
-    return query.offset(plan.offset) if plan.offset else query
+def _distinct(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Return fields, each id once: a column may be listed under two names."""
+    return tuple({field.id: field for field in reversed(fields)}.values())[::-1]
 
 
-def _column(plan: Plan, measured: Measured, name: str, column_id: str, index: int) -> OutputColumn:
-    term = plan.fields[index].term
-    output = next((o for o in measured.outputs if o.column == column_id), None)
-    if output is None:
-        return OutputColumn(name, term.type, noisy=term.noisy)
-    return OutputColumn(name, output.type, noisy=True, primitive=output.primitive, factor=output.factor)
+def _typed(fields: tuple[Field, ...]) -> tuple[tuple[str, SqlType], ...]:
+    return tuple((field.id, field.term.type) for field in fields)
+
+
+def _sort(query: exp.Select, names: Sequence[str], keys: Sequence[SortKey] = ()) -> None:
+    """Sort a query by the buyer's keys, then by columns."""
+    order = [*(windows.ordered(key) for key in keys), *ascending(names)]
+    if order:
+        query.order_by(*order, copy=False)
+
+
+__all__ = ["Leaf", "compile_derived", "compile_finish", "compile_read"]

@@ -2,7 +2,7 @@
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.errors import GatewayError
-from gateway.ports import EngineCost, ExactRows, Source, Statement
+from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerError
 from gateway.workers.worker import Worker
@@ -19,15 +19,23 @@ class DuckDBLease:
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
+        return ExactRows(*await self._rows(statement, deadline_s))
+
+    async def read(self, statement: Statement, deadline_s: float) -> PublicRows:
+        """Run one statement over public tables alone. Raises GatewayError `query_failed` as well."""
+        return PublicRows(*await self._rows(statement, deadline_s))
+
+    async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
+        inputs = tuple((table.name, table.ipc) for table in statement.inputs)
         try:
-            reply = await self._worker.call("run", (statement.sql, statement.parameters), deadline_s)
+            reply = await self._worker.call("run", (statement.sql, statement.parameters, inputs), deadline_s)
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         figures = reply.header
         cost = EngineCost(
             float(figures["wall_ms"]), float(figures["cpu_ms"]), int(figures["rows"]), int(figures["peak_memory_bytes"])
         )
-        return ExactRows(reply.payload, cost)
+        return reply.payload, cost
 
     async def close(self) -> None:
         """Give the worker back."""

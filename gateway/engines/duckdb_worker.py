@@ -6,7 +6,8 @@ The process is the isolation (killable, limited); the settings are the third lin
 import logging
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
 
 
 class DuckDBHandler:
-    """Handles `open(path, stamp)`, `run(sql, parameters)` and, for the provider, `inspect(path, order)`."""
+    """Handles `open(path, stamp)`, `run(sql, parameters, inputs)` and, for the provider, `inspect(path, order)`."""
 
     def __init__(self, memory_mb: int, threads: int) -> None:
         self._memory_mb = memory_mb
@@ -106,15 +107,18 @@ class DuckDBHandler:
             self._opened = (path, stamp)
         return {}, b""
 
-    def _run(self, sql: str, parameters: tuple[str, ...]) -> tuple[dict[str, Any], bytes]:
+    def _run(
+        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...]
+    ) -> tuple[dict[str, Any], bytes]:
         assert self._connection is not None  # INVARIANT: a lease opens before it runs
         wall, cpu = time.perf_counter(), time.process_time()
         try:
             statements = self._connection.extract_statements(sql)
             assert len(statements) == 1  # INVARIANT: one statement, written by us
             assert statements[0].type == duckdb.StatementType.SELECT
-            table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
-        except (duckdb.Error, AssertionError) as error:
+            with _holding(self._connection, inputs):
+                table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
+        except (duckdb.Error, pa.ArrowInvalid, AssertionError) as error:
             log.error("statement failed: %s", error)  # noqa: TRY400 - the text alone, to the provider
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
         sink = pa.BufferOutputStream()
@@ -139,6 +143,24 @@ class DuckDBHandler:
         if stamp_of(path) != before:
             raise GatewayError("engine_unavailable", "The data file changed while it was read.", "Try again.")
         return {"inspection": _json(found)}, b""
+
+
+@contextmanager
+def _holding(connection: duckdb.DuckDBPyConnection, inputs: tuple[tuple[str, bytes], ...]) -> Iterator[None]:
+    """Keep released tables beside the file, in the connection's own memory, for one statement."""
+    held: list[str] = []
+    try:
+        for name, ipc in inputs:
+            connection.register("arriving", pa.ipc.open_stream(ipc).read_all())
+            try:
+                connection.execute(f"CREATE TEMP TABLE {quoted(name)} AS SELECT * FROM arriving")
+                held.append(name)
+            finally:
+                connection.unregister("arriving")
+        yield
+    finally:
+        for name in held:
+            connection.execute(f"DROP TABLE temp.{quoted(name)}")
 
 
 def _refuse_open_writer(path: str) -> None:

@@ -1,4 +1,4 @@
-"""The releasing process: noise for one measurement, or the post-processing of one answer. It keeps nothing between."""
+"""The releasing process: noise for one measurement, or post-processing. It keeps nothing between."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,22 +15,30 @@ _FINISHED = TypeAdapter(FinishedRows)
 
 
 class FinishingHandler:
-    """Handles `release(measurement, arrow bytes, stored)` and `finish(tables, measurements, finish, seed, limit)`."""
+    """Handles `release`, `derive` and `finish`.
+
+    `release(measurement, arrow bytes of each probe, stored)`, `derive(tables, reads, measurements, derived)` and
+    `finish(tables, reads, measurements, finish, seed, limit)`; `reads` are public rows by name.
+    """
 
     def __init__(self) -> None:
         self._post = PostProcessor()
 
     def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
-        """Return an empty header and the result as JSON."""
+        """Return an empty header and the result: JSON, or of `derive` an Arrow IPC stream."""
         match method:
             case "release":
-                measurement, ipc, stored = argument
-                table = pa.ipc.open_stream(ipc).read_all()
-                return {}, _NOISY.dump_json(release(measurement, table, stored))
+                measurement, probes, stored = argument
+                exact = tuple(pa.ipc.open_stream(ipc).read_all() for ipc in probes)
+                return {}, _NOISY.dump_json(release(measurement, exact, stored))
+            case "derive":
+                tables, reads, measurements, derived = argument
+                return {}, self._post.derive(tables, reads, measurements, derived)
             case "finish":
-                # INVARIANT: noisy tables only; no method takes both exact and noisy rows
-                tables, measurements, finish, seed, row_limit = argument
-                return {}, _FINISHED.dump_json(self._post.finish(tables, measurements, finish, seed, row_limit))
+                # INVARIANT: noisy tables and public rows only; no method takes both exact and noisy rows
+                tables, reads, measurements, finish, seed, row_limit = argument
+                finished = self._post.finish(tables, reads, measurements, finish, seed, row_limit)
+                return {}, _FINISHED.dump_json(finished)
             case _:
                 raise ValueError(method)
 

@@ -1,17 +1,21 @@
 """Step 11, finish: the gateway's own locked in-memory DuckDB over released tables. No exact row ever comes here."""
 
-import math
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
+from fractions import Fraction
 
 import duckdb
 import pyarrow as pa
 
-from gateway.catalog.types import Cell, TypeKind
-from gateway.privacy.intervals import draws_for, half_width, redraw
-from gateway.privacy.measurement import Finish, Measurement, NoisyTable, OutputColumn
+from gateway.catalog.types import TypeKind
+from gateway.engines.bars import Bars, bars, spread_sql
+from gateway.engines.rendering import around, safe
+from gateway.engines.tables import cells_of, drawn_cells, draws_table, numbered_rows
+from gateway.errors import GatewayError
+from gateway.privacy.intervals import Redraws, draws_for, half_width
+from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import visible
 
 MAX_ROWS = 1_000_000
@@ -24,11 +28,12 @@ _LOCKS = (
     "SET python_enable_replacements = false",
     "SET memory_limit = '1GB'",
     "SET max_temp_directory_size = '0KiB'",
+    "SET max_expression_depth = 1000",
     "SET threads = 1",
     "SET TimeZone = 'UTC'",
 )
 
-Bars = dict[str, list[list[object] | None]]
+Rows = list[tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,14 @@ class FinishedRows:
     rows: list[list[object]]
     intervals: Bars
     truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A measurement and its visible noisy table."""
+
+    measurement: Measurement
+    table: NoisyTable
 
 
 class PostProcessor:
@@ -52,119 +65,124 @@ class PostProcessor:
     def finish(
         self,
         tables: Sequence[NoisyTable],
+        reads: Mapping[str, bytes],
         measurements: Sequence[Measurement],
         finish: Finish,
         seed: int,
         row_limit: int | None,
     ) -> FinishedRows:
-        """Return the answer's rows with a 95 % interval for every noisy cell."""
-        shown = [visible(m, t) for m, t in zip(measurements, tables, strict=True)]
-        measurement, noisy = measurements[0], shown[0]
+        """Return the answer's rows with a 95 % interval for every noisy cell.
+
+        `reads` holds public rows by name as Arrow IPC streams. Raises GatewayError `too_large` where those are more
+        than MAX_ROWS.
+        """
+        shown = _shown(tables, measurements)
         limit = min(row_limit or MAX_ROWS, MAX_ROWS)
-        try:
-            self._register(noisy, measurement)
+        with self._holding(shown, reads):
             fetched = self._connection.execute(finish.sql).fetchmany(limit + 1)
             rows, truncated = fetched[:limit], len(fetched) > limit
-            bars = _direct(rows, finish.columns, measurement)
-            bars |= self._bootstrap(noisy, measurement, finish, seed, [row[-1] for row in rows])
-        finally:
-            self._connection.execute(f"DROP TABLE IF EXISTS {measurement.name}")
-        return FinishedRows([[_safe(v) for v in row[:-1]] for row in rows], bars, truncated)
+            found = _direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
+        width = len(finish.columns)
+        ordered = {c.name: found[c.name] for c in finish.columns if c.name in found}
+        return FinishedRows([[safe(v) for v in row[:width]] for row in rows], ordered, truncated)
 
-    def _register(self, noisy: NoisyTable, measurement: Measurement) -> None:
-        columns: dict[str, pa.Array] = {"__cell": pa.array(range(len(noisy.keys)), pa.int64())}
-        columns |= self._key_columns(noisy, measurement)
-        for index, primitive in enumerate(measurement.primitives):
-            columns[primitive.name] = pa.array([row[index] for row in noisy.values], pa.int64())
-        self._create(columns, measurement)
+    def derive(
+        self,
+        tables: Sequence[NoisyTable],
+        reads: Mapping[str, bytes],
+        measurements: Sequence[Measurement],
+        derived: Derived,
+    ) -> bytes:
+        """Return released rows that a later measurement reads, as an Arrow IPC stream under their column ids."""
+        with self._holding(_shown(tables, measurements), reads):
+            table = self._connection.sql(derived.sql).to_arrow_table()
+        assert tuple(table.column_names) == tuple(name for name, _ in derived.columns)  # INVARIANT: as was planned
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue().to_pybytes())
 
-    @staticmethod
-    def _key_columns(noisy: NoisyTable, measurement: Measurement) -> dict[str, pa.Array]:
-        return {
-            key.name: pa.array([_text(cells[i]) for cells in noisy.keys], pa.string())
-            for i, key in enumerate(measurement.keys)
-        }
-
-    def _create(self, columns: dict[str, pa.Array], measurement: Measurement) -> None:
-        """Make the measurement's table, with the keys in their own types."""
-        types = {key.name: str(key.type) for key in measurement.keys}
-        selected = ", ".join(f"CAST({n} AS {types[n]}) AS {n}" if n in types else n for n in columns)
-        self._connection.register("arriving", pa.table(columns))
+    @contextmanager
+    def _holding(self, shown: Sequence[_Shown], reads: Mapping[str, bytes]) -> Iterator[None]:
+        """Make every released table, and drop them all again."""
+        names = [*(s.table.name for s in shown), *reads]
         try:
-            self._connection.execute(f"CREATE OR REPLACE TABLE {measurement.name} AS SELECT {selected} FROM arriving")
+            for one in shown:
+                self._create(one.table.name, cells_of(one.table, one.measurement), one.measurement)
+            for name, ipc in reads.items():
+                rows = pa.ipc.open_stream(ipc).read_all()
+                if rows.num_rows > MAX_ROWS:
+                    detail = f"More than {MAX_ROWS:,} public rows would have to be read."
+                    raise GatewayError("too_large", detail, "Filter or aggregate the public table first.")
+                self._create(name, numbered_rows(rows), None)
+            yield
+        finally:
+            for name in (*names, "__draws"):
+                self._connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+
+    def _create(self, name: str, rows: pa.Table, measurement: Measurement | None) -> None:
+        """Make a table, keys in their own types."""
+        types = {key.name: str(key.type) for key in measurement.keys} if measurement is not None else {}
+        selected = ", ".join(
+            f'CAST("{n}" AS {types[n]}) AS "{n}"' if n in types else f'"{n}"' for n in rows.column_names
+        )
+        self._connection.register("arriving", rows)
+        try:
+            self._connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {selected} FROM arriving')
         finally:
             self._connection.unregister("arriving")
 
-    def _bootstrap(
-        self, noisy: NoisyTable, measurement: Measurement, finish: Finish, seed: int, cells: list[int]
-    ) -> Bars:
-        """Return intervals of derived columns: redraw the noise, run the same expressions, take quantiles."""
-        derived = [c for c in finish.columns if c.noisy and c.primitive is None]
-        if finish.bootstrap_sql is None or not derived:
-            return {}
-        draws = draws_for(len(noisy.keys))
-        if draws == 0:
-            return {column.name: [None] * len(cells) for column in derived}
-        columns = redraw(noisy, measurement, draws, seed)
-        keys = self._key_columns(noisy, measurement)
-        columns |= {name: pa.concat_arrays([array] * draws) for name, array in keys.items()}
-        self._create(columns, measurement)
-        names = [f"d{i}" for i in range(len(derived))]
-        parts = ", ".join(f"quantile_cont(TRY_CAST({n} AS DOUBLE), [0.025, 0.975])" for n in names)
-        found = self._connection.execute(
-            f"SELECT __cell, {parts} FROM ({finish.bootstrap_sql}) AS b(__draw, __cell, {', '.join(names)}) "
-            "GROUP BY __cell"
-        ).fetchall()
-        by_cell = {row[0]: row[1:] for row in found}
-        return {
-            column.name: [_pair(by_cell[cell][i]) if cell in by_cell else None for cell in cells]
-            for i, column in enumerate(derived)
-        }
+    def _redrawn(self, rows: Rows, finish: Finish, shown: Sequence[_Shown], seed: int) -> Bars:
+        """Return intervals of derived columns: redraw the noise, run the same expressions, take quantiles.
+
+        How often is bounded by the rows that one draw makes in all operators. A redraw that does not fit in memory
+        leaves the cells without an interval: the answer itself is whole.
+        """
+        derived = [column for column in finish.columns if column.noisy and column.direct is None]
+        nothing: Bars = {column.name: [None] * len(rows) for column in derived}
+        if not derived or finish.redraw_sql is None:
+            return nothing
+        redraws = Redraws(seed)
+        try:
+            self._draw(shown, redraws, 0)
+            draws = draws_for(self._work(finish.redraw_sql))
+            if draws == 0:
+                return nothing
+            self._draw(shown, redraws, draws)
+            found = self._connection.execute(spread_sql(finish.redraw_sql, finish.identity, derived)).fetchall()
+        except duckdb.Error:
+            return nothing
+        tellers = [row[len(finish.columns) :] for row in rows]
+        return bars(found, finish.identity, derived, tellers, draws)
+
+    def _draw(self, shown: Sequence[_Shown], redraws: Redraws, draws: int) -> None:
+        """Make the tables anew: draw 0 as released, then `draws` with fresh noise."""
+        for one in shown:
+            self._create(one.table.name, drawn_cells(one.table, one.measurement, redraws, draws), one.measurement)
+        self._create("__draws", draws_table(draws), None)
+
+    def _work(self, sql: str) -> int:
+        """Return how many rows all operators of a statement make together."""
+        found = self._connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}").fetchall()
+        profile = json.loads(found[0][1])
+        return int(profile["query"]["total_intermediate_rows"])
 
 
-def _direct(rows: list[tuple[object, ...]], columns: tuple[OutputColumn, ...], measurement: Measurement) -> Bars:
+def _shown(tables: Sequence[NoisyTable], measurements: Sequence[Measurement]) -> list[_Shown]:
+    pairs = list(zip(measurements, tables, strict=True))
+    assert all(m.name == t.name for m, t in pairs)  # INVARIANT: one table for each measurement, in order
+    return [_Shown(m, visible(m, t)) for m, t in pairs]
+
+
+def _direct(rows: Rows, finish: Finish, shown: Sequence[_Shown]) -> Bars:
     """Return closed-form intervals of the columns that are a multiple of one noisy integer."""
-    scales = {primitive.name: primitive.scale for primitive in measurement.primitives}
-    bars: Bars = {}
-    for index, column in enumerate(columns):
-        if column.primitive is None:
+    noise = {(s.table.name, column.name): column for s in shown for column in s.table.columns}
+    found: Bars = {}
+    for index, column in enumerate(finish.columns):
+        if column.direct is None:
             continue
-        width = half_width(scales[column.primitive]) * float(column.factor)
+        source = noise[column.direct.measurement, column.direct.column]
+        width = half_width(source.scale, source.noise) * abs(float(Fraction(column.direct.factor)))
         whole = column.type.kind is TypeKind.INTEGER
-        bars[column.name] = [_around(row[index], width, whole=whole) for row in rows]
-    return bars
-
-
-def _around(value: object, width: float, *, whole: bool) -> list[object] | None:
-    if not isinstance(value, int | float | Decimal):
-        return None
-    low, high = float(value) - width, float(value) + width
-    return [math.floor(low), math.ceil(high)] if whole else [_rounded(low), _rounded(high)]
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.10g}")
-
-
-def _pair(quantiles: object) -> list[object] | None:
-    if not isinstance(quantiles, list | tuple) or any(q is None or not math.isfinite(q) for q in quantiles):
-        return None
-    return [_rounded(q) for q in quantiles]
-
-
-def _text(cell: Cell) -> str | None:
-    return None if cell is None else ("true" if cell is True else "false" if cell is False else str(cell))
-
-
-def _safe(value: object) -> object:
-    """Return a value as JSON may carry it: big integers and decimals as text, no NaN or infinity."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= 2**53 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    assert isinstance(value, date | datetime)  # INVARIANT: no other type leaves the finish SQL
-    return value.isoformat()
+        found[column.name] = [around(row[index], width, whole=whole) for row in rows]
+    return found

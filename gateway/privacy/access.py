@@ -1,68 +1,147 @@
-"""Which columns a measurement uses, and how (group, filter, aggregate, join): the list that the policy decides on."""
+"""Which columns a query uses below its measurements, and how (group, filter, aggregate, join): what a policy allows.
 
-from gateway.catalog.model import Dataset, Use
+Public tables need no leave, and neither does what is done to released values.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.catalog.model import Dataset, Table, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
-from gateway.privacy.ownership import key_columns
-from gateway.sql.plan import Aggregate, AggregateKind, Filter, Join, Plan, Scan
-from gateway.sql.sources import equated, key_names
+from gateway.privacy.origins import Origins
+from gateway.privacy.ownership.facts import shown
+from gateway.privacy.ownership.walk import upward
+from gateway.privacy.relations import Analysis, Measure
+from gateway.sql.plan import (
+    Aggregate,
+    AggregateCall,
+    Computed,
+    Filter,
+    Join,
+    JoinKind,
+    Plan,
+    Read,
+    Scan,
+    Window,
+    WindowCall,
+)
+from gateway.sql.sources import equated
 from gateway.sql.terms import BaseColumn, Term
 
 
-def accesses(aggregate: Aggregate, dataset: Dataset) -> tuple[Access, ...]:
+def accesses(analysis: Analysis, dataset: Dataset) -> tuple[Access, ...]:
     """Return every use of a private table's column, in the order of the plan, each once.
 
-    Keys of the unit and its chain may be joined on and counted as people without a `use`; nothing else.
+    Keys of the unit and its chain may be joined on, grouped by for each person and counted without a `use`.
     """
-    found: list[Access] = []
-    _below(aggregate.input, dataset, found)
-    for key in aggregate.keys:
-        _note(found, dataset, key.term.bases, Use.GROUP, key.term.place)
-    owners = {column for table in dataset.tables if not table.public for column in key_columns(table)}
-    for call in aggregate.calls:
+    uses = _Uses(dataset, Origins(dataset))
+    seen: set[int] = set()
+    for step in analysis.steps:
+        if not isinstance(step, Measure):
+            continue
+        for node in upward(step.aggregate.input):
+            if id(node) not in seen:
+                seen.add(id(node))
+                uses.below(node)
+        uses.aggregate(step.aggregate, per_owner=False)
+    return tuple(dict.fromkeys(uses.found))
+
+
+def tables_read(analysis: Analysis) -> tuple[Table, ...]:
+    """Return the tables whose size a query's price counts: private ones below measurements, public ones read whole."""
+    plans: list[Plan] = []
+    for step in analysis.steps:
+        if isinstance(step, Measure):
+            plans.append(step.aggregate.input)
+        elif isinstance(step, Read):
+            plans.append(step.plan)
+    found: dict[str, Table] = {}
+    for plan in plans:
+        scans = [node for node in upward(plan) if isinstance(node, Scan)]
+        whole = all(scan.table.public for scan in scans)
+        found |= {scan.table.name: scan.table for scan in scans if whole or not scan.table.public}
+    return tuple(found.values())
+
+
+@dataclass(slots=True)
+class _Uses:
+    dataset: Dataset
+    origins: Origins
+    found: list[Access] = field(default_factory=list)
+
+    def below(self, plan: Plan) -> None:
+        """Note the uses of one node below a measurement."""
+        match plan:
+            case Filter():
+                for term in plan.condition:
+                    self._tested(plan.input, term, term.place)
+            case Join():
+                for term in plan.condition:
+                    self._joined(plan, term)
+            case Aggregate():
+                self.aggregate(plan, per_owner=True)
+            case Window():
+                for call in plan.calls:
+                    self._window(call, plan.input)
+            case _:
+                return
+
+    def aggregate(self, plan: Aggregate, *, per_owner: bool) -> None:
+        for key in plan.keys:
+            self._key(plan.input, key, per_owner=per_owner)
+        for call in plan.calls:
+            self._call(call, plan.input)
+
+    def _tested(self, below: Plan, term: Term, place: Position | None) -> None:
+        value, condition = self.origins.of(below, term)
+        self._note(value | condition, Use.FILTER, place)
+
+    def _added(self, below: Plan, term: Term, place: Position | None) -> None:
+        value, condition = self.origins.of(below, term)
+        self._note(value, Use.AGGREGATE, place)
+        self._note(condition, Use.FILTER, place)
+
+    def _key(self, below: Plan, key: Computed, *, per_owner: bool) -> None:
+        value, condition = self.origins.of(below, key.term)
+        bases = value | condition
+        if per_owner:  # what tells one person's rows apart is not shown
+            bases = frozenset(base for base in bases if not self.origins.is_key(base))
+        self._note(bases, Use.GROUP, key.term.place)
+
+    def _call(self, call: AggregateCall, below: Plan) -> None:
         if call.filter is not None:
-            _note(found, dataset, call.filter.bases, Use.FILTER, call.filter.place)
-        if call.argument is not None:
-            counted = call.kind is AggregateKind.COUNT_DISTINCT and call.argument.value <= owners
-            if not counted:
-                _note(found, dataset, call.argument.value, Use.AGGREGATE, call.argument.place or call.place)
-                _note(found, dataset, call.argument.condition, Use.FILTER, call.argument.place or call.place)
-    return tuple(dict.fromkeys(found))
+            self._tested(below, call.filter, call.filter.place)
+        for term in call.arguments:
+            if not self.origins.counts_keys(below, call):
+                self._added(below, term, term.place or call.place)
 
+    def _window(self, call: WindowCall, below: Plan) -> None:
+        for term in call.partition:
+            value, condition = self.origins.of(below, term)
+            bases = frozenset(base for base in value | condition if not self.origins.is_key(base))
+            self._note(bases, Use.FILTER, term.place or call.place)
+        for key in call.order:
+            self._tested(below, key.term, key.term.place or call.place)
+        if call.filter is not None:
+            self._tested(below, call.filter, call.filter.place)
+        for term in call.arguments:
+            self._added(below, term, term.place or call.place)
 
-def _note(
-    found: list[Access], dataset: Dataset, bases: frozenset[BaseColumn], use: Use, place: Position | None
-) -> None:
-    for table_name, column in sorted(bases):
-        table = dataset.table(table_name)
-        assert table is not None  # INVARIANT: bases are columns of the catalog
-        if not table.public:
-            found.append(Access(table_name, column, use, place))
+    def _joined(self, plan: Join, term: Term) -> None:
+        left, right = shown(plan.left), shown(plan.right)
+        pair = equated(term, set(left), set(right)) is not None
+        tests = plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK)  # IN and EXISTS choose rows as WHERE does
+        use = Use.JOIN if pair and not tests else Use.FILTER
+        for side, ids in ((plan.left, left), (plan.right, right)):
+            for column_id in sorted(term.ids & ids):
+                bases = self.origins.unchanged(side, column_id) if pair else None
+                if bases is None or not all(map(self.origins.is_key, bases)):
+                    self._note(self.origins.column(side, column_id), use, term.place or plan.place)
 
-
-def _below(plan: Plan, dataset: Dataset, found: list[Access]) -> None:
-    if isinstance(plan, Scan):
-        return
-    if isinstance(plan, Join):
-        _below(plan.left, dataset, found)
-        _below(plan.right, dataset, found)
-        for term in plan.condition:
-            _joined(plan, term, dataset, found)
-        return
-    _below(plan.input, dataset, found)
-    if isinstance(plan, Filter):
-        for term in plan.condition:
-            _note(found, dataset, term.bases, Use.FILTER, term.place)
-
-
-def _joined(plan: Join, term: Term, dataset: Dataset, found: list[Access]) -> None:
-    sides = {f.id: f.term for f in (*plan.left.fields, *plan.right.fields)}
-    pair = equated(term, {f.id for f in plan.left.fields}, {f.id for f in plan.right.fields}) is not None
-    for column_id in sorted(term.ids):
-        source = sides[column_id]
-        if pair and source.origin is not None:
-            table = dataset.table(source.origin.table)
-            assert table is not None  # INVARIANT: origins are columns of the catalog
-            if source.origin.column in key_names(dataset, table):
-                continue
-        _note(found, dataset, source.bases, Use.JOIN if pair else Use.FILTER, plan.place)
+    def _note(self, bases: Iterable[BaseColumn], use: Use, place: Position | None) -> None:
+        for table_name, column in sorted(bases):
+            table = self.dataset.table(table_name)
+            assert table is not None  # INVARIANT: bases are columns of the catalog
+            if not table.public:
+                self.found.append(Access(table_name, column, use, place))

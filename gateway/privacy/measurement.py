@@ -5,6 +5,7 @@ It is plain data that survives JSON, so that a coordinator of several gateways c
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from gateway.catalog.types import Cell, SqlType
 
@@ -189,6 +190,8 @@ class PublicRead:
     name: str
     sql: str
     columns: tuple[tuple[str, SqlType], ...]
+    kind: Literal["public"] = "public"
+    """Steps of the same shape are told apart by it when they come back from JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ class Derived:
     name: str
     sql: str
     columns: tuple[tuple[str, SqlType], ...]
+    kind: Literal["derived"] = "derived"
 
 
 Step = Measurement | PublicRead | Derived
@@ -244,12 +248,16 @@ class Direct:
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the answer; `direct` where its interval needs no redraw."""
+    """A column of the answer; `direct` where its interval needs no redraw.
+
+    `chosen`: noise chose what it is made of (a maximum, a rank, a sum of the rows over a limit): not a smooth function.
+    """
 
     name: str
     type: SqlType
     noisy: bool
     direct: Direct | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,10 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     if term.type.kind is TypeKind.DECIMAL and step == Fraction(1, 10**term.type.scale):
         held = _held(term)
         precision = digits_needed(held, term.type.scale)
+        if (
+            precision + term.type.scale + 1 > 18
+        ):  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
+            precision = max(precision, 19)
         ends = (None if end is None else number(end, term.type) for end in (held.lo, held.hi))
         narrow = cast(clamp(term.node, *ends), decimal(precision, term.type.scale))
         factor = cast(exp.Literal.number(10**term.type.scale), decimal(term.type.scale + 1, 0))

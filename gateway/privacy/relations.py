@@ -11,19 +11,26 @@ ChainKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Built from public tables and literals alone. `unique` holds sets of column ids that no two rows share."""
+    """Built from public tables and literals alone, or released before.
+
+    `unique` holds sets of column ids that no two rows share: the empty set where there is at most one row. `exact`
+    is False where two runs of an engine may differ (a float SUM, LIMIT without a whole order): such rows may leave,
+    but nothing private may be joined to them.
+    """
 
     plan: Plan
     unique: frozenset[frozenset[str]] = frozenset()
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Owned:
     """Each row is a bit-exact function of one unit's rows and public data.
 
-    `owner` is the id of the owner's column, `aliases` all visible ids that equal it, `chains` the ids that hold a
-    chain key. `unique` and `determined` (ids whose value the owner fixes) rest on declared facts: they choose
-    bounds, never soundness. `rows` and `groups` are the policy's contribution bounds, `declared_rows` the size.
+    `owner` is the id of the owner's column, never NULL, which every node of the plan has among its fields (a Scan over
+    a chain: in `owner` alone). `aliases` are the ids in sight that equal it, `chains` those that hold a chain key.
+    `unique` and `determined` (ids whose value the owner fixes) rest on declared facts: they choose bounds, never
+    soundness. `rows` and `groups` are the policy's contribution bounds, `declared_rows` the size.
     """
 
     plan: Plan
@@ -42,12 +49,13 @@ class Padded:
     """A public relation LEFT JOIN an owned one: `public` keeps all its rows, `owned` is the inner join of both.
 
     Only an Aggregate by public columns may stand above: the public side lists the cells, the owned is measured.
+    `columns` are the ids of the public side's columns, `empty` those that are NULL where nothing matched.
     """
 
     public: Public
     owned: Owned
     columns: frozenset[str]
-    """The ids of the public side's columns."""
+    empty: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from sqlglot import exp
 from gateway.catalog.types import DATE, DOUBLE, OTHER, TEXT, TIMESTAMP, SqlType, TypeKind, decimal
 from gateway.sql import ranges
 from gateway.sql.operators import (
-    Resolve,
     as_timestamp,
     comparable,
     dated_literal,
@@ -18,6 +17,7 @@ from gateway.sql.operators import (
     truth,
 )
 from gateway.sql.ranges import Range
+from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, cast, merge
 
 
@@ -124,6 +124,12 @@ def _conditional(node: exp.Expr, conditions: list[Term], branches: list[Term]) -
     ifs = [exp.If(this=c.node.copy(), true=t.node.copy()) for c, t in zip(conditions, terms, strict=False)]
     built = exp.Case(ifs=ifs, default=terms[-1].node.copy())
     return choose(terms, conditions, built, nullable=any(t.nullable for t in terms))
+
+
+def nvl2(node: exp.Nvl2, resolve: Resolve) -> Term:
+    """Return NVL2(a, b, c): b where a is not NULL, else c."""
+    test = exp.Not(this=exp.Is(this=node.this.copy(), expression=exp.Null()))
+    return resolve(exp.If(this=test, true=node.args["true"].copy(), false=node.args["false"].copy()))
 
 
 def coalesce(node: exp.Coalesce, resolve: Resolve) -> Term:

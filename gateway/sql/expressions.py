@@ -1,90 +1,47 @@
 """The allow-list of expressions: one row for each syntax node that is understood. Any other is refused by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlglot import exp
 
 from gateway.errors import GatewayError
-from gateway.sql import conditionals, conversions, dates, literals, operators, texts
-from gateway.sql.operators import Resolve
 from gateway.sql.parse import place, refuse_other_parts
+from gateway.sql.refusals import UNANSWERED, suggestions
+from gateway.sql.rows import Resolve, Rows
 from gateway.sql.scope import Scope
+from gateway.sql.spellings import spelled
+from gateway.sql.table import (
+    arithmetic,
+    conditionals,
+    conversions,
+    dates,
+    formats,
+    intervals,
+    literals,
+    numbers,
+    operators,
+    patterns,
+    texts,
+)
 from gateway.sql.terms import Term
 
+TABLES: tuple[tuple[str, Rows], ...] = (
+    ("Literals", literals.ROWS),
+    ("Arithmetic", arithmetic.ROWS),
+    ("Comparison and logic", operators.ROWS),
+    ("Choices", conditionals.ROWS),
+    ("Casts", conversions.ROWS),
+    ("Numbers", numbers.ROWS),
+    ("Texts", texts.ROWS),
+    ("Patterns", patterns.ROWS),
+    ("Dates and times", dates.ROWS),
+    ("Date arithmetic", intervals.ROWS),
+    ("Dates as texts", formats.ROWS),
+)
+"""The table of functions by noun; docs/functions.md is printed from it."""
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the allow-list: the handler, and the parts of the node that it reads."""
-
-    handler: Callable[[Any, Resolve], Term]
-    parts: tuple[str, ...] = ("this", "expression")
-
-
-_ARITHMETIC = Row(operators.arithmetic)
-_COMPARISON = Row(operators.comparison)
-_CONNECTOR = Row(operators.connector)
-_TEXT = Row(texts.text_function, ("this",))
-_TRUNCATION = Row(dates.truncation, ("this", "unit"))
-_DATE_FIELD = Row(dates.field_of_date)
-_CAST = Row(conversions.conversion, ("this", "to", "safe"))
-_EXTREME = Row(conditionals.extreme, ("this", "expressions", "ignore_nulls"))
-
-ALLOWED: Mapping[type[exp.Expr], Row] = {
-    exp.Literal: Row(literals.literal, ("this", "is_string")),
-    exp.Null: Row(literals.null),
-    exp.Boolean: Row(literals.boolean),
-    exp.Paren: Row(literals.paren),
-    exp.Add: _ARITHMETIC,
-    exp.Sub: _ARITHMETIC,
-    exp.Mul: _ARITHMETIC,
-    exp.Div: Row(operators.division, ("this", "expression", "typed", "safe")),
-    exp.IntDiv: Row(operators.whole_division),
-    exp.Mod: Row(operators.modulo),
-    exp.Neg: Row(operators.negation),
-    exp.EQ: _COMPARISON,
-    exp.NEQ: _COMPARISON,
-    exp.LT: _COMPARISON,
-    exp.LTE: _COMPARISON,
-    exp.GT: _COMPARISON,
-    exp.GTE: _COMPARISON,
-    exp.NullSafeEQ: _COMPARISON,
-    exp.NullSafeNEQ: _COMPARISON,
-    exp.And: _CONNECTOR,
-    exp.Or: _CONNECTOR,
-    exp.Not: Row(operators.negated),
-    exp.Is: Row(operators.is_test),
-    exp.In: Row(operators.membership, ("this", "expressions", "query", "unnest", "field")),
-    exp.Between: Row(operators.between, ("this", "low", "high")),
-    exp.Like: Row(operators.like),
-    exp.ILike: Row(operators.like),
-    exp.Case: Row(conditionals.case, ("this", "ifs", "default")),
-    exp.If: Row(conditionals.if_function, ("this", "true", "false")),
-    exp.Coalesce: Row(conditionals.coalesce, ("this", "expressions", "is_null", "is_nvl")),
-    exp.Nullif: Row(conditionals.nullif),
-    exp.Greatest: _EXTREME,
-    exp.Least: _EXTREME,
-    exp.Cast: _CAST,
-    exp.TryCast: _CAST,
-    exp.Abs: Row(conversions.absolute, ("this",)),
-    exp.Round: Row(conversions.rounding, ("this", "decimals")),
-    exp.Floor: Row(conversions.floor_or_ceil, ("this",)),
-    exp.Ceil: Row(conversions.floor_or_ceil, ("this",)),
-    exp.Lower: _TEXT,
-    exp.Upper: _TEXT,
-    exp.Trim: _TEXT,
-    exp.Length: Row(texts.length, ("this",)),
-    exp.Substring: Row(texts.substring, ("this", "start", "length", "zero_start")),
-    exp.DPipe: Row(texts.concatenation, ("this", "expression", "safe")),
-    exp.TimestampTrunc: _TRUNCATION,
-    exp.DateTrunc: Row(dates.truncation, ("this", "unit", "unabbreviate")),
-    exp.Extract: _DATE_FIELD,
-    exp.Year: _DATE_FIELD,
-    exp.Quarter: _DATE_FIELD,
-    exp.Month: _DATE_FIELD,
-    exp.Day: _DATE_FIELD,
-}
+ALLOWED: Rows = {kind: row for _, rows in TABLES for kind, row in rows.items()} | {exp.Escape: patterns.ESCAPE}
 
 _REFUSED: Mapping[type[exp.Expr], tuple[str, str, str]] = {
     exp.Star: (
@@ -133,10 +90,15 @@ def refused(node: exp.Expr) -> GatewayError:
     if isinstance(node, exp.AggFunc):
         detail = f"The aggregate {name.upper()} is not answered."
         return GatewayError("unsupported_function", detail, f"Answered are {_AGGREGATES}.", place(node))
+    if (reason := UNANSWERED.get(name.lower().replace("_", ""))) is not None:
+        return GatewayError(
+            "unsupported_function", f"{name.upper()} is not answered: {reason[0]}.", reason[1], place(node)
+        )
     if isinstance(node, exp.Func):
-        known = sorted({kind.key.upper() for kind in ALLOWED if issubclass(kind, exp.Func)})
         detail = f"The function {name.upper()} is not on the allow-list."
-        return GatewayError("unsupported_function", detail, f"Allowed are {', '.join(known)}.", place(node))
+        return GatewayError(
+            "unsupported_function", detail, suggestions(name, (kind.key for kind in ALLOWED)), place(node)
+        )
     detail = f"{name.upper()} is not answered."
     return GatewayError("unsupported_sql", detail, "Leave it out, or write it with CASE and comparisons.", place(node))
 
@@ -167,6 +129,8 @@ class Resolver:
 
 def scalar(node: exp.Expr, resolve: Resolve) -> Term:
     """Return the term of one allowed node, its parts resolved by `resolve`."""
+    if isinstance(node, exp.Anonymous) and (known := spelled(node)) is not None:
+        return replace(scalar(known, resolve), place=place(node))
     row = ALLOWED.get(type(node))
     if row is None:
         raise refused(node)

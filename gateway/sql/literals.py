@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, TEXT, decimal
 from gateway.sql import ranges
-from gateway.sql.operators import Resolve, mismatch
+from gateway.sql.operators import mismatch
 from gateway.sql.ranges import BIGINT_MAX
+from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, number
 
 _NUMBER = re.compile(r"^(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,5})?$", re.ASCII)

@@ -1,20 +1,25 @@
-"""What a condition lets be known of the columns it tests: IN lists, equalities and comparisons with literals."""
+"""What a condition lets be known of the expressions it tests: IN lists, equalities and comparisons with literals."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 from sqlglot import exp
 
-from gateway.catalog.types import Cell
-from gateway.sql.expressions import Resolver
-from gateway.sql.operators import comparable
-from gateway.sql.plan import Field
+from gateway.catalog.types import DATE, INTEGER, Cell
+from gateway.sql.operators import comparable, flatten
 from gateway.sql.ranges import Range
 from gateway.sql.terms import Term
 
+Facts = dict[exp.Expr, Term]
+"""What is known of expressions, by their syntax and by their resolved node; of columns by the latter alone."""
+
+Resolve = Callable[[exp.Expr], Term]
+
 _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
     exp.EQ: exp.EQ,
+    exp.NEQ: exp.NEQ,
     exp.LT: exp.GT,
     exp.LTE: exp.GTE,
     exp.GT: exp.LT,
@@ -22,87 +27,166 @@ _FLIPPED: dict[type[exp.Expr], type[exp.Expr]] = {
 }
 
 
-def narrow(fields: tuple[Field, ...], terms: list[exp.Expr], resolve: Resolver) -> tuple[Field, ...]:
-    """Return the fields with ranges, domains and NULLs narrowed by top-level AND terms.
+def narrowed(term: Term, node: exp.Expr | None, facts: Facts) -> Term:
+    """Return a term with what is known of it (by its syntax `node`, or as it is resolved)."""
+    fact = facts.get(term.node)
+    if fact is None and node is not None:
+        fact = facts.get(node)
+    return term if fact is None else _met(term, fact)
 
-    Every AND term that tests a column bare excludes its NULLs; only terms that are understood narrow anything else.
+
+def learned(facts: Facts, node: exp.Expr, resolve: Resolve) -> Facts:
+    """Return what is known once `node` is true, on top of `facts`.
+
+    Every test of an expression excludes its NULLs; only terms that are understood narrow anything else. No subquery
+    stands in `node`.
     """
-    for node in terms:
-        fields = tuple(_apply(field, node, resolve) for field in fields)
-    return fields
+    found = dict(facts)
+    for term in flatten(node, exp.And):
+        _learn(found, term.unnest(), resolve)
+    return found
 
 
-def _apply(field: Field, node: exp.Expr, resolve: Resolver) -> Field:
+def _learn(facts: Facts, node: exp.Expr, resolve: Resolve) -> None:
     match node:
-        case exp.Between():
-            low = exp.GTE(this=node.this, expression=node.args["low"])
-            high = exp.LTE(this=node.this, expression=node.args["high"])
-            return _apply(_apply(field, low, resolve), high, resolve)
-        case exp.In() if node.args.get("query") is None and _is(node.this, field, resolve):
-            return _members(field, node, resolve)
-        case exp.Not(this=exp.Is(expression=exp.Null())) if _is(node.this.this, field, resolve):
-            return _known(field, replace(field.term, nullable=False))
-        case exp.EQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
-            if _is(node.this, field, resolve):
-                return _compared(field, type(node), node.expression, resolve)
-            if _is(node.expression, field, resolve):
-                return _compared(field, _FLIPPED[type(node)], node.this, resolve)
+        case exp.Between() if not node.args.get("symmetric"):
+            _compared(facts, exp.GTE, node.this, node.args["low"], resolve)
+            _compared(facts, exp.LTE, node.this, node.args["high"], resolve)
+        case exp.In() if node.expressions:
+            _members(facts, node, resolve)
+        case exp.Not(this=exp.Is(expression=exp.Null())):
+            _known(facts, node.this.this, replace(_fact(facts, node.this.this, resolve), nullable=False), resolve)
+        case exp.Like() | exp.ILike():
+            _known(facts, node.this, replace(_fact(facts, node.this, resolve), nullable=False), resolve)
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
+            _compared(facts, type(node), node.this, node.expression, resolve)
+            _compared(facts, _FLIPPED[type(node)], node.expression, node.this, resolve)
+        case exp.Or():
+            _either(facts, [learned(facts, branch, resolve) for branch in flatten(node, exp.Or)])
         case _:
             pass
-    return field
 
 
-def _is(node: exp.Expr, field: Field, resolve: Resolver) -> bool:
-    return isinstance(node, exp.Column) and resolve(node).id == field.id
+def _either(facts: Facts, branches: list[Facts]) -> None:
+    """Take on what holds in every branch of an OR."""
+    for node in set(branches[0]).intersection(*branches[1:]):
+        terms = [branch[node] for branch in branches]
+        first = terms[0]
+        limits, domain, span = first.range, first.domain, first.span
+        for term in terms[1:]:
+            limits = limits.join(term.range)
+            domain = None if domain is None or term.domain is None else tuple(dict.fromkeys((*domain, *term.domain)))
+            span = (
+                None if span is None or term.span is None else (min(span[0], term.span[0]), max(span[1], term.span[1]))
+            )
+        facts[node] = replace(
+            first,
+            range=limits,
+            domain=domain,
+            span=span,
+            nullable=any(t.nullable for t in terms),
+            raw=any(t.raw for t in terms),
+        )
 
 
-def _known(field: Field, term: Term) -> Field:
-    return Field(field.name, term)
+def _met(term: Term, fact: Term) -> Term:
+    """Return a term with the narrower of its own facts and what a condition says of the same value."""
+    if fact.type != term.type:
+        return term
+    domain = term.domain
+    if fact.domain is not None:
+        domain = fact.domain if domain is None else tuple(cell for cell in domain if cell in fact.domain)
+    span = term.span
+    if fact.span is not None:
+        span = fact.span if span is None else _within(span, fact.span)
+    return replace(
+        term,
+        nullable=term.nullable and fact.nullable,
+        range=term.range.meet(fact.range),
+        domain=domain,
+        span=span,
+        raw=term.raw or fact.raw,
+    )
 
 
-def _literal(field: Field, node: exp.Expr, resolve: Resolver) -> Term | None:
-    term = resolve(node)
-    if term.literal is None:
+def _within(span: tuple[date, date], other: tuple[date, date]) -> tuple[date, date]:
+    first, last = max(span[0], other[0]), min(span[1], other[1])
+    return (first, last) if first <= last else (last, last)
+
+
+def _fact(facts: Facts, node: exp.Expr, resolve: Resolve) -> Term:
+    return narrowed(resolve(node), node.unnest(), facts)
+
+
+def _known(facts: Facts, node: exp.Expr, term: Term, resolve: Resolve) -> None:
+    node = node.unnest()
+    facts[resolve(node).node] = term
+    if not isinstance(node, exp.Column):
+        facts[node] = term
+
+
+def _literal(term: Term, node: exp.Expr, resolve: Resolve) -> Term | None:
+    other = resolve(node)
+    if other.literal is None:
         return None
-    _, right = comparable(node, field.term, term)
-    return replace(right, domain=right.domain, range=term.range)
+    _, right = comparable(node, term, other)
+    return replace(right, domain=right.domain, range=other.range)
 
 
-def _members(field: Field, node: exp.In, resolve: Resolver) -> Field:
-    literals = [_literal(field, member, resolve) for member in node.expressions]
-    if any(x is None or x.type != field.term.type for x in literals):
-        return _known(field, replace(field.term, nullable=False))
-    cells = tuple(dict.fromkeys(x.literal for x in literals if x is not None))
-    if field.term.domain is not None:
-        cells = tuple(cell for cell in field.term.domain if cell in cells)
-    return _known(field, replace(field.term, domain=cells, nullable=False, raw=True))
+def _members(facts: Facts, node: exp.In, resolve: Resolve) -> None:
+    subject = _fact(facts, node.this, resolve)
+    if subject.literal is not None:
+        return
+    literals = [_literal(subject, member, resolve) for member in node.expressions]
+    known = replace(subject, nullable=False)
+    if all(x is not None and x.type == subject.type for x in literals):
+        cells = tuple(dict.fromkeys(x.literal for x in literals if x is not None))
+        if subject.domain is not None:
+            cells = tuple(cell for cell in subject.domain if cell in cells)
+        known = replace(known, domain=cells, raw=True)
+    _known(facts, node.this, known, resolve)
 
 
-def _compared(field: Field, kind: type[exp.Expr], node: exp.Expr, resolve: Resolver) -> Field:
-    term = replace(field.term, nullable=False)
-    other = _literal(field, node, resolve)
-    if other is None:
-        return _known(field, term)
+def _compared(facts: Facts, kind: type[exp.Expr], left: exp.Expr, right: exp.Expr, resolve: Resolve) -> None:
+    subject = _fact(facts, left, resolve)
+    if subject.literal is None and subject.ids:
+        _known(facts, left, _against(subject, kind, _literal(subject, right, resolve)), resolve)
+
+
+def _against(subject: Term, kind: type[exp.Expr], other: Term | None) -> Term:
+    """Return what is known of a value that compares as `kind` with a literal (None: with something else)."""
+    term = replace(subject, nullable=False)
+    if other is None or kind is exp.NEQ:
+        return term
     if kind is exp.EQ:
-        if other.type == term.type:
-            inside = term.domain is None or other.literal in term.domain
-            term = replace(term, domain=(other.literal,) if inside else (), raw=True)
-            return _known(field, replace(term, range=term.range.meet(other.range) if term.type.numeric else term.range))
-        return _known(field, term)
-    if term.type.numeric and other.range.finite:
+        if other.type != term.type:
+            return term
+        inside = term.domain is None or other.literal in term.domain
+        term = replace(term, domain=(other.literal,) if inside else (), raw=True)
+        return replace(term, range=term.range.meet(other.range)) if term.type.numeric else term
+    above = kind in (exp.GT, exp.GTE)
+    if term.type.numeric and other.range.lo is not None and other.range.finite:
         limit = other.range.lo
-        edge = Range(limit, None) if kind in (exp.GT, exp.GTE) else Range(None, limit)
-        narrowed = term.range.meet(edge)
-        return _known(field, replace(term, range=narrowed, domain=_inside(term, narrowed), raw=True))
+        if term.type == INTEGER and limit.denominator == 1 and kind in (exp.GT, exp.LT):
+            limit += 1 if above else -1
+        limits = term.range.meet(Range(limit, None) if above else Range(None, limit))
+        return replace(term, range=limits, domain=_inside(term, limits), raw=True)
     if term.span is not None and other.span is not None:
         first, last = term.span
-        edge_day = other.span[0]
-        if kind in (exp.GT, exp.GTE):
-            first = min(max(first, edge_day), last)
-        else:
-            last = max(min(last, edge_day), first)
-        return _known(field, replace(term, span=(first, last), domain=None, raw=True))
-    return _known(field, term)
+        edge = _edge(kind, other)
+        span = (min(max(first, edge), last), last) if above else (first, max(min(last, edge), first))
+        return replace(term, span=span, domain=None, raw=True)
+    return term
+
+
+def _edge(kind: type[exp.Expr], other: Term) -> date:
+    """Return the outermost day of the dates that compare as `kind` with a literal."""
+    assert other.span is not None  # INVARIANT: asked of literal dates
+    day = other.span[0]
+    if kind is exp.GT and other.type == DATE and day < date.max:
+        return day + timedelta(days=1)
+    midnight = other.type == DATE or str(other.literal).endswith("T00:00:00")
+    return day - timedelta(days=1) if kind is exp.LT and midnight and day > date.min else day
 
 
 def _inside(term: Term, limits: Range) -> tuple[Cell, ...] | None:

@@ -1,36 +1,36 @@
-"""Literals, arithmetic, comparison and logic: each handler returns a total, row-local term.
-
-Overflow never happens: integers and decimals whose range might leave the type are computed in DOUBLE. Division by
-zero gives NULL, whatever the buyer's dialect does.
-"""
+"""Comparison and logic, and what every handler needs: numbers and dates in one type, chains of an operator."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, time
-from decimal import Decimal
-from fractions import Fraction
 
 from sqlglot import exp
 
-from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER, OTHER, TEXT, TIMESTAMP, SqlType, TypeKind, decimal
+from gateway.catalog.types import BOOLEAN, DOUBLE, OTHER, TEXT, TIMESTAMP, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
 from gateway.sql import ranges
-from gateway.sql.parse import dialect_of, place
-from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
-from gateway.sql.terms import Term, cast, enforced, merge, number, predicate, try_cast
+from gateway.sql.parse import place
+from gateway.sql.ranges import Range
+from gateway.sql.rows import Resolve
+from gateway.sql.terms import Term, cast, enforced, predicate, try_cast
 
-Resolve = Callable[[exp.Expr], Term]
-
-MAX_WILDCARDS = 2
-"""Signs % inside a LIKE pattern: an engine tries every place for each of them."""
+MAX_COPIED = 2_000
+"""Nodes of an expression that has to be written more than once in what an engine runs."""
 
 
 def mismatch(node: exp.Expr, detail: str) -> GatewayError:
     return GatewayError("type_mismatch", detail, "CAST one side, or write a literal of the right type.", place(node))
 
 
-# -- arithmetic -------------------------------------------------------------------------------------------------
+def affordable(node: exp.Expr, terms: Iterable[Term]) -> None:
+    """Refuse to write long expressions more than once: nested, they would double at each step.
+
+    Raises GatewayError `sql_too_complex`.
+    """
+    if sum(1 for term in terms for _ in term.node.walk()) > MAX_COPIED:
+        hint = "Compute its argument in a WITH query, and use the column."
+        raise GatewayError("sql_too_complex", f"The argument of {node.key.upper()} is too long.", hint, place(node))
 
 
 def numeric(node: exp.Expr, resolve: Resolve) -> Term:
@@ -53,121 +53,6 @@ def digits_needed(limits: Range, scale: int) -> int:
     return 39 if bound is None else max(len(str(int(bound * 10**scale))), scale + 1)
 
 
-Operands = tuple[SqlType, exp.Expr, exp.Expr]
-
-
-def _exact_operands(node: exp.Binary, left: Term, right: Term, limits: Range) -> Operands | None:
-    """Return the exact type of a result and its operands cast so that nothing overflows; None: only DOUBLE will do."""
-    kinds = {left.type.kind, right.type.kind}
-    if TypeKind.DOUBLE in kinds:
-        return None
-    if kinds == {TypeKind.INTEGER}:
-        fits = limits.lo is not None and limits.hi is not None and limits.lo >= BIGINT_MIN and limits.hi <= BIGINT_MAX
-        return (INTEGER, left.node.copy(), right.node.copy()) if fits else None
-    if isinstance(node, exp.Mul):
-        widths = [digits_needed(term.limits(), term.type.scale) for term in (left, right)]
-        if sum(widths) > 38:
-            return None
-        operands = [cast(t.node.copy(), decimal(w, t.type.scale)) for t, w in zip((left, right), widths, strict=True)]
-        scale = left.type.scale + right.type.scale
-        return decimal(digits_needed(limits, scale), scale), operands[0], operands[1]
-    scale = max(left.type.scale, right.type.scale)
-    width = max(digits_needed(term.limits(), scale) for term in (left, right)) + 1
-    if width > 37:
-        return None
-    common = decimal(width, scale)
-    return decimal(digits_needed(limits, scale), scale), cast(left.node.copy(), common), cast(right.node.copy(), common)
-
-
-def arithmetic(node: exp.Binary, resolve: Resolve) -> Term:
-    """Return a + b, a - b or a * b."""
-    left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    rule = {exp.Add: ranges.add, exp.Sub: ranges.subtract, exp.Mul: ranges.multiply}[type(node)]
-    limits, claimed = rule(left.limits(), right.limits()), rule(left.range, right.range)
-    exact = _exact_operands(node, left, right, limits)
-    type_, first, second = exact if exact is not None else (DOUBLE, as_double(left), as_double(right))
-    built = type(node)(this=exp.paren(first, copy=False), expression=exp.paren(second, copy=False))
-    result: exp.Expr = exp.paren(built, copy=False)
-    if type_.kind is TypeKind.DECIMAL:
-        result = cast(result, type_)
-    return Term(result, type_, nullable=left.nullable or right.nullable, range=claimed, **merge(left, right))
-
-
-def negation(node: exp.Neg, resolve: Resolve) -> Term:
-    """Return -a; a negative literal stays a literal."""
-    term = numeric(node.this, resolve)
-    limits = ranges.negate(term.limits())
-    if term.type == INTEGER and (limits.hi is None or limits.hi > BIGINT_MAX):
-        term = replace(term, node=as_double(term), type=DOUBLE)
-    domain = None
-    if term.literal is not None:
-        cell = term.literal
-        domain = (-cell,) if isinstance(cell, int) else (_negated(str(cell)),)
-    result = exp.paren(exp.Neg(this=exp.paren(term.node.copy(), copy=False)), copy=False)
-    return replace(
-        term, node=result, range=ranges.negate(term.range), domain=domain, granularity=None, per_unit_sum=None
-    )
-
-
-def _negated(cell: str) -> str:
-    """Return the canonical text of minus a decimal: zero has no sign."""
-    return cell[1:] if cell.startswith("-") else (f"-{cell}" if Decimal(cell) else cell)
-
-
-def division(node: exp.Div, resolve: Resolve) -> Term:
-    """Return a / b as the buyer's dialect means it: DOUBLE, or truncated where both are integers and it says so."""
-    left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if left.type == INTEGER and right.type == INTEGER and node.args.get("typed"):
-        return _whole_quotient(left, right)
-    if dialect_of(node) == "trino" and TypeKind.DOUBLE not in (left.type.kind, right.type.kind):
-        hint = "Write CAST(a AS DOUBLE) / b."
-        raise GatewayError(
-            "unsupported_sql", "trino rounds the quotient of decimals to their scale.", hint, place(node)
-        )
-    divisor = exp.Nullif(this=as_double(right), expression=number(Fraction(0), DOUBLE))
-    result = exp.paren(exp.Div(this=exp.paren(as_double(left), copy=False), expression=divisor), copy=False)
-    nullable = left.nullable or right.nullable or not right.limits().excludes_zero
-    claimed = ranges.divide(left.range, right.range)
-    return Term(result, DOUBLE, nullable=nullable, range=claimed, **merge(left, right))
-
-
-def whole_division(node: exp.IntDiv, resolve: Resolve) -> Term:
-    left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if not (left.type == INTEGER and right.type == INTEGER):
-        raise mismatch(node, "Whole division takes two integers.")
-    return _whole_quotient(left, right)
-
-
-def _whole_quotient(left: Term, right: Term) -> Term:
-    limits = ranges.truncated_quotient(left.limits(), right.limits())
-    nullable = left.nullable or right.nullable or not right.limits().excludes_zero
-    if limits.hi is None or limits.hi > BIGINT_MAX:  # the smallest integer over -1
-        raise GatewayError("no_bounds", "This whole division may overflow.", "Divide a column with bounds.")
-    divisor = exp.Nullif(this=right.node.copy(), expression=number(Fraction(0), INTEGER))
-    result = exp.paren(exp.IntDiv(this=exp.paren(left.node.copy(), copy=False), expression=divisor), copy=False)
-    claimed = ranges.truncated_quotient(left.range, right.range)
-    return Term(result, INTEGER, nullable=nullable, range=claimed, **merge(left, right))
-
-
-def modulo(node: exp.Mod, resolve: Resolve) -> Term:
-    left, right = numeric(node.this, resolve), numeric(node.expression, resolve)
-    if not (left.type == INTEGER and right.type == INTEGER):
-        raise mismatch(node, "% takes two integers.")
-    low = left.limits().lo
-    if low is None or low <= BIGINT_MIN:  # INT64_MIN % -1 overflows
-        raise GatewayError("no_bounds", "This remainder may overflow.", "Use a column with bounds.", place(node))
-    divisor = exp.Nullif(this=right.node.copy(), expression=number(Fraction(0), INTEGER))
-    result = exp.paren(exp.Mod(this=exp.paren(left.node.copy(), copy=False), expression=divisor), copy=False)
-    nullable = left.nullable or right.nullable or not right.limits().excludes_zero
-    return Term(
-        result,
-        INTEGER,
-        nullable=nullable,
-        range=ranges.remainder(left.range, right.range),
-        **merge(left, right),
-    )
-
-
 # -- comparison and logic ---------------------------------------------------------------------------------------
 
 
@@ -180,12 +65,21 @@ def comparable(node: exp.Expr, left: Term, right: Term) -> tuple[Term, Term]:
         return left, right  # NULL compares with anything, to NULL
     left, right = _dated(node, left, right), _dated(node, right, left)
     if left.type.numeric and right.type.numeric:
-        return _one_number(left, right)
+        return _one_number(node, left, right)
     if left.type.temporal and right.type.temporal and left.type != right.type:
-        return as_timestamp(left), as_timestamp(right)
+        return _one_moment(left, right)
     if left.type != right.type or left.type == OTHER:
         raise mismatch(node, f"{left.type} is compared with {right.type}.")
     return left, right
+
+
+def _one_moment(left: Term, right: Term) -> tuple[Term, Term]:
+    """Return a date and a timestamp in one type: dates where the timestamp is a literal midnight."""
+    for side, other in ((left, right), (right, left)):
+        if side.type == TIMESTAMP and isinstance(side.literal, str) and side.literal.endswith("T00:00:00"):
+            day = dated_literal(side.node, side.literal.removesuffix("T00:00:00"), other.type)
+            return (day, right) if side is left else (left, day)
+    return as_timestamp(left), as_timestamp(right)
 
 
 def as_timestamp(term: Term) -> Term:
@@ -231,18 +125,17 @@ def dated_literal(node: exp.Expr, text: str, type_: SqlType) -> Term:
     return Term(cast(exp.Literal.string(cell), type_), type_, nullable=False, domain=(cell,), span=span)
 
 
-def _one_number(left: Term, right: Term) -> tuple[Term, Term]:
+def _one_number(node: exp.Expr, left: Term, right: Term) -> tuple[Term, Term]:
     kinds = {left.type.kind, right.type.kind}
     if kinds == {TypeKind.INTEGER}:
         return left, right
     if TypeKind.DOUBLE not in kinds:
         scale = max(left.type.scale, right.type.scale)
         wide = max(digits_needed(ranges.type_limits(t.type), scale) for t in (left, right))
-        if wide <= 38:
-            type_ = decimal(wide, scale)
-            return replace(left, node=cast(left.node.copy(), type_)), replace(
-                right, node=cast(right.node.copy(), type_)
-            )
+        if wide > 38:  # as DOUBLEs, numbers that differ might be equal
+            raise mismatch(node, f"{left.type} and {right.type} have more digits than one type holds.")
+        type_ = decimal(wide, scale)
+        return replace(left, node=cast(left.node.copy(), type_)), replace(right, node=cast(right.node.copy(), type_))
     return replace(left, node=as_double(left)), replace(right, node=as_double(right))
 
 
@@ -257,6 +150,11 @@ def comparison(node: exp.Binary, resolve: Resolve) -> Term:
 
 
 def between(node: exp.Between, resolve: Resolve) -> Term:
+    """Return BETWEEN; SYMMETRIC takes the ends in either order."""
+    if node.args.get("symmetric"):
+        subject, low, high = (node.args[part] for part in ("this", "low", "high"))
+        ways = [exp.Between(this=subject.copy(), low=a.copy(), high=b.copy()) for a, b in ((low, high), (high, low))]
+        return resolve(exp.Or(this=ways[0], expression=ways[1]))
     low = exp.GTE(this=node.this.copy(), expression=node.args["low"].copy())
     high = exp.LTE(this=node.this.copy(), expression=node.args["high"].copy())
     return resolve(exp.And(this=low, expression=high))
@@ -344,18 +242,3 @@ def is_test(node: exp.Is, resolve: Resolve) -> Term:
     term = resolve(node.this) if is_null else truth(node.this, resolve)
     built = exp.Is(this=exp.paren(term.node.copy(), copy=False), expression=node.expression.copy())
     return predicate(exp.paren(built, copy=False), term, nullable=False)
-
-
-def like(node: exp.Binary, resolve: Resolve) -> Term:
-    """Return LIKE or ILIKE with a literal pattern."""
-    subject, pattern = resolve(node.this), resolve(node.expression)
-    if subject.type != TEXT or not isinstance(pattern.literal, str):
-        raise mismatch(node, "LIKE takes a text column and a literal pattern.")
-    if "\\" in pattern.literal:
-        hint = "Leave the backslash out; % and _ are the only signs with a meaning."
-        raise GatewayError("unsupported_sql", "Escapes in LIKE differ between engines.", hint, place(node))
-    if pattern.literal.strip("%").count("%") > MAX_WILDCARDS:  # some texts, not all, would take an engine for ever
-        detail = f"The pattern has more than {MAX_WILDCARDS} % between its other signs."
-        raise GatewayError("sql_too_complex", detail, "Test several shorter patterns with AND.", place(node))
-    built = type(node)(this=exp.paren(subject.node.copy(), copy=False), expression=pattern.node.copy())
-    return predicate(exp.paren(built, copy=False), subject, nullable=subject.nullable)

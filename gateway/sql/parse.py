@@ -1,4 +1,4 @@
-"""Text to one syntax tree: a single SELECT, within limits of size and depth. Refusals name construct and place."""
+"""Text to one syntax tree: a single query, within limits of size and depth. Refusals name construct and place."""
 
 import hashlib
 
@@ -14,10 +14,10 @@ MAX_TREE_DEPTH = 100
 _STATEMENTS = "INSERT, UPDATE, DELETE, CREATE, COPY, SET, EXPLAIN and other commands are never run."
 
 
-def parse(text: str, dialect: str) -> exp.Select:
-    """Return the syntax tree of one SELECT in the buyer's dialect.
+def parse(text: str, dialect: str) -> exp.Query:
+    """Return the syntax tree of one query in the buyer's dialect: a SELECT, a set operation, or one in parentheses.
 
-    Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax`, `sql_not_select` or `set_operation`.
+    Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax` or `sql_not_select`.
     """
     tokens = tokenize(text, dialect)
     try:
@@ -33,15 +33,10 @@ def parse(text: str, dialect: str) -> exp.Select:
         detail = f"The text holds {len(statements)} statements." if statements else "The text holds no statement."
         raise GatewayError("sql_not_select", detail, "Send exactly one SELECT in each request.")
     tree = statements[0]
-    if isinstance(tree, exp.SetOperation):
-        hint = "Ask each SELECT on its own."
-        raise GatewayError("set_operation", f"{tree.key.upper()} is not answered at the top.", hint, place(tree))
-    if not isinstance(tree, exp.Select):
+    if not isinstance(tree, exp.Select | exp.SetOperation | exp.Subquery):
         detail = f"A {tree.key.upper()} statement is not a SELECT. {_STATEMENTS}"
         raise GatewayError("sql_not_select", detail, "Write SELECT ... FROM ... GROUP BY ...")
-    _check_depth(tree)
-    for node in tree.find_all(exp.Cast, exp.TryCast, exp.Div, exp.Round):
-        node.meta["dialect"] = dialect
+    _mark(tree, dialect)
     return tree
 
 
@@ -56,7 +51,7 @@ def fingerprint(text: str, dialect: str) -> str:
 
 
 def dialect_of(node: exp.Expr) -> str:
-    """Return the dialect that a CAST, a division or a ROUND was written in: they round as it has it, or are refused."""
+    """Return the dialect that a function, operator, query or join was written in: it means what it does there."""
     return str(node.meta.get("dialect", "duckdb"))
 
 
@@ -73,33 +68,56 @@ def _syntax(error: SqlglotError) -> GatewayError:
     return GatewayError("sql_syntax", "The SQL does not parse.", hint, where)
 
 
-def _check_depth(tree: exp.Expr) -> None:
-    """Refuse deep trees without recursion; chains of AND and OR count once, as they are flattened later."""
+def _mark(tree: exp.Expr, dialect: str) -> None:
+    """Note in each node where it starts, and the dialect where it matters. Refuses deep trees without recursion.
+
+    Chains of AND and OR count once, as they are flattened later.
+    """
     pending: list[tuple[exp.Expr, int]] = [(tree, 1)]
+    order: list[exp.Expr] = []
     while pending:
         node, depth = pending.pop()
         if depth > MAX_TREE_DEPTH:
             raise _too_deep()
+        order.append(node)
+        if isinstance(node, exp.Func | exp.Binary | exp.Interval | exp.Query | exp.Values | exp.Join):
+            node.meta["dialect"] = dialect
         for child in node.iter_expressions():
             chained = isinstance(node, exp.Connector) and type(child) is type(node)
             pending.append((child, depth if chained else depth + 1))
+    for node in reversed(order):  # children before their parents
+        best = _own_place(node)
+        for key in ("line", "col", "start", "end"):  # all that is noted is copied whenever the node is
+            node.meta.pop(key, None)
+        for child in node.iter_expressions():
+            at = child.meta.get("at")
+            if at is not None and (best is None or at < best):
+                best = at
+        if best is not None:
+            node.meta["at"] = best
+
+
+def _own_place(node: exp.Expr) -> tuple[int, int] | None:
+    meta = node.meta
+    if meta.get("line") and meta.get("col"):
+        return meta["line"], max(1, meta["col"] - (meta["end"] - meta["start"]))
+    return None
 
 
 def place(node: exp.Expr | None) -> Position | None:
     """Return where a node stands in the SQL: the first of its words that carries a place."""
     if node is None:
         return None
-    best: Position | None = None
+    best: tuple[int, int] | None = None
     pending = [node]
     while pending:
         current = pending.pop()
-        meta = current.meta
-        if meta.get("line") and meta.get("col"):
-            here = Position(meta["line"], max(1, meta["col"] - (meta["end"] - meta["start"])))
-            if best is None or (here.line, here.column) < (best.line, best.column):
-                best = here
-        pending.extend(current.iter_expressions())
-    return best
+        at = current.meta.get("at")
+        if at is None:
+            pending.extend(current.iter_expressions())
+        elif best is None or at < best:
+            best = at
+    return None if best is None else Position(*best)
 
 
 def whole_number(node: exp.Expr) -> int | None:

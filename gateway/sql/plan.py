@@ -174,14 +174,17 @@ class Join:
     place: Position | None
     mark: Field | None = None
     """A boolean, never NULL: whether any row on the right meets the condition. MARK alone has it."""
+    single: bool = False
+    """A scalar subquery: no row on the left may have more than one match, else SQL would raise an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class AggregateCall:
     """One aggregate function over the input's columns; `field` is its output column.
 
-    `arguments` are none for COUNT(*), two for COVAR, CORR and REGR (y, x), else one. `parameter` is the fraction of a
-    quantile or the k of APPROX_TOP_K.
+    `arguments` are none for COUNT(*), two for COVAR, CORR and REGR (y, x), else one. Over released counts, ownership
+    gives MODE and APPROX_TOP_K two: the value, and how often it was counted. `parameter` is the fraction of a quantile
+    or the k of APPROX_TOP_K.
     """
 
     kind: AggregateKind
@@ -318,5 +321,17 @@ class Staged:
 
 
 Plan = (
-    Scan | Values | Filter | Project | Join | Aggregate | Window | SetOperation | Sort | Limit | Measured | Read | Staged
+    Scan
+    | Values
+    | Filter
+    | Project
+    | Join
+    | Aggregate
+    | Window
+    | SetOperation
+    | Sort
+    | Limit
+    | Measured
+    | Read
+    | Staged
 )

@@ -1,5 +1,6 @@
 """Interval arithmetic over what is known of a numeric expression. Exact fractions; None is an open end."""
 
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -123,14 +124,32 @@ def truncated_quotient(a: Range, b: Range) -> Range:
     return UNKNOWN if bound is None else Range(-bound, bound)
 
 
-def remainder(a: Range, b: Range) -> Range:
-    """Return the range of a % b for integers with the sign of a: |a % b| < |b| and <= |a|."""
-    limits = [m for m in (a.magnitude(), (b.magnitude() or Fraction(1)) - 1 if b.finite else None) if m is not None]
+def remainder(a: Range, b: Range, step: Fraction = Fraction(1)) -> Range:
+    """Return the range of a % b for multiples of `step` with the sign of a: |a % b| < |b| and <= |a|."""
+    limits = [m for m in (a.magnitude(), (b.magnitude() or step) - step if b.finite else None) if m is not None]
     if not limits:
         return UNKNOWN
     bound = max(min(limits), Fraction(0))
     lo = Fraction(0) if a.lo is not None and a.lo >= 0 else -bound
     hi = Fraction(0) if a.hi is not None and a.hi <= 0 else bound
+    return Range(lo, hi)
+
+
+_LARGEST = Fraction(sys.float_info.max)
+
+
+def in_doubles(a: Range) -> Range:
+    """Return the range with an end open where floating point numbers become infinite."""
+    return Range(
+        None if a.lo is None or a.lo < -_LARGEST else min(a.lo, _LARGEST),
+        None if a.hi is None or a.hi > _LARGEST else max(a.hi, -_LARGEST),
+    )
+
+
+def outward(a: Range, step: Fraction) -> Range:
+    """Return the range with its ends moved outward to multiples of `step`: what rounding either way stays in."""
+    lo = None if a.lo is None else (a.lo // step) * step
+    hi = None if a.hi is None else -((-a.hi) // step) * step
     return Range(lo, hi)
 
 

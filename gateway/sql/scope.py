@@ -24,7 +24,10 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One relation of a FROM clause under its alias; `merged` names come from a USING on its left."""
+    """One relation of a FROM clause under its alias; its `merged` names are meant only where they are qualified.
+
+    The columns that a FULL JOIN merges by USING are a source of their own, without an alias.
+    """
 
     alias: str
     fields: tuple[Field, ...]
@@ -33,16 +36,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The relations in sight, and the aliases of the same SELECT list (which are not columns)."""
+    """The relations in sight, and the aliases of the same SELECT list (which are not columns).
+
+    `star` is what a bare star means: pairs of alias and column name, in order.
+    """
 
     sources: tuple[Source, ...]
     aliases: frozenset[str] = frozenset()
+    star: tuple[tuple[str, str], ...] = ()
 
-    def column(self, node: exp.Column) -> Term:
-        """Return the term that a column name means.
+    def find(self, node: exp.Column) -> Term | None:
+        """Return the term that a column name means here, or None.
 
-        Raises GatewayError `unknown_column` (the same for hidden and absent ones), `ambiguous_name`,
-        `lateral_alias`, `unsupported_sql`.
+        Raises GatewayError `ambiguous_name`, `raw_rows` or `unsupported_sql`.
         """
         if not isinstance(node.this, exp.Identifier):
             raise GatewayError("raw_rows", "A star stands where a column is expected.", _NAME_COLUMNS, place(node))
@@ -60,17 +66,30 @@ class Scope:
         if len(found) > 1:
             hint = "Qualify the column with its table's alias."
             raise GatewayError("ambiguous_name", f"'{node.name}' names more than one column.", hint, place(node))
-        if found:
-            return found[0].term
-        if not table and wanted in self.aliases:
+        return found[0].term if found else None
+
+    def absent(self, node: exp.Column) -> GatewayError:
+        """Return the refusal of a name that means nothing here, the same for hidden and absent columns."""
+        wanted = node.name.casefold()
+        if not node.table and wanted in self.aliases:
             detail = f"'{node.name}' is an alias of the same SELECT list."
-            raise GatewayError("lateral_alias", detail, "Repeat the expression, or name it in WITH.", place(node))
-        if not table and any(source.alias.casefold() == wanted for source in self.sources):
+            return GatewayError("lateral_alias", detail, "Repeat the expression, or name it in WITH.", place(node))
+        if not node.table and any(source.alias.casefold() == wanted for source in self.sources):
             detail = f"'{node.name}' is a whole row."
-            raise GatewayError("raw_rows", detail, _NAME_COLUMNS, place(node))
+            return GatewayError("raw_rows", detail, _NAME_COLUMNS, place(node))
         detail = f"There is no column '{node.sql()}' that may be used here."
         hint = "GET /v1/datasets/{name} lists the columns and what each may do."
-        raise GatewayError("unknown_column", detail, hint, place(node))
+        return GatewayError("unknown_column", detail, hint, place(node))
+
+    def column(self, node: exp.Column) -> Term:
+        """Return the term that a column name means.
+
+        Raises GatewayError `unknown_column`, `ambiguous_name`, `lateral_alias`, `raw_rows`, `unsupported_sql`.
+        """
+        term = self.find(node)
+        if term is None:
+            raise self.absent(node)
+        return term
 
 
 _NAME_COLUMNS = "Aggregate named columns, for example COUNT(*) or SUM(column)."

@@ -1,43 +1,49 @@
-"""FROM: base tables, derived tables, CTEs, and joins on equal columns."""
+"""What a FROM clause reads: base tables, WITH queries, derived tables, VALUES; and what the policy tells of them."""
 
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any
 
 from sqlglot import exp
 
 from gateway.catalog.model import Column, Dataset, Table
 from gateway.catalog.types import Cell, Scalar, TypeKind
 from gateway.errors import GatewayError
+from gateway.sql.conditions import equated as equated  # noqa: PLC0414 - privacy/access reads it here
 from gateway.sql.dates import MAX_DOMAIN, enumerate_periods
-from gateway.sql.expressions import Resolver
-from gateway.sql.operators import flatten, truth
 from gateway.sql.parse import place, refuse_other_parts
-from gateway.sql.plan import Field, Join, JoinKind, Plan, Scan
+from gateway.sql.plan import Field, Plan, Scan
 from gateway.sql.ranges import UNKNOWN, Range
-from gateway.sql.scope import Ids, Scope, Source
-from gateway.sql.terms import Origin, Term, predicate
+from gateway.sql.scope import Source
+from gateway.sql.stages import Catalog, Names, Views
+from gateway.sql.terms import Origin, Term
+from gateway.sql.views import renamed
 
-MAX_RELATIONS = 64
+
+def relation(catalog: Catalog, node: exp.Expr, views: Views, outer: Names | None) -> tuple[Plan, Source]:
+    """Return one relation of a FROM clause, under its alias. Raises GatewayError by name for anything else."""
+    if isinstance(node, exp.Table):
+        view = views.get(node.name.casefold())
+        if view is not None and isinstance(node.this, exp.Identifier) and not node.args.get("db"):
+            refuse_other_parts(node, "this", "alias", "joins")
+            plan: Plan = view.read(catalog, node)
+        else:
+            plan = scan(catalog, node)
+        return _aliased(plan, node.args.get("alias"), node.alias or node.name)
+    if isinstance(node, exp.Subquery):
+        catalog.count_relation(node)
+        refuse_other_parts(node, "this", "alias", "joins", "order", "limit", "offset", "with_")
+        return _aliased(catalog.subplan(catalog, node, views, outer), node.args.get("alias"), node.alias)
+    if isinstance(node, exp.Values):
+        catalog.count_relation(node)
+        return _aliased(catalog.subplan(catalog, node, views, outer), node.args.get("alias"), node.alias)
+    name = node.name or node.key
+    detail = f"{name.upper()} is not a table of the dataset."
+    raise GatewayError("table_function", detail, "Read the dataset's tables by their bare names.", place(node))
 
 
-@dataclass(slots=True)
-class Catalog:
-    """The names in sight of one query: the dataset's tables, and the ids and relations used so far."""
-
-    dataset: Dataset
-    ids: Ids = field(default_factory=Ids)
-    relations: int = 0
-    views: dict[int, tuple[exp.CTE, Any]] = field(default_factory=dict)
-    """WITH queries that nothing has read yet."""
-
-    def count_relation(self, node: exp.Expr) -> None:
-        """Refuse a query that (through CTEs used again and again) grows beyond bounds."""
-        self.relations += 1
-        if self.relations > MAX_RELATIONS:
-            hint = "Use each WITH query once, or split the question."
-            raise GatewayError("sql_too_complex", f"More than {MAX_RELATIONS} relations.", hint, place(node))
+def _aliased(plan: Plan, alias: exp.Expr | None, name: str) -> tuple[Plan, Source]:
+    plan = renamed(plan, alias)
+    return plan, Source(name, plan.fields)
 
 
 def scan(catalog: Catalog, node: exp.Table) -> Scan:
@@ -49,7 +55,7 @@ def scan(catalog: Catalog, node: exp.Table) -> Scan:
     if node.args.get("sample"):
         detail = "Sampling picks other people's rows."
         raise GatewayError("limit_below_measurement", detail, "Ask for the aggregate of all rows.", place(node))
-    refuse_other_parts(node, "this", "alias", "db", "catalog")
+    refuse_other_parts(node, "this", "alias", "db", "catalog", "joins")
     table = catalog.dataset.table(node.name)
     if node.args.get("catalog") or node.args.get("db") or table is None:
         detail = f"There is no table '{exp.table_name(node)}' in this dataset."
@@ -127,107 +133,4 @@ def key_domain(term: Term) -> tuple[Cell, ...] | None:
     if term.type.kind is TypeKind.DATE and term.span is not None:
         days = enumerate_periods(*term.span, "DAY")
         return None if days is None else tuple(day.isoformat() for day in days)
-    return None
-
-
-def join(
-    catalog: Catalog,
-    left: Plan,
-    right: Plan,
-    sources: tuple[Source, ...],
-    node: exp.Join,
-    where: list[exp.Expr],
-) -> tuple[Join, tuple[Source, ...]]:
-    """Return the join of what stands left with one more relation, and the sources in sight after it.
-
-    `sources` ends with the right relation. A comma or CROSS join takes its equalities out of the WHERE terms.
-    """
-    refuse_other_parts(node, "this", "on", "using", "side", "kind")
-    kind = _kind(node)
-    catalog.count_relation(node)
-    using = [identifier.name for identifier in node.args.get("using") or []]
-    on = node.args.get("on")
-    if using:
-        condition = tuple(_using_equality(sources, name, node) for name in using)
-        names = frozenset(n.casefold() for n in using)
-        if kind is JoinKind.RIGHT:  # the bare name means the side that is kept
-            sources = (*(replace(s, merged=s.merged | names) for s in sources[:-1]), sources[-1])
-        else:
-            sources = (*sources[:-1], replace(sources[-1], merged=names))
-    elif on is None and (kind is not JoinKind.INNER or node.kind.upper() == "INNER"):
-        hint = "Write ON with equal keys."
-        raise GatewayError("sql_syntax", f"{kind.value} JOIN has no condition.", hint, place(node))
-    else:
-        terms = flatten(on, exp.And) if on is not None else [t for t in where if _crosses(t, sources)]
-        if on is None:
-            where[:] = [t for t in where if not any(t is used for used in terms)]
-        condition = tuple(truth(term, Resolver(Scope(sources))) for term in terms)
-    left_ids, right_ids = {f.id for f in left.fields}, {f.id for f in right.fields}
-    equalities = tuple(pair for t in condition if (pair := equated(t, left_ids, right_ids)) is not None)
-    fields = (
-        *_padded(left.fields, kind in (JoinKind.RIGHT, JoinKind.FULL)),
-        *_padded(right.fields, kind in (JoinKind.LEFT, JoinKind.FULL)),
-    )
-    by_id = {f.id: f for f in fields}
-    sources = tuple(replace(s, fields=tuple(Field(f.name, by_id[f.id].term) for f in s.fields)) for s in sources)
-    return Join(kind, left, right, condition, equalities, fields, place(node.this)), sources
-
-
-def _padded(fields: tuple[Field, ...], nullable: bool) -> tuple[Field, ...]:  # noqa: FBT001 - one fact of the join's kind
-    return tuple(Field(f.name, replace(f.term, nullable=True)) for f in fields) if nullable else fields
-
-
-def _kind(node: exp.Join) -> JoinKind:
-    side, kind = node.side.upper(), node.kind.upper()
-    if kind in ("", "INNER", "OUTER", "CROSS") and side in ("", "LEFT", "RIGHT", "FULL"):
-        return JoinKind(side or "INNER")
-    hint = "Write JOIN ... ON or LEFT JOIN ... ON with equal keys."
-    raise GatewayError(
-        "join_not_private",
-        f"A {side or kind} {kind if side else ''} JOIN is not answered.".replace("  ", " "),
-        hint,
-        place(node),
-    )
-
-
-def _using_equality(sources: tuple[Source, ...], name: str, node: exp.Join) -> Term:
-    left = Scope(sources[:-1]).column(exp.column(name))
-    right = Scope(sources[-1:]).column(exp.column(name))
-    if left.type != right.type:
-        raise GatewayError("type_mismatch", f"USING ({name}) compares two types.", "Write ON with CAST.", place(node))
-    built = exp.paren(exp.EQ(this=exp.paren(left.node.copy()), expression=exp.paren(right.node.copy())))
-    return predicate(built, left, right, nullable=left.nullable or right.nullable)
-
-
-def _crosses(node: exp.Expr, sources: tuple[Source, ...]) -> bool:
-    """Tell whether a WHERE term is `left column = right column` across the newest relation and those before it."""
-    if not (isinstance(node, exp.EQ) and isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Column)):
-        return False
-    sides = []
-    for column in (node.this, node.expression):
-        try:
-            Scope(sources[-1:]).column(column)
-        except GatewayError:
-            try:
-                Scope(sources[:-1]).column(column)
-            except GatewayError:
-                return False
-            sides.append(False)
-        else:
-            sides.append(True)
-    return sides[0] != sides[1]
-
-
-def equated(term: Term, left_ids: set[str], right_ids: set[str]) -> tuple[str, str] | None:
-    """Return the (left id, right id) of a term that sets two bare columns of one type equal."""
-    node = term.node.unnest()
-    if not isinstance(node, exp.EQ):
-        return None
-    a, b = node.this.unnest(), node.expression.unnest()
-    if not (isinstance(a, exp.Column) and isinstance(b, exp.Column)):
-        return None
-    if a.name in left_ids and b.name in right_ids:
-        return a.name, b.name
-    if b.name in left_ids and a.name in right_ids:
-        return b.name, a.name
     return None

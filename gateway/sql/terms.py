@@ -1,10 +1,12 @@
 """A resolved scalar expression: its syntax over column ids, and everything known of it without looking at data."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from typing import TypedDict
 
 from sqlglot import exp
@@ -33,7 +35,8 @@ class Term:
     `range` (numbers) and `span` (dates) say where values lie; while `raw`, a declared bound is only claimed by the
     policy and not enforced by the expression. `domain` is a finite set of non-NULL cells that holds every value
     (`raw`: every value that counts). `value` are the base columns whose values it shows, `condition` those that it
-    only tests. `pieces` is how many texts are joined end to end in it, at most.
+    only tests. `pieces` is how many texts are joined end to end in it, at most. `fractional` marks an integer whose
+    type in the buyer's dialect has fractions (FLOOR of a float): divided there, it would not be cut off.
     """
 
     node: exp.Expr
@@ -47,8 +50,8 @@ class Term:
     condition: frozenset[BaseColumn] = frozenset()
     origin: Origin | None = None
     granularity: Fraction | None = None
+    fractional: bool = False
     per_unit_sum: tuple[Fraction, Fraction] | None = None
-    noisy: bool = False
     pieces: int = 1
     place: Position | None = field(default=None, compare=False)
 
@@ -69,7 +72,7 @@ class Term:
     @property
     def literal(self) -> Cell:
         """The one value of a literal, else None."""
-        if self.bases or self.noisy or self.nullable or self.domain is None or len(self.domain) != 1:
+        if self.bases or self.nullable or self.domain is None or len(self.domain) != 1:
             return None
         return self.domain[0]
 
@@ -103,7 +106,9 @@ def number(value: Fraction, type_: SqlType) -> exp.Expr:
 
 @lru_cache(maxsize=1024)
 def _parsed_type(name: str) -> exp.DataType:
-    return exp.DataType.build(name, dialect="duckdb")
+    parsed = exp.DataType.build(name, dialect="duckdb")
+    sizes = [exp.DataTypeParam(this=exp.Literal.number(size.name)) for size in parsed.expressions]
+    return exp.DataType(this=parsed.this, expressions=sizes, nested=False)  # no places: they slow each copy down
 
 
 def data_type(name: str) -> exp.DataType:
@@ -189,8 +194,8 @@ class Bases(TypedDict):
 
     value: frozenset[BaseColumn]
     condition: frozenset[BaseColumn]
-    noisy: bool
     pieces: int
+    fractional: bool
 
 
 def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
@@ -199,9 +204,27 @@ def merge(*terms: Term, conditional: tuple[Term, ...] = ()) -> Bases:
     return {
         "value": frozenset().union(*(t.value for t in terms)),
         "condition": frozenset().union(*(t.condition for t in every), *(t.value for t in conditional)),
-        "noisy": any(t.noisy for t in every),
         "pieces": max((t.pieces for t in terms), default=1),
+        "fractional": any(t.fractional for t in terms),
     }
+
+
+MAX_IMAGES = 1_000
+"""Values of a domain that a function is applied to while planning, at most."""
+
+
+def image(of: Callable[..., Cell], *terms: Term) -> tuple[Cell, ...] | None:
+    """Return the domain of a function of `terms`, in the order of theirs; None where one of them has none.
+
+    `of` must be exactly what the engine computes. A result of None is a NULL, and in no domain.
+    """
+    if any(term.domain is None for term in terms):
+        return None
+    domains = [term.domain for term in terms if term.domain is not None]
+    if math.prod(len(domain) for domain in domains) > MAX_IMAGES:
+        return None
+    cells = dict.fromkeys(of(*cells) for cells in product(*domains))
+    return tuple(cell for cell in cells if cell is not None)
 
 
 def predicate(node: exp.Expr, *terms: Term, nullable: bool) -> Term:
@@ -213,5 +236,4 @@ def predicate(node: exp.Expr, *terms: Term, nullable: bool) -> Term:
         domain=(False, True),
         value=frozenset().union(*(t.value for t in terms)),
         condition=frozenset().union(*(t.condition for t in terms)),
-        noisy=any(t.noisy for t in terms),
     )

@@ -11,7 +11,7 @@ import pytest
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.duckdb_worker import connect, stamp_of
 from gateway.errors import GatewayError
-from gateway.ports import Source, Statement
+from gateway.ports import InputTable, Source, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
 
@@ -185,3 +185,40 @@ async def test_a_file_that_is_none(engine, tmp_path, content):
         stamp = stamp_of(str(path))
     error = await fails(run(engine, path, "SELECT 1 AS x", stamp), "engine_unavailable")
     assert str(tmp_path) not in error.detail + error.hint
+
+
+def stream(table):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+async def test_released_tables_stand_beside_the_file_for_one_statement(engine, file):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    given = InputTable("__staged0", stream(pa.table({"c1": [1, 2, 7]})))
+    sql = 'SELECT COUNT(*) AS n FROM t JOIN "__staged0" s ON s.c1 = t.x'
+    rows = await lease.run(Statement(sql, (), (given,)), 20)
+    assert rows.table().to_pylist() == [{"n": 2}]
+    with pytest.raises(GatewayError):  # gone with the statement
+        await lease.run(Statement(sql), 20)
+    # a table of the same name in the file is neither read nor lost
+    shadow = InputTable("t", stream(pa.table({"x": [5]})))
+    rows = await lease.read(Statement("SELECT * FROM t", (), (shadow,)), 20)
+    assert pa.ipc.open_stream(rows.ipc).read_all().to_pylist() == [{"x": 5}]
+    rows = await lease.read(Statement("SELECT COUNT(*) AS n FROM t"), 20)
+    assert pa.ipc.open_stream(rows.ipc).read_all().to_pylist() == [{"n": 3}]
+    await lease.close()
+
+
+async def test_released_tables_go_when_the_statement_fails(engine, file):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    given = InputTable("given", stream(pa.table({"a": [1]})))
+    for _ in range(2):  # a second time: the first left nothing behind
+        with pytest.raises(GatewayError):
+            await lease.run(Statement("SELECT error('x') FROM given", (), (given,)), 20)
+    rows = await lease.run(Statement("SELECT a FROM given", (), (given,)), 20)
+    assert rows.table().to_pylist() == [{"a": 1}]
+    with pytest.raises(GatewayError):
+        await lease.run(Statement("SELECT 1", (), (InputTable("broken", b"no stream"),)), 20)
+    await lease.close()

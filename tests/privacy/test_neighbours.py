@@ -4,7 +4,7 @@ import re
 
 import pytest
 from support.generated import query
-from support.neighbours import cells, fresh_pair, pair, shuffle, violations
+from support.neighbours import exact, fresh_pair, pair, shuffle, violations
 from support.queries import ANSWERED
 from support.shop import planned
 
@@ -45,32 +45,33 @@ def test_ten_thousand_generated_queries():
 def test_physical_order_and_threads_change_nothing():
     without, _ = fresh_pair(4)
     for name in ("private_and_public_key", "join_chain", "average_by_boolean", "sum_float"):
-        measurement = planned(ANSWERED[name]).measurements[0]
-        before = cells(without, measurement.sql, measurement.parameters, len(measurement.keys))
+        measurement = planned(ANSWERED[name]).program.measurements[0]
+        before = [sorted(map(repr, probe.table.to_pylist())) for probe in exact(without, measurement)]
         shuffle(without, 17)
         without.execute("SET threads = 3")
-        after = cells(without, measurement.sql, measurement.parameters, len(measurement.keys))
+        after = [sorted(map(repr, probe.table.to_pylist())) for probe in exact(without, measurement)]
         assert before == after
+
+
+def without_clamp(sql: str) -> str:
+    """Plant a bug: what one person adds to a cell is not clamped."""
+    sql = re.sub(r"WHEN p0 > \d+ THEN \d+", "WHEN FALSE THEN 0", sql)
+    return re.sub(r"WHEN p0 < -?\d+ THEN -?\d+", "WHEN FALSE THEN 0", sql)
 
 
 def test_the_harness_sees_a_missing_clamp():
     made = planned("SELECT SUM(quantity) AS s FROM purchases")
-    without, with_unit = pair(2)
-    sql = made.measurements[0].sql
-    planted = re.sub(r"WHEN p0 > \d+ THEN \d+", "WHEN FALSE THEN 0", sql)
-    planted = re.sub(r"WHEN p0 < \d+ THEN \d+", "WHEN FALSE THEN 0", planted)
-    assert planted != sql
-    found = [violations(made, *pair(seed), planted) for seed in range(8)]
-    assert any("Linf" in text for broken in found for text in broken)
-    assert violations(made, without, with_unit) == []
+    sql = made.program.measurements[0].probes[0].sql
+    assert without_clamp(sql) != sql
+    found = [violations(made, *pair(seed), without_clamp) for seed in range(8)]
+    assert any("Linf" in text or "L2" in text for broken in found for text in broken)
+    assert violations(made, *pair(2)) == []
 
 
 def test_the_harness_sees_a_missing_group_bound():
-    made = planned(ANSWERED["count_by_month"])
-    sql = made.measurements[0].sql
-    planted = sql.replace("WHERE pick <= 6", "WHERE pick <= 600")
-    assert planted != sql
-    found = [violations(made, *pair(seed), planted) for seed in range(8)]
+    made = planned(ANSWERED["private_key"])
+    assert made.program.measurements[0].groups == 6
+    found = [violations(made, *pair(seed), lambda sql: sql.replace("pick <= 6", "pick <= 600")) for seed in range(8)]
     assert any("L0" in text for broken in found for text in broken)
 
 

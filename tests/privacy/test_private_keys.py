@@ -6,12 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal as D
 
 import pytest
+from support.answers import answered as run
+from support.neighbours import exact as exact_probes
 from support.shop import column, empty_database, key, planned, unlimited
 
 from gateway.catalog.model import Table, Use
 from gateway.catalog.types import DATE, INTEGER, TIMESTAMP, decimal
-from gateway.engines.post import PostProcessor
-from gateway.privacy.release import release
 
 G, F, A = Use.GROUP, Use.FILTER, Use.AGGREGATE
 VISITS = Table(
@@ -65,9 +65,7 @@ def database(odd_units):
 
 def answered(name, connection):
     made = planned(QUERIES[name], dataset=DATASET)
-    measurement = made.measurements[0]
-    table = connection.sql(measurement.sql, params=["0f" * 32] * measurement.parameters).to_arrow_table()
-    rows = PostProcessor().finish([release(measurement, table, {})], [measurement], made.finish, 7, None).rows
+    rows = run(connection, made).rows
     assert all(math.isfinite(row[1]) for row in rows)
     return {row[0]: round(row[1] / 10) for row in rows if row[1] > 100}
 
@@ -89,8 +87,11 @@ def exact(sql, *values):
     connection = empty_database()
     for unit, value in enumerate(values):
         connection.execute("INSERT INTO purchases VALUES (?, '1997-01-01', 1, 'a', 1, ?, TRUE, ?, 'x')", [unit, *value])
-    measurement = planned(sql).measurements[0]
-    return connection.execute(measurement.sql, ["0f" * 32] * measurement.parameters or None).fetchone()[0]
+    measurement = planned(sql).program.measurements[0]
+    probe = exact_probes(connection, measurement)[0]
+    primitive = probe.probe.primitives[0]
+    widest = len(primitive.candidates) - 1
+    return probe.totals(primitive, widest).get((), 0) / primitive.candidates[widest].denominator
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -107,9 +108,10 @@ def test_one_long_text_is_null_when_doubled():
     connection.execute(
         "INSERT INTO purchases VALUES (1, '1997-01-01', 1, repeat('y', 9000000), 1, 1, TRUE, 1, 'x'), (2, '1997-01-01', 1, 'z', 1, 1, TRUE, 1, 'x')"
     )
-    measurement = planned(sql).measurements[0]
-    rows = connection.execute(measurement.sql, ["0f" * 32] * measurement.parameters).fetchall()
-    assert sorted(row[0] or "" for row in rows) == ["", "z" * 32]
+    measurement = planned(sql).program.measurements[0]
+    probe = exact_probes(connection, measurement)[0]
+    cells = probe.cells_of(probe.probe.primitives[0])
+    assert sorted(cell or "" for (cell,) in cells) == ["", "z" * 32]
 
 
 def test_a_timestamp_keeps_its_time_on_the_last_day():
@@ -120,5 +122,5 @@ def test_a_timestamp_keeps_its_time_on_the_last_day():
 @pytest.mark.parametrize("test", ["> 99999999999999999", "< -99999999999999999", "> 99999999999999999999"])
 def test_a_key_beyond_its_type_is_in_no_cell(column, test):
     made = planned(f"SELECT {column} AS k, COUNT(*) AS n FROM visits WHERE {column} {test} GROUP BY 1", dataset=DATASET)
-    measurement = made.measurements[0]
-    assert database(3).execute(measurement.sql, ["0f" * 32] * measurement.parameters).fetchall() == []
+    probe = exact_probes(database(3), made.program.measurements[0])[0]
+    assert [cell for primitive in probe.probe.primitives for cell in probe.cells_of(primitive)] == []

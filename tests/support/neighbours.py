@@ -6,7 +6,7 @@ within one unit, a pick within its cells (docs/PRIVACY.md, 8.1).
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal as D
 from fractions import Fraction
@@ -17,6 +17,7 @@ import duckdb
 from gateway.privacy import trees
 from gateway.privacy.exact import ExactProbe, order
 from gateway.privacy.measurement import Measurement, Noise, Primitive
+from support.answers import holding, staged
 from support.shop import empty_database, fill, insert
 
 SECRET = "0f" * 32
@@ -114,27 +115,50 @@ def fresh_pair(seed: int, units: int = 20) -> tuple[duckdb.DuckDBPyConnection, d
     return without, with_unit
 
 
-def exact(connection, measurement: Measurement, edit: Callable[[str], str] = str) -> list[ExactProbe]:
+def exact(
+    connection, measurement: Measurement, edit: Callable[[str], str] = str, inputs: Mapping[str, bytes] | None = None
+) -> list[ExactProbe]:
     """Return what the engine gives for each probe, without noise; `edit` plants a bug in the SQL."""
     found = []
     for probe in measurement.probes:
         sql = edit(probe.sql)
         parameters = [SECRET] * min(probe.parameters, sql.count("?"))
-        table = connection.sql(sql, params=parameters or None).to_arrow_table()
+        with holding(connection, {name: (inputs or {})[name] for name in probe.inputs}):
+            table = connection.sql(sql, params=parameters or None).to_arrow_table()
         found.append(ExactProbe(measurement, probe, table))
     return found
 
 
 def violations(planned, without, with_unit, edit: Callable[[str], str] = str) -> list[str]:
-    """Return how the difference of two databases breaks the claimed bounds of a query's measurements (none: [])."""
+    """Return how the difference of two databases breaks the claimed bounds of a query's measurements (none: []).
+
+    What an earlier step released is the same for both: a later one is private given whatever it was.
+    """
+    inputs = staged(without, planned)
     measurements = planned.program.measurements
-    return [text for m in measurements for text in measurement_violations(m, without, with_unit, edit)]
+    return [text for m in measurements for text in measurement_violations(m, without, with_unit, edit, inputs)]
 
 
-def measurement_violations(measurement: Measurement, without, with_unit, edit: Callable[[str], str] = str) -> list[str]:
+def exact_count(connection, planned) -> int:
+    """Return the one exact count of a query without keys."""
+    (measurement,) = planned.program.measurements
+    (probe,) = exact(connection, measurement)
+    primitive = probe.probe.primitives[0]
+    widest = len(primitive.candidates) - 1
+    return probe.totals(primitive, widest).get((), 0) // primitive.candidates[widest].denominator
+
+
+def measurement_violations(
+    measurement: Measurement,
+    without,
+    with_unit,
+    edit: Callable[[str], str] = str,
+    inputs: Mapping[str, bytes] | None = None,
+) -> list[str]:
     """Return how the difference of two databases breaks a measurement's claims, at every candidate of every primitive."""
     broken: list[str] = []
-    for a, b in zip(exact(without, measurement, edit), exact(with_unit, measurement, edit), strict=True):
+    pairs = zip(exact(without, measurement, edit, inputs), exact(with_unit, measurement, edit, inputs), strict=True)
+    for a, b in pairs:
         if sorted(a.listed(), key=repr) != sorted(b.listed(), key=repr):
             broken.append("the listed cells differ")
         for primitive in a.probe.primitives:

@@ -13,7 +13,7 @@ def numbers(draw, depth=2):
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(NUMBERS))
     one = draw(numbers(depth - 1))
-    match draw(st.integers(0, 12)):
+    match draw(st.integers(0, 15)):
         case 0 | 1:
             return f"({one} {draw(st.sampled_from('+-*'))} {draw(numbers(depth - 1))})"
         case 2:
@@ -38,8 +38,31 @@ def numbers(draw, depth=2):
             return (
                 f"EXTRACT({draw(st.sampled_from(('YEAR', 'MONTH', 'DAY', 'QUARTER')))} FROM {draw(dates(depth - 1))})"
             )
+        case 12 | 13 | 14:
+            return draw(called_numbers(one, depth))
         case _:
             return f"NULLIF({one}, {draw(st.integers(0, 3))})"
+
+
+@st.composite
+def called_numbers(draw, one, depth):
+    """A number out of a function, of `one` or of texts and dates."""
+    match draw(st.integers(0, 5)):
+        case 0:
+            call = draw(st.sampled_from(("SQRT", "LN", "EXP", "SIGN", "TRUNC", "CBRT", "SIN", "LOG10", "DEGREES")))
+            return f"{call}({one})"
+        case 1:
+            return f"POWER({one}, {draw(st.sampled_from(('2', '3', '-1', '0.5', 'p.quantity')))})"
+        case 2:
+            return f"width_bucket({one}, {draw(st.integers(-3, 3))}, {draw(st.integers(4, 60))}, {draw(st.integers(1, 9))})"
+        case 3:
+            unit = draw(st.sampled_from(("day", "week", "month", "year", "hour")))
+            return f"date_diff('{unit}', {draw(dates(depth - 1))}, {draw(dates(depth - 1))})"
+        case 4:
+            return f"STRPOS({draw(texts(depth - 1))}, {draw(texts(depth - 1))})"
+        case _:
+            fields = ("DOW", "DOY", "ISOYEAR", "WEEK", "HOUR", "EPOCH")
+            return f"EXTRACT({draw(st.sampled_from(fields))} FROM {draw(dates(depth - 1))})"
 
 
 @st.composite
@@ -47,7 +70,7 @@ def truths(draw, depth=2):
     if depth == 0 or draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(TRUTHS))
     compare = draw(st.sampled_from(("=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM")))
-    match draw(st.integers(0, 9)):
+    match draw(st.integers(0, 12)):
         case 0 | 1:
             return f"{draw(numbers(depth - 1))} {compare} {draw(numbers(depth - 1))}"
         case 2:
@@ -64,6 +87,16 @@ def truths(draw, depth=2):
             return f"{draw(texts(depth - 1))} LIKE '{draw(st.text('s%_4.a', max_size=4).filter(lambda t: t.count('%') < 3))}'"
         case 8:
             return f"{draw(texts(depth - 1))} {compare} {draw(texts(depth - 1))}"
+        case 9:
+            pattern = draw(st.sampled_from(("^s", "a|l$", "[0-9]+", "(a.)*x", "^[^a-m]{2,5}$")))
+            return f"regexp_matches({draw(texts(depth - 1))}, '{pattern}')"
+        case 10:
+            call = draw(st.sampled_from(("starts_with", "ends_with", "contains")))
+            return f"{call}({draw(texts(depth - 1))}, {draw(texts(depth - 1))})"
+        case 11:
+            return (
+                f"{draw(numbers(depth - 1))} BETWEEN SYMMETRIC {draw(st.integers(-3, 9))} AND {draw(st.integers(0, 9))}"
+            )
         case _:
             return f"{draw(dates(depth - 1))} {compare} {draw(dates(depth - 1))}"
 
@@ -73,9 +106,20 @@ def texts(draw, depth=2):
     if depth == 0 or draw(st.integers(0, 2)) == 0:
         return draw(st.sampled_from(TEXTS))
     one = draw(texts(depth - 1))
-    match draw(st.integers(0, 4)):
+    match draw(st.integers(0, 9)):
         case 0:
             return f"{draw(st.sampled_from(('LOWER', 'UPPER', 'TRIM')))}({one})"
+        case 5:
+            return f"{draw(st.sampled_from(('LEFT', 'RIGHT')))}({one}, {draw(st.integers(-2, 3))})"
+        case 6:
+            return f"{draw(st.sampled_from(('LPAD', 'RPAD')))}({one}, {draw(st.integers(0, 6))}, 'xy')"
+        case 7:
+            return f"REPLACE({one}, 'a', {draw(st.sampled_from(('', 'bb')))!r})".replace('""', "''")
+        case 8:
+            form = draw(st.sampled_from(("%Y-%m", "%b %d", "%G-%V", "%A")))
+            return f"strftime({draw(dates(depth - 1))}, '{form}')"
+        case 9:
+            return f"split_part(concat({one}, '-', {draw(texts(depth - 1))}), '-', {draw(st.sampled_from((1, 2, -1)))})"
         case 1:
             return f"SUBSTR({one}, {draw(st.integers(1, 3))}, {draw(st.integers(0, 2))})"
         case 2:
@@ -95,7 +139,18 @@ def dates(draw, depth=2):
     if draw(st.booleans()):
         unit = draw(st.sampled_from(("year", "quarter", "month", "week", "day")))
         return f"CAST(date_trunc('{unit}', {draw(dates(depth - 1))}) AS DATE)"
-    return f"CASE WHEN {draw(truths(depth - 1))} THEN {draw(dates(depth - 1))} END"
+    match draw(st.integers(0, 4)):
+        case 0:
+            amount = f"{draw(st.integers(-40, 400))}' {draw(st.sampled_from(('DAY', 'MONTH', 'YEAR', 'HOUR')))}"
+            return f"({draw(dates(depth - 1))} {draw(st.sampled_from('+-'))} INTERVAL '{amount})"
+        case 1:
+            return f"({draw(dates(depth - 1))} + INTERVAL (p.quantity) {draw(st.sampled_from(('DAY', 'MONTH')))})"
+        case 2:
+            return f"last_day({draw(dates(depth - 1))})"
+        case 3:
+            return f"make_date(EXTRACT(YEAR FROM {draw(dates(depth - 1))}), p.quantity, 7)"
+        case _:
+            return f"CASE WHEN {draw(truths(depth - 1))} THEN {draw(dates(depth - 1))} END"
 
 
 @st.composite

@@ -14,21 +14,26 @@ from gateway.planning_worker import PLANNED
 @pytest.mark.parametrize("name", ANSWERED)
 def test_answered(name):
     made = planned(ANSWERED[name])
-    (measurement,) = made.measurements
-    assert measurement.primitives
-    assert 0 < measurement.rho <= 20_000_000_000
-    assert (measurement.selection is None) == all(key.domain is not None for key in measurement.keys)
+    assert made.program.measurements
+    assert 0 < made.rho <= 20_000_000_000
+    assert made.rho == sum(measurement.rho for measurement in made.program.measurements)
+    for measurement in made.program.measurements:
+        assert measurement.primitives
+        public = measurement.listed or all(key.domain is not None for key in measurement.keys)
+        assert (measurement.selection is None) == public
 
 
 def test_dialects_read_division_as_they_mean_it():
     truncated = planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", "postgres")
-    assert truncated.measurements[0].keys[0].domain == tuple(range(26))
+    assert truncated.program.measurements[0].keys[0].domain == tuple(range(26))
     for dialect in ("duckdb", "spark"):
         with pytest.raises(GatewayError) as caught:
             planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", dialect)
         assert caught.value.code == "float_key"
-    assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").measurements
-    assert planned("SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino").measurements
+    assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").program.measurements
+    assert planned(
+        "SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino"
+    ).program.measurements
 
 
 REFUSED = {
@@ -57,16 +62,10 @@ REFUSED = {
     "": "sql_not_select",
     "SELECT COUNT(*) FROM purchases; SELECT 1": "sql_not_select",
     "DROP TABLE purchases": "sql_not_select",
-    "SELECT COUNT(*) FROM purchases UNION SELECT 1": "set_operation",
-    "SELECT COUNT(*) FROM (SELECT 1 AS a FROM purchases UNION ALL SELECT 1 FROM purchases) t": "set_operation",
     "SELEC COUNT(*) FROM purchases": "sql_syntax",
     "SELECT 'open": "sql_syntax",
-    "SELECT DISTINCT cohort FROM customers": "distinct",
     "SELECT SUM(DISTINCT amount) FROM purchases": "distinct",
-    "SELECT COUNT(DISTINCT basket) FROM purchases": "distinct",
     "SELECT COUNT(DISTINCT customer_id, basket) FROM purchases": "distinct",
-    "SELECT MEDIAN(amount) FROM purchases": "unsupported_function",
-    "SELECT MAX(amount) FROM purchases": "unsupported_function",
     "SELECT COUNT(*) FROM purchases WHERE md5(basket) = 'x'": "unsupported_function",
     "SELECT COUNT(*) FROM purchases WHERE random() > 0.5": "unsupported_function",
     "SELECT SUM(weight) FROM purchases": "no_bounds",
@@ -83,20 +82,12 @@ REFUSED = {
     "SELECT COUNT(*) FROM purchases p JOIN customers c ON p.quantity = c.customer_id": "no_owner_equality",
     "SELECT COUNT(*) FROM purchases p JOIN customers c ON p.customer_id = c.customer_id OR c.customer_id IS NULL": "no_owner_equality",
     "SELECT COUNT(*) FROM purchases p, customers c": "no_owner_equality",
-    "SELECT COUNT(*) FROM purchases FULL JOIN customers USING (customer_id)": "join_not_private",
     "SELECT COUNT(*) FROM calendar LEFT JOIN purchases ON day = purchased_on": "join_not_private",
     "SELECT COUNT(*) FROM purchases JOIN calendar ON day > purchased_on": "join_not_private",
-    "SELECT COUNT(*) FROM purchases NATURAL JOIN customers": "join_not_private",
-    "SELECT COUNT(*) FROM purchases SEMI JOIN customers USING (customer_id)": "join_not_private",
     "SELECT COUNT(*) FROM calendar a JOIN calendar b ON a.weekday = b.weekday JOIN purchases ON a.day = purchased_on": "join_not_private",
-    "SELECT COUNT(*) FROM calendar": "unsupported_sql",
-    "SELECT COUNT(*) FROM purchases WHERE quantity IN (SELECT 1)": "subquery",
-    "SELECT COUNT(*) FROM purchases WHERE EXISTS (SELECT 1 FROM customers)": "subquery",
-    "SELECT COUNT(*) FROM purchases WHERE quantity > (SELECT AVG(quantity) FROM purchases)": "subquery",
     "SELECT SUM(n) FROM (SELECT COUNT(*) AS n FROM purchases GROUP BY quantity) t": "aggregate_of_released",
     "SELECT COUNT(*) FROM (SELECT customer_id, COUNT(*) AS n FROM purchases GROUP BY customer_id) t": "per_owner_aggregate",
     "SELECT COUNT(*) FROM purchases TABLESAMPLE 10%": "limit_below_measurement",
-    "SELECT quantity FROM purchases GROUP BY ROLLUP (quantity)": "unsupported_sql",
     "SELECT COUNT(*) FROM purchases WHERE basket = 5": "type_mismatch",
     "SELECT COUNT(*) FROM purchases WHERE purchased_on > 'tomorrow'": "type_mismatch",
     "SELECT purchased_on, quantity, COUNT(*) FROM purchases GROUP BY 1, 2": "too_many_cells",
@@ -107,9 +98,6 @@ REFUSED = {
     "SELECT COUNT(*) FROM purchases WHERE quantity = ?": "unsupported_sql",
     "SELECT COUNT(*) FROM purchases LIMIT 1 + 1": "unsupported_sql",
     "WITH RECURSIVE t AS (SELECT 1) SELECT COUNT(*) FROM t": "unsupported_sql",
-    "SELECT COUNT(*) FROM (VALUES (1)) t": "unsupported_sql",
-    "SELECT 1": "unsupported_sql",
-    "SELECT COUNT(*) FROM purchases QUALIFY ROW_NUMBER() OVER () = 1": "window_across_owners",
     "SELECT COUNT(*) FROM purchases WHERE CAST(quantity AS STRUCT(a INT)) IS NULL": "unsupported_sql",
     "SELECT COUNT(*) FROM purchases WHERE basket LIKE 'a' ESCAPE 'b'": "unsupported_sql",
 }  # fmt: skip
@@ -147,7 +135,7 @@ def test_more_shapes_are_answered(name):
             planned(MORE[name])
         assert caught.value.code == "join_not_private"
         return
-    assert planned(MORE[name]).measurements
+    assert planned(MORE[name]).program.measurements
 
 
 @pytest.mark.parametrize("name", ANSWERED)

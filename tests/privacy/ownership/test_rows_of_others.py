@@ -1,0 +1,103 @@
+"""What is owned stays owned: one more person changes no bit of anybody else's rows, whatever the rules let through.
+
+For every passing query of rules.yaml, the relation below each measurement is read from two databases that differ by
+one unit with hostile rows, stored in another order; the rows of all other owners must be the same bits.
+"""
+
+import struct
+
+import pytest
+from support.shop import empty_database, fill, insert
+from test_ownership_rules import PASS, analysed
+
+from gateway.compile.relations import select
+from gateway.privacy.ownership.walk import upward
+from gateway.privacy.relations import Measure
+from gateway.sql.plan import Scan, Staged
+
+TABLES = ("customers", "purchases", "orders", "lines")
+NEW = 10**6
+
+
+def bits(value):
+    return struct.pack(">d", value) if isinstance(value, float) else (type(value).__name__, value)
+
+
+@pytest.fixture(scope="module")
+def neighbours():
+    """Two databases: the second holds one more unit, and its rows lie in the opposite order."""
+    small = empty_database()
+    fill(small, seed=11, units=60)
+    # equal numbers of different bits, and ties in everything but the order of storage
+    for unit in (3, 4):
+        rows = [
+            (unit, "1997-05-05", 2, "small", "1.00", s, None, w, "x") for s, w in ((0.1, 0.0), (0.2, -0.0), (0.3, 1.5))
+        ]
+        insert(small, "purchases", rows * 3)
+    large = empty_database()
+    hostile = {
+        "customers": [(NEW, "1997-01")],
+        "purchases": [
+            (NEW, day, 9, "large", "499.99", score, gift, weight, "x")
+            for day, score, gift, weight in (
+                ("1997-01-01", float("nan"), None, float("inf")),
+                ("1998-06-30", 1e300, True, -0.0),
+                (None, None, False, None),
+            )
+            for _ in range(20)
+        ],
+        "orders": [(NEW, NEW, "open"), (NEW + 1, NEW, None)],
+        "lines": [(NEW, "1000.00", 0.1, None)] * 30 + [(NEW + 1, None, None, True)],
+    }
+    for table in TABLES:
+        rows = small.execute(f"SELECT * FROM {table}").fetchall()
+        insert(large, table, hostile[table] + rows[::-1])
+    return small, large
+
+
+def by_owner(connection, measure):
+    """Return each owner's rows as a sorted list of bits, without the new unit's."""
+    plan = measure.owned.plan
+    cursor = connection.execute(select(plan).sql("duckdb"))
+    names = [column[0] for column in cursor.description]
+    position = names.index(measure.owned.owner)
+    found = {}
+    for row in cursor.fetchall():
+        if row[position] != NEW:
+            found.setdefault(row[position], []).append(tuple(map(bits, row)))
+    return {owner: sorted(rows, key=repr) for owner, rows in found.items()}
+
+
+@pytest.mark.parametrize("name", PASS)
+def test_one_more_person_changes_nobody_elses_rows(name, neighbours):
+    measures = [step for step in analysed(PASS[name][1]).steps if isinstance(step, Measure)]
+    for measure in measures:
+        if any(isinstance(node, Staged) for node in upward(measure.owned.plan)):
+            continue  # what it reads is released first: the same for both
+        small, large = (by_owner(connection, measure) for connection in neighbours)
+        assert small == large
+        assert None not in small  # a row without an owner is nobody's, and is not there
+
+
+@pytest.mark.parametrize("name", PASS)
+def test_every_private_table_is_read_with_its_owner(name):
+    for step in analysed(PASS[name][1]).steps:
+        plans = [step.aggregate.input] if isinstance(step, Measure) else [step.plan]
+        for node in upward(*plans):
+            if isinstance(node, Scan) and not node.table.public:
+                assert isinstance(step, Measure)
+                assert node.owner is not None
+
+
+def test_the_harness_sees_a_window_over_everybody(neighbours):
+    """A planted mistake: without the owner in its partition a window changes other people's rows."""
+    from dataclasses import replace
+
+    sql = "SELECT SUM(r) AS s FROM (SELECT COUNT(*) OVER (PARTITION BY customer_id) AS r FROM purchases) t"
+    (measure,) = (step for step in analysed(sql).steps if isinstance(step, Measure))
+    window = next(node for node in upward(measure.owned.plan) if type(node).__name__ == "Window")
+    calls = tuple(replace(call, partition=()) for call in window.calls)
+    broken = replace(measure.owned.plan, input=replace(window, calls=calls))
+    measure = replace(measure, owned=replace(measure.owned, plan=broken))
+    small, large = (by_owner(connection, measure) for connection in neighbours)
+    assert small != large

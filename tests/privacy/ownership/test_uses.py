@@ -1,0 +1,62 @@
+"""Which uses of columns the policy is asked about, for every place where a query can use one."""
+
+import pytest
+from support.shop import SHOP
+from test_ownership_rules import analysed
+
+from gateway.privacy.access import accesses, tables_read
+
+USES = {
+    "SELECT gift, SUM(amount) AS s FROM purchases WHERE quantity > 3 GROUP BY gift": "filter quantity, group gift, aggregate amount",
+    "SELECT COUNT(*) FILTER (WHERE gift) AS n FROM purchases": "filter gift",
+    "SELECT COUNT(*) AS n FROM purchases p JOIN customers c ON p.customer_id = c.customer_id": "",
+    "SELECT COUNT(*) AS n FROM lines l JOIN orders o USING (order_id)": "",
+    "SELECT COUNT(DISTINCT customer_id) AS n FROM purchases": "",
+    "SELECT COUNT(order_id) AS n FROM orders": "",
+    "SELECT COUNT(*) AS n FROM purchases WHERE customer_id = 5": "filter customer_id",
+    "SELECT COUNT(CASE WHEN customer_id > 5 THEN 1 END) AS n FROM purchases": "filter customer_id",
+    "SELECT SUM(customer_id) AS n FROM purchases": "aggregate customer_id",
+    "SELECT COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on AND p.quantity > 3": "join purchased_on, filter quantity",
+    "SELECT n, COUNT(*) AS people FROM (SELECT customer_id, COUNT(*) AS n FROM purchases GROUP BY 1) t GROUP BY n": "",
+    "SELECT n, COUNT(*) AS people FROM (SELECT order_id, COUNT(order_id) AS n FROM lines GROUP BY 1) t GROUP BY n": "",
+    "SELECT a, COUNT(*) AS people FROM (SELECT customer_id, MAX(amount) AS a FROM purchases GROUP BY 1) t GROUP BY a": "aggregate amount, group amount",
+    "SELECT AVG(s) AS a FROM (SELECT customer_id, gift, SUM(amount) AS s FROM purchases GROUP BY 1, 2) t": "group gift, aggregate amount",
+    "SELECT COUNT(*) AS n FROM customers c WHERE EXISTS (SELECT 1 FROM purchases p WHERE p.customer_id = c.customer_id AND p.gift)": "filter gift",
+    "SELECT COUNT(*) AS n FROM customers c WHERE cohort = '1997-01' OR EXISTS (SELECT 1 FROM purchases p WHERE p.customer_id = c.customer_id)": "filter cohort",
+    "SELECT COUNT(*) AS n FROM purchases WHERE purchased_on IN (SELECT day FROM calendar)": "filter purchased_on",
+    "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY purchased_on) AS r FROM purchases) t WHERE r = 1": "filter purchased_on",
+    "SELECT SUM(d) AS s FROM (SELECT LAG(amount) OVER (PARTITION BY customer_id, gift ORDER BY purchased_on) AS d FROM purchases) t": "filter gift, filter purchased_on, aggregate amount",
+    "SELECT COUNT(*) AS n FROM purchases WHERE quantity > (SELECT AVG(amount) FROM purchases)": "aggregate amount, filter quantity",
+    "SELECT quantity, COUNT(*) AS n FROM purchases GROUP BY 1 HAVING COUNT(*) > 5 ORDER BY n": "group quantity",
+    "SELECT SUM(n) AS s FROM (SELECT gift, SUM(amount) AS n FROM purchases GROUP BY 1) t WHERE n > 5": "aggregate amount, group gift",
+    "SELECT COUNT(*) AS n FROM (SELECT amount, gift FROM purchases) t WHERE gift": "filter gift",
+    "SELECT COUNT(*) AS n FROM calendar": "",
+    "SELECT MODE(quantity) AS m FROM purchases": "group quantity",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", USES)
+def test_every_use_and_no_other(sql):
+    found = {f"{use.use.value} {use.column}" for use in accesses(analysed(sql), SHOP)}
+    assert found == set(filter(None, USES[sql].split(", ")))
+
+
+def test_a_use_has_the_place_of_the_sql():
+    uses = accesses(analysed("SELECT COUNT(*) AS n\nFROM purchases\nWHERE amount > 3"), SHOP)
+    assert [(use.column, use.position.line, use.position.column) for use in uses] == [("amount", 3, 7)]
+
+
+def test_prices_count_private_tables_once_and_public_ones_that_are_read():
+    def read(sql):
+        return {table.name for table in tables_read(analysed(sql))}
+
+    assert read(
+        "SELECT k.quarter, COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on GROUP BY 1"
+    ) == {"purchases"}
+    assert read("SELECT COUNT(*) AS n FROM purchases p JOIN customers c USING (customer_id)") == {
+        "purchases",
+        "customers",
+    }
+    assert read("SELECT COUNT(*) AS n FROM calendar") == {"calendar"}
+    joined = "SELECT h.label, t.n FROM (SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort) t JOIN cohorts h USING (cohort)"
+    assert read(joined) == {"customers", "cohorts"}

@@ -1,0 +1,35 @@
+"""Decimals counted in whole steps: no digits overflow in the engine, whatever the bounds and the data."""
+
+from fractions import Fraction
+
+import duckdb
+import pytest
+from sqlglot import exp
+
+from gateway.catalog.types import decimal
+from gateway.privacy.partials import fixed_point
+from gateway.sql.ranges import between
+from gateway.sql.terms import Term
+
+
+@pytest.mark.parametrize(
+    ("precision", "scale", "bound"), [(18, 4, 10**11), (18, 2, 10**9), (38, 10, 10**5), (9, 8, 9), (18, 0, 10**15)]
+)
+def test_wide_decimals_become_integers_without_overflow(precision, scale, bound):
+    term = Term(exp.column("x"), decimal(precision, scale), nullable=True, range=between(-bound, bound), raw=True)
+    sql = fixed_point(term, None).node.sql("duckdb")
+    largest = Fraction(10**precision - 1, 10**scale)
+    for value in (
+        Fraction(0),
+        Fraction(bound),
+        -Fraction(bound),
+        min(largest, Fraction(bound * 2)),
+        Fraction(1, 10**scale),
+    ):
+        text = f"{int(value * 10**scale)}"
+        digits = text.lstrip("-").rjust(scale + 1, "0")
+        written = ("-" if value < 0 else "") + (f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits)
+        row = duckdb.execute(
+            f"SELECT {sql} FROM (SELECT CAST('{written}' AS DECIMAL({precision},{scale})) AS x)"
+        ).fetchone()
+        assert row == (int(max(-Fraction(bound), min(value, Fraction(bound))) * 10**scale),)
