@@ -78,6 +78,7 @@ CODES: dict[str, Code] = {
     "per_owner_aggregate": Code(_D, 400, "An aggregate per owner is not answered here"),
     "aggregate_of_released": Code(_D, 400, "Aggregating released results again is not answered here"),
     "float_key": Code(_D, 400, "A floating point number cannot be a group key"),
+    "private_keys": Code(_D, 400, "Keys that only the data know cannot be released under this accounting"),
     "no_bounds": Code(_D, 400, "The contribution of one unit is not bounded"),
     "too_many_cells": Code(_D, 400, "The query has more cells than the policy allows"),
     # the policy's decision

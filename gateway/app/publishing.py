@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.ledger.ledger import Ledger
 from gateway.ports import Lease, Source
 from gateway.privacy import accounting
-from gateway.privacy.units import rho_of_epsilon
+from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller
 
 
@@ -66,8 +66,9 @@ def convert_budgets(dataset: Dataset) -> None:
     budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in dataset.grants)]
     for budget in budgets:
         if budget is not None:
-            accounting.limits(budget.epsilon, budget.delta)
-    accounting.display(rho_of_epsilon(privacy.default_epsilon), 0, privacy.budget.delta)
+            accounting.limits(budget.epsilon, budget.delta, privacy.accounting)
+    spent = budget_of_epsilon(privacy.default_epsilon, privacy.accounting)
+    accounting.display(spent, 0, privacy.budget.delta, privacy.accounting)
 
 
 class Publisher:

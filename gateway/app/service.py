@@ -16,7 +16,7 @@ from gateway.orders import accounts, buyer_id
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost
-from gateway.privacy.units import rho_of_epsilon
+from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 
 provider_log = logging.getLogger("gateway.provider")
@@ -116,7 +116,8 @@ class GatewayService:
         refs = accounts(dataset, caller, grant)
         balances = await self._ledger.balances(refs)
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
-        rho_each = last[0] if last is not None and last[0] > 0 else rho_of_epsilon(dataset.privacy.default_epsilon)
+        asked = budget_of_epsilon(dataset.privacy.default_epsilon, dataset.privacy.accounting)
+        rho_each = last[0] if last is not None and last[0] > 0 else asked
         left = min(max(b.rho_limit - b.rho_spent, 0) for b in balances)
         levels = [
             {

@@ -15,7 +15,7 @@ from gateway.catalog.model import Dataset
 from gateway.cli.show import console, table_of
 from gateway.privacy import accounting
 from gateway.privacy.intervals import Z95
-from gateway.privacy.units import rho_of_epsilon
+from gateway.privacy.units import budget_of_epsilon
 
 app = typer.Typer(help="Check policies and print their schema.", no_args_is_help=True)
 
@@ -98,8 +98,9 @@ def _budgets(dataset: Dataset) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, budget in levels:
         if budget is not None:
-            limit = accounting.limits(budget.epsilon, budget.delta)[0]
-            counts = [limit // rho_of_epsilon(e) for e in (privacy.default_epsilon, privacy.max_epsilon)]
+            limit = accounting.limits(budget.epsilon, budget.delta, privacy.accounting)[0]
+            asked = (privacy.default_epsilon, privacy.max_epsilon)
+            counts = [limit // budget_of_epsilon(epsilon, privacy.accounting) for epsilon in asked]
             rows.append((name, f"{budget.epsilon:f}", *counts))
     return rows
 

@@ -20,7 +20,7 @@ SEARCHED_FROM = 3.0
 """A search pays where the widest bound is so many times what a unit is expected to reach."""
 
 UNBOUNDED_BASE = 4
-"""Where no bound is known, candidates are powers of four of a step: from 16 steps to the largest partial, 2^52."""
+"""Where no bound is known, candidates are powers of four of a step: from 16 steps to the largest partial, 2^50."""
 
 FALLBACK = 1024
 """Where no bound is known and nothing stands out of the noise, one unit's vector keeps within 1,024 (in ones)."""
@@ -135,7 +135,7 @@ def _grid(least: float, most: float) -> list[float]:
 
 def _unbounded(noise: Noise, reach: Reach) -> Clip:
     """Return the candidates where nothing is known: fixed, wide apart, and never an error."""
-    sizes = [float(UNBOUNDED_BASE**power) for power in range(2, 27)]
+    sizes = [float(UNBOUNDED_BASE**power) for power in range(2, 26)]
     levels = tuple(level(noise, size) for size in sizes)
     at = next((i for i, size in enumerate(sizes) if size >= FALLBACK * reach.one), len(sizes) - 1)
     return Clip(levels, scaled=True, touched=reach.touched, expected=at, fallback=at)

@@ -183,7 +183,9 @@ class Builder:
         if query not in queries:
             queries.append(query)
         column = exp.column(f"p{index}_{queries.index(query)}")
-        return Output(call.field.id, _of_type(column, call.field.term.type), call.field.term.type, None, "1")
+        type_ = call.field.term.type
+        answer = _moment_of(column, term.type) if term.type.temporal else _of_type(column, type_)
+        return Output(call.field.id, answer if type_ in (term.type, DOUBLE) else cast(answer, type_), type_, None, "1")
 
 
 def _where(call: AggregateCall) -> exp.Expr | None:
@@ -214,18 +216,17 @@ def _times(column: exp.Expr, step: Fraction, type_: SqlType) -> exp.Expr:
 
 
 def _of_type(column: exp.Expr, type_: SqlType) -> exp.Expr:
-    """Return a released quantile (DOUBLE: a number, days or seconds since 1970) as a value of the argument's type."""
-    if type_.kind is TypeKind.DOUBLE:
-        return column
+    """Return a released quantile (DOUBLE) as a number of the aggregate's type."""
     if type_.kind is TypeKind.DECIMAL:
         return cast(exp.Round(this=column, decimals=exp.Literal.number(type_.scale)), type_)
+    return cast(exp.Round(this=column), INTEGER) if type_.kind is TypeKind.INTEGER else column
+
+
+def _moment_of(column: exp.Expr, type_: SqlType) -> exp.Expr:
+    """Return a released quantile (DOUBLE: days or seconds since 1970) as a date or timestamp."""
     whole = cast(exp.Round(this=column), INTEGER)
-    if type_.kind is TypeKind.INTEGER:
-        return whole
     if type_.kind is TypeKind.DATE:
         days = exp.Cast(this=whole, to=exp.DataType.build("INT"))
         return exp.Add(this=cast(exp.Literal.string("1970-01-01"), type_), expression=days)
-    assert type_.kind is TypeKind.TIMESTAMP  # INVARIANT: trees are of numbers and moments alone
-    return exp.Anonymous(
-        this="MAKE_TIMESTAMP", expressions=[exp.Mul(this=whole, expression=exp.Literal.number(1_000_000))]
-    )
+    micros = exp.Mul(this=whole, expression=exp.Literal.number(1_000_000))
+    return exp.Anonymous(this="MAKE_TIMESTAMP", expressions=[micros])

@@ -17,14 +17,14 @@ from gateway.sql.operators import as_double, digits_needed
 from gateway.sql.ranges import Range, type_limits
 from gateway.sql.terms import Term, cast, clamp, data_type, number, whole
 
-MAX_PARTIAL = 2**52
-"""A partial beyond this would drown in noise of its own making and near the limits of i64 and DOUBLE."""
+MAX_PARTIAL = 2**50
+"""A partial beyond this would drown in noise of its own making; the squares of 2^26 of them still fit 128 bits."""
 
 FLOAT_STEPS = 2**24
 """Floats without a declared granularity are counted in at least this many steps over their range."""
 
 UNBOUNDED_STEP = Fraction(1, 10**4)
-"""Floats without granularity or bounds are counted in this: up to 4.5e11 either way."""
+"""Floats without granularity or bounds are counted in this: up to 1.1e11 either way."""
 
 COUNTS = (Quantity.ROWS, Quantity.VALUES, Quantity.UNITS, Quantity.TRUTHS)
 """What counts rows; everything else adds up their values."""

@@ -29,8 +29,8 @@ MAX_ENGINE_ROWS = 2**20
 MAX_NODES = 2**18
 """Nodes of all cells together, at most, that are noised: a draw of one takes some ten microseconds."""
 
-CLEAR = 3.0
-"""MIN and MAX lie where the count passes so many deviations of its noise: in a long range few do by chance."""
+CLEAR = 2.0
+"""MIN and MAX lie where the count from their end passes so many deviations of its noise and does not fall back."""
 
 EPOCH_DAY = 719_163
 """The ordinal of 1970-01-01."""
@@ -108,7 +108,9 @@ def query_of(call: AggregateCall) -> str:
     if call.kind in (AggregateKind.MIN, AggregateKind.MAX):
         return call.kind.value.lower()
     fraction = call.parameter if call.parameter is not None else Fraction(1, 2)
-    smooth = call.kind is AggregateKind.QUANTILE_CONT and call.field.term.type.kind is not TypeKind.DATE
+    assert call.argument is not None  # INVARIANT: a quantile is of something
+    # there is no day between two days
+    smooth = call.kind is AggregateKind.QUANTILE_CONT and call.argument.type.kind is not TypeKind.DATE
     return f"{'cont' if smooth else 'disc'}:{fraction}"
 
 
@@ -180,20 +182,21 @@ def consistent(noisy: list[Numbers], fanout: int) -> tuple[Numbers, list[float]]
 def prefix_deviations(tree: Tree, variances: list[float], fraction: float) -> Numbers:
     """Return the noise's deviation (in its own) of [count up to and with leaf i] - fraction * [count of all].
 
-    A prefix is whole nodes of each level: of the top, independent ones; below, the share of one node that is settled
-    by its parent, a bridge between the node's ends.
+    A prefix is whole nodes of the top level and a part of the next, spread evenly inside but for the noise of the level
+    below: there the children are settled by their parent, so their prefixes are a bridge between the node's ends.
     """
     sizes = levels_of(tree.leaves, tree.fanout)
     ends = np.arange(1, tree.leaves + 1, dtype=np.float64)
     span = float(tree.fanout ** (len(sizes) - 1))
-    whole_ = ends // span
-    total = whole_ * (1 - fraction) ** 2 + (sizes[0] - whole_) * fraction**2
-    squared = total * variances[0]
+    whole, part = np.floor(ends / span), (ends / span) % 1
+    cut = whole < sizes[0]
+    squared = whole * (1 - fraction) ** 2 + (sizes[0] - whole - cut) * fraction**2 + cut * (part - fraction) ** 2
+    squared = squared * variances[0]
     for variance in variances[1:]:
-        span /= tree.fanout
-        inside = (ends // span) % tree.fanout
-        squared = squared + variance * inside * (1 - inside / tree.fanout)
-    deviations: Numbers = np.sqrt(np.maximum(squared, variances[0] * min(fraction, 1 - fraction) ** 2 + 1e-12))
+        inside = part * tree.fanout
+        whole, part = np.floor(inside), inside % 1
+        squared = squared + variance * (whole + part**2 - inside**2 / tree.fanout)
+    deviations: Numbers = np.sqrt(np.maximum(squared, 1e-12))
     return deviations
 
 
@@ -203,26 +206,31 @@ def read(tree: Tree, leaves: Numbers, variances: list[float], deviation: float) 
     `leaves` are consistent counts (cells, leaves), `deviation` that of the noise of one node.
     """
     summed = np.round(np.cumsum(leaves, axis=1), 6)
-    # a distribution never falls: the mean of the least that lies above all before and the most below all after
+    # a distribution never falls: the mean of the least that lies above all before and the most below all after, but
+    # never beyond the count of all, which such maxima over long empty ends would push up
     rising = np.maximum.accumulate(summed, axis=1)
     falling = np.minimum.accumulate(summed[:, ::-1], axis=1)[:, ::-1]
-    cdf = np.maximum((rising + falling) / 2, 0)
+    cdf = np.clip((rising + falling) / 2, 0, np.maximum(summed[:, -1:], 0))
+    cdf[:, -1] = np.maximum(summed[:, -1], 0)
     answers: list[list[tuple[float, ...] | None]] = []
     for query in tree.queries:
         kind, _, text = query.partition(":")
         fraction = float(Fraction(text)) if text else {"min": 0.0, "max": 1.0}[kind]
         spread = prefix_deviations(tree, variances, fraction) * deviation
-        answers.append([_curve(tree, row, kind, fraction, spread) for row in cdf])
+        if kind in ("min", "max"):
+            answers.append([_extreme(tree, row, kind, spread) for row in summed])
+        else:
+            answers.append([_curve(tree, row, kind, fraction, spread) for row in cdf])
     return answers
 
 
 def _curve(tree: Tree, cdf: Numbers, kind: str, fraction: float, spread: Numbers) -> tuple[float, ...] | None:
     scores = np.array(SCORES)
+    if spread.max() < 0.1:  # rows are whole, and noise this small does not hide which
+        cdf = np.round(cdf)
     count = float(cdf[-1])
     if count < 0.5:
         return None
-    if kind in ("min", "max"):
-        return _extreme(tree, cdf, kind, spread, scores)
     rank = fraction * (count - 1) if kind == "cont" else max(math.ceil(round(fraction * count, 6)) - 1, 0)
     at = min(int(np.searchsorted(cdf, rank, side="right")), len(cdf) - 1)
     ranks = np.clip(rank + scores * spread[at], 0, max(count - 1, 0))
@@ -238,33 +246,36 @@ def _at(tree: Tree, cdf: Numbers, ranks: Numbers, *, smooth: bool) -> Numbers:
     width = _leaf_width(tree)
     if width > 1:
         before = np.concatenate(([0.0], cdf))
-        edges = tree.lower + width * np.arange(len(before))
-        rising = np.concatenate(([True], np.diff(before) > 0))
-        found: Numbers = np.interp(ranks + 0.5, before[rising], edges[rising])
+        leaf = np.minimum(np.searchsorted(cdf, ranks + 0.5, side="right"), len(cdf) - 1)
+        inside = (ranks + 0.5 - before[leaf]) / np.maximum(cdf[leaf] - before[leaf], 1e-9)
+        found: Numbers = tree.lower + width * (leaf + np.clip(inside, 0, 1))
         return found
-    low = np.minimum(np.searchsorted(cdf, np.floor(ranks), side="right"), len(cdf) - 1)
+    # the value of rank k is the first with more than k counted up to it: half a row is well above what noise is left
+    low = np.minimum(np.searchsorted(cdf, np.floor(ranks) + 0.5, side="right"), len(cdf) - 1)
     if not smooth:
         return (tree.lower + low).astype(np.float64)
-    high = np.minimum(np.searchsorted(cdf, np.ceil(ranks), side="right"), len(cdf) - 1)
+    high = np.minimum(np.searchsorted(cdf, np.ceil(ranks) + 0.5, side="right"), len(cdf) - 1)
     mixed: Numbers = tree.lower + low + (high - low) * (ranks - np.floor(ranks))
     return mixed
 
 
-def _extreme(tree: Tree, cdf: Numbers, kind: str, spread: Numbers, scores: Numbers) -> tuple[float, ...]:
-    """Return the first leaf (from either end) by which more is counted than noise alone would show."""
-    width, values = _leaf_width(tree), []
-    counted = cdf if kind == "min" else cdf[-1] - np.concatenate(([0.0], cdf[:-1]))
-    spread = spread if kind == "min" else np.concatenate((spread[-1:], spread[:-1]))
-    for score in scores if kind == "min" else -scores:
-        clear = counted > np.maximum(0.5, (CLEAR + score) * spread)
-        places = np.flatnonzero(clear)
-        if kind == "min":
-            place = places[0] if len(places) else len(cdf) - 1
-            values.append(tree.lower + width * place)
-        else:
-            place = places[-1] if len(places) else 0
-            values.append(min(tree.lower + width * (place + 1) - 1, tree.upper))
-    return _ones(tree, np.array(values, dtype=np.float64))
+def _extreme(tree: Tree, summed: Numbers, kind: str, spread: Numbers) -> tuple[float, ...] | None:
+    """Return the first leaf (from either end) from which on more is counted than noise alone would show."""
+    if summed[-1] < 0.5:
+        return None
+    width = _leaf_width(tree)
+    if kind == "max":  # the same, seen from the other end
+        summed = (summed[-1] - np.concatenate(([0.0], summed[:-1])))[::-1]
+        spread = np.concatenate((spread[-1:], spread[:-1]))[::-1]
+    counted = np.minimum.accumulate(summed[::-1])[::-1]
+    values = []
+    for score in SCORES:
+        places = np.flatnonzero(counted > np.maximum(0.5, (CLEAR + score) * spread))
+        values.append(tree.lower + width * (int(places[0]) if len(places) else len(summed) - 1))
+    found = np.array(values, dtype=np.float64)
+    if kind == "max":
+        found = (tree.lower + width * tree.leaves - 1 - (found - tree.lower))[::-1]
+    return _ones(tree, found)
 
 
 def _leaf_width(tree: Tree) -> int:

@@ -71,6 +71,32 @@ def test_the_loss_is_below_the_claim(l0, linf, contribution):
     assert 0 < bound <= claimed_epsilon()
 
 
+@pytest.mark.parametrize("contribution", [1, -50])
+def test_the_loss_of_laplace_noise_is_below_the_claim(contribution):
+    scale, charge = noise.least_scale(Noise.LAPLACE, abs(contribution), 10**12)  # epsilon 1
+    without = noise.add_noise([1000] * DRAWS, Noise.LAPLACE, scale)
+    with_unit = noise.add_noise([1000 + contribution] * DRAWS, Noise.LAPLACE, scale)
+    sign = 1 if contribution > 0 else -1
+    bound = epsilon_lower_bound([sign * v for v in without], [sign * v for v in with_unit], 0)
+    assert 0.5 < bound <= charge / 1e12
+
+
+def test_planted_gaussian_noise_of_laplace_scale_is_caught():
+    scale, _ = noise.least_scale(Noise.LAPLACE, 1, 10**12)
+    values = noise.add_noise([0] * DRAWS, Noise.GAUSSIAN, scale)
+    assert not spread_is_as_claimed(values, noise.deviation(Noise.LAPLACE, scale))
+
+
+def test_planted_missing_norm_is_caught():
+    # a unit of eight rows in each of 25 cells where the whole vector is claimed to keep within five
+    cells, samples, rho = 25, 2_000, 5 * 10**10
+    scale, _ = noise.least_scale(Noise.GAUSSIAN, 5.0, rho)
+    without = noise.add_noise([0] * cells * samples, Noise.GAUSSIAN, scale)
+    with_unit = noise.add_noise([8] * cells * samples, Noise.GAUSSIAN, scale)
+    sums = [[sum(v[i * cells : (i + 1) * cells]) for i in range(samples)] for v in (without, with_unit)]
+    assert epsilon_lower_bound(sums[0], sums[1], 1e-6) > claimed_epsilon(rho)
+
+
 def test_planted_ten_percent_too_little_noise_is_caught():
     values, scale = release([0] * DRAWS, 6, 5, scale_by=0.9)
     assert not spread_is_as_claimed(values, scale)

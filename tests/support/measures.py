@@ -7,16 +7,21 @@ The SQL names the relation, its keys and, as COUNT(x), what the aggregates are o
 from dataclasses import replace
 from fractions import Fraction
 
+import duckdb
+import pyarrow as pa
+
 from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER
 from gateway.compile.measurement import compile_measurement
 from gateway.privacy.bounding import bound
 from gateway.privacy.calibrate import calibrate
-from gateway.privacy.ownership import ownership
+from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Measure
+from gateway.privacy.release import release
 from gateway.privacy.units import budget_of_epsilon
 from gateway.sql.parse import parse
-from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Field
+from gateway.sql.plan import AggregateCall, AggregateKind, Field
 from gateway.sql.select import resolve
+from support.neighbours import SECRET
 from support.shop import SHOP
 
 A = AggregateKind
@@ -25,13 +30,12 @@ SAME = (A.MIN, A.MAX, A.QUANTILE_DISC, A.SUM)
 
 def measure_of(sql, calls=None, dataset=SHOP, factors=()):
     """Return the measure of a SELECT, its aggregates replaced by `calls`."""
-    node = resolve(parse(sql, "duckdb"), dataset)
-    while not isinstance(node, Aggregate):
-        node = node.input
-    owned = ownership(node.input, dataset)
+    steps = analyse(resolve(parse(sql, "duckdb"), dataset), dataset).steps
+    (measure,) = (step for step in steps if isinstance(step, Measure))
+    node = measure.aggregate
     if calls is not None:
         node = replace(node, calls=tuple(_call(node, i, *call) for i, call in enumerate(calls)))
-    return Measure("m0", replace(node, input=owned.plan), owned, factors, ())
+    return replace(measure, aggregate=node, factors=factors)
 
 
 def _call(node, index, kind, positions=(), parameter=None):
@@ -51,3 +55,23 @@ def measured(sql, calls=None, dataset=SHOP, epsilon=None, factors=()):
     epsilon = epsilon if epsilon is not None else dataset.privacy.default_epsilon
     budget = budget_of_epsilon(epsilon, dataset.privacy.accounting)
     return bounded, calibrate(bounded, compiled, dataset, budget)
+
+
+def answered(connection, bounded, measurement):
+    """Return what a measurement releases, with its aggregates computed: rows of keys and answers."""
+    tables = [
+        connection.sql(probe.sql, params=[SECRET] * probe.parameters or None).to_arrow_table()
+        for probe in measurement.probes
+    ]
+    return computed(bounded, measurement, release(measurement, tables, {}))
+
+
+def computed(bounded, measurement, noisy):
+    """Return the aggregates of a noisy table, as the finisher computes them."""
+    columns = {key.name: pa.array([cells[i] for cells in noisy.keys]) for i, key in enumerate(measurement.keys)}
+    for column in noisy.columns:
+        columns[column.name] = pa.array(column.values, pa.float64() if column.curves is not None else pa.int64())
+    shown = [key.name for key in measurement.keys] + [o.expression.sql("duckdb") for o in bounded.outputs]
+    finisher = duckdb.connect()
+    finisher.register("m0", pa.table(columns))
+    return finisher.execute(f"SELECT {', '.join(shown)} FROM m0").fetchall()

@@ -64,7 +64,16 @@ def computed(name: str, text: str, type_: SqlType) -> Computed:
 
 def primitive(name: str, scale: float, noise: Noise = Noise.GAUSSIAN, digest: str = "") -> Primitive:
     return Primitive(
-        name, Quantity.ROWS, 0, 1, 1, (Candidate(1.0, scale, name),), noise, None, 1, digest or name, scale
+        name=name,
+        quantity=Quantity.ROWS,
+        lower=0,
+        upper=1,
+        candidates=(Candidate(norm=1.0, scale=scale),),
+        noise=noise,
+        search=None,
+        rho=1,
+        digest=digest or name,
+        expected_scale=scale,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from gateway.catalog.build import build, check_together, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
 from gateway.catalog.load import PolicyErrors, parse, policy_version
-from gateway.catalog.model import DataClass, Use
+from gateway.catalog.model import Accounting, DataClass, Use
 from gateway.catalog.types import OTHER, decimal
 from gateway.cli.policy import schema_text, warnings
 from gateway.errors import GatewayError
@@ -68,6 +68,16 @@ def test_the_version_is_of_the_content():
     assert policy_version(parse(TEXT, "a")) != policy_version(parse(TEXT.replace("epsilon: 10,", "epsilon: 9,"), "a"))
 
 
+def test_pure_accounting_has_no_delta():
+    text = TEXT.replace("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}").replace(
+        "  min_units: 10", "  accounting: pure\n  min_units: 10"
+    )
+    privacy = made(text).privacy
+    assert privacy.accounting is Accounting.PURE
+    assert privacy.budget.delta == 0
+    assert made().privacy.accounting is Accounting.ZCDP
+
+
 MISTAKES = {
     "unknown key": ("  min_units: 10", "  min_unit: 10", "privacy.min_unit", "min_units"),
     "reserved key": ("  min_units: 10", "  time_quantum: 10", "privacy.time_quantum", "not served"),
@@ -91,6 +101,8 @@ MISTAKES = {
     "a query nobody can pay": ("max_epsilon: 0.4", "max_epsilon: 4", "max_epsilon", "pay"),
     "a default above the maximum": ("default_epsilon: 0.25", "default_epsilon: 0.5", "default_epsilon", "maximum"),
     "no delta": ("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}", "privacy.budget.delta", "delta"),
+    "a delta that pure accounting has no use for": ("  min_units: 10", "  accounting: pure\n  min_units: 10", "privacy.budget.delta", "no delta"),
+    "another accounting": ("  min_units: 10", "  accounting: renyi\n  min_units: 10", "privacy.accounting", ""),
     "dates turned round": ("valid: [2026-01-01, 2035-12-31]\n    uses: 100\n", "valid: [2036-01-01, 2035-12-31]\n    uses: 100\n", "grants.1.valid", "before"),
     "an unknown use": ("use: [aggregate]", "use: [agregate]", "amount.use", ""),
     "an anchor": ("title: Online", "title: &t Online", "file", "anchors"),

@@ -93,7 +93,7 @@ def coverage(plan, parts, truths, seed, runs, noise=Noise.GAUSSIAN) -> dict[str,
     return {name: float(np.mean(cells)) for name, cells in held.items()}
 
 
-QUICK = pytest.param(100, 0.92, 0.98, id="quick")
+QUICK = pytest.param(60, 0.91, 0.985, id="quick")
 LONG = pytest.param(1000, 0.93, 0.97, id="long", marks=pytest.mark.long)
 
 
@@ -188,7 +188,7 @@ def test_extremes_of_released_values_are_held_by_about_95_percent_or_more(gap, c
         None,
     )
     truth = ([500 + gap * i for i in range(cells)],)
-    within(coverage(top, [(measure, leaf)], [truth], 7, 80), 0.9, 1.0)
+    within(coverage(top, [(measure, leaf)], [truth], 7, 60), 0.88, 1.0)
 
 
 def test_noise_is_known_to_choose():

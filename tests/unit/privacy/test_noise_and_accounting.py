@@ -9,7 +9,6 @@ import pytest
 from gateway.catalog.model import Accounting
 from gateway.errors import GatewayError
 from gateway.privacy import accounting, noise, norms
-from gateway.privacy.intervals import draws_for
 from gateway.privacy.measurement import Noise
 from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget, epsilon_of_rho, rho_of_epsilon
 
@@ -144,10 +143,3 @@ def test_draws_are_centred_and_spread_as_claimed(kind):
 def test_totals_beyond_the_clamp_are_a_fault():
     with pytest.raises(AssertionError):
         noise.add_noise([2**63 - 1], Noise.GAUSSIAN, 1.0)
-
-
-def test_the_bootstrap_is_bounded():
-    assert draws_for(0) == 0
-    assert draws_for(10) == 400
-    assert draws_for(10_000) == 200
-    assert draws_for(40_001) == 0

@@ -31,7 +31,9 @@ def test_dialects_read_division_as_they_mean_it():
             planned("SELECT quantity / 2 AS half, COUNT(*) AS n FROM purchases GROUP BY 1", dialect)
         assert caught.value.code == "float_key"
     assert planned("SELECT count_if(quantity > 2) AS n FROM purchases", "trino").program.measurements
-    assert planned("SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino").program.measurements
+    assert planned(
+        "SELECT year(purchased_on) AS y, COUNT(*) AS n FROM purchases GROUP BY 1", "trino"
+    ).program.measurements
 
 
 REFUSED = {

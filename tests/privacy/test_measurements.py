@@ -1,0 +1,418 @@
+"""What each aggregate releases: plain SQL's answer at a huge budget, sane answers at a small one, one draw for sharers."""
+
+import math
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal as D
+
+import pytest
+from support.measures import A, answered, computed, measure_of, measured
+from support.shop import SHOP, column, empty_database, fill, key, unlimited
+
+from gateway.catalog.model import Accounting, Table, Use
+from gateway.catalog.types import TIMESTAMP
+from gateway.compile.measurement import compile_measurement
+from gateway.errors import GatewayError
+from gateway.privacy.bounding import bound
+from gateway.privacy.calibrate import calibrate
+from gateway.privacy.keys import _declared
+from gateway.privacy.measurement import SCORES, Noise, Quantity
+from gateway.privacy.release import from_stored, release, to_stored
+from gateway.sql.parse import parse
+from gateway.sql.select import resolve
+
+OPEN = unlimited()
+YEAR = (datetime(1997, 1, 1), datetime(1997, 12, 31))
+COLUMNS = "COUNT(amount), COUNT(score), COUNT(quantity), COUNT(purchased_on), COUNT(basket), COUNT(gift)"
+AMOUNT, SCORE, QUANTITY, DAY, BASKET, GIFT = range(6)
+
+
+@pytest.fixture(scope="module")
+def shop():
+    connection = empty_database()
+    fill(connection, 3, 400)
+    connection.execute("UPDATE purchases SET amount = LEAST(amount, 40)")  # within the declared sum of one unit
+    return connection
+
+
+def at_no_noise(shop, keys, calls, columns=COLUMNS, where=""):
+    group = f"GROUP BY {', '.join(str(i + 1) for i in range(keys.count(',')))}" if keys else ""
+    bounded, measurement = measured(f"SELECT {keys} {columns} FROM purchases {where} {group}", calls, OPEN)
+    return sorted(answered(shop, bounded, measurement), key=repr)
+
+
+def plain(shop, select, keys="", where=""):
+    group = f"GROUP BY {', '.join(str(i + 1) for i in range(keys.count(',')))}" if keys else ""
+    return sorted(shop.execute(f"SELECT {keys} {select} FROM purchases {where} {group}").fetchall(), key=repr)
+
+
+def same(found, wanted, rel=1e-6, near=1e-6):
+    assert len(found) == len(wanted)
+    for a, b in zip(found, wanted, strict=True):
+        for x, y in zip(a, b, strict=True):
+            if isinstance(y, (float, D)):
+                assert float(x) == pytest.approx(float(y), rel=rel, abs=near)
+            else:
+                assert x == y
+
+
+MOMENTS = {
+    "var_pop(amount)": (A.VAR_POP, [AMOUNT]),
+    "var_samp(quantity)": (A.VAR_SAMP, [QUANTITY]),
+    "stddev_pop(score)": (A.STDDEV_POP, [SCORE]),
+    "stddev_samp(amount)": (A.STDDEV_SAMP, [AMOUNT]),
+    "avg(quantity)": (A.AVG, [QUANTITY]),
+    "covar_pop(amount, quantity)": (A.COVAR_POP, [AMOUNT, QUANTITY]),
+    "covar_samp(amount, score)": (A.COVAR_SAMP, [AMOUNT, SCORE]),
+    "corr(score, quantity)": (A.CORR, [SCORE, QUANTITY]),
+    "regr_slope(amount, quantity)": (A.REGR_SLOPE, [AMOUNT, QUANTITY]),
+    "regr_intercept(amount, score)": (A.REGR_INTERCEPT, [AMOUNT, SCORE]),
+    "regr_r2(amount, score)": (A.REGR_R2, [AMOUNT, SCORE]),
+    "regr_count(amount, score)": (A.REGR_COUNT, [AMOUNT, SCORE]),
+    "regr_avgx(amount, score)": (A.REGR_AVGX, [AMOUNT, SCORE]),
+    "regr_avgy(amount, score)": (A.REGR_AVGY, [AMOUNT, SCORE]),
+    "regr_sxx(amount, score)": (A.REGR_SXX, [AMOUNT, SCORE]),
+    "regr_syy(amount, score)": (A.REGR_SYY, [AMOUNT, SCORE]),
+    "regr_sxy(amount, score)": (A.REGR_SXY, [AMOUNT, SCORE]),
+}
+
+
+@pytest.mark.parametrize("keys", ["", "gift,"])
+def test_moments_are_plain_sqls(shop, keys):
+    found = at_no_noise(shop, keys, list(MOMENTS.values()))
+    same(found, plain(shop, ", ".join(MOMENTS), keys), rel=1e-4, near=1e-3)
+
+
+def test_counts_and_sums_are_plain_sqls(shop):
+    calls = [(A.COUNT_ROWS,), (A.COUNT, [SCORE]), (A.SUM, [AMOUNT]), (A.SUM, [QUANTITY]), (A.COUNT_DISTINCT, [BASKET])]
+    text = "count(*), count(score), sum(amount), sum(quantity), count(distinct basket)"
+    for keys in ("", "gift,", "basket,"):
+        same(at_no_noise(shop, keys, calls), plain(shop, text, keys))
+
+
+def test_distinct_values_of_every_type(shop):
+    calls = [(A.COUNT_DISTINCT, [i]) for i in range(6)]
+    names = ("amount", "score", "quantity", "purchased_on", "basket", "gift")
+    same(at_no_noise(shop, "gift,", calls), plain(shop, ", ".join(f"count(distinct {n})" for n in names), "gift,"))
+
+
+def test_yes_and_no(shop):
+    calls = [(A.BOOL_AND, [GIFT]), (A.BOOL_OR, [GIFT])]
+    for where in ("", "WHERE gift", "WHERE NOT gift", "WHERE gift IS NULL"):
+        found = at_no_noise(shop, "", calls, where=where)
+        assert found == plain(shop, "bool_and(gift), bool_or(gift)", where=where)
+
+
+def test_quantiles_are_plain_sqls(shop):
+    calls = [
+        (A.QUANTILE_CONT, [QUANTITY], "1/2"),
+        (A.QUANTILE_CONT, [QUANTITY], "9/10"),
+        (A.QUANTILE_DISC, [QUANTITY], "1/4"),
+        (A.MIN, [QUANTITY]),
+        (A.MAX, [QUANTITY]),
+        (A.MIN, [DAY]),
+        (A.MAX, [DAY]),
+        (A.QUANTILE_DISC, [DAY], "1/3"),
+    ]
+    text = (
+        "quantile_cont(quantity, 0.5), quantile_cont(quantity, 0.9), quantile_disc(quantity, 0.25), min(quantity), "
+        "max(quantity), min(purchased_on), max(purchased_on), quantile_disc(purchased_on, 1.0/3)"
+    )
+    for keys in ("", "gift,"):
+        same(at_no_noise(shop, keys, calls), plain(shop, text, keys))
+
+
+def test_a_median_within_a_leaf_of_plain_sqls(shop):
+    found = at_no_noise(shop, "", [(A.QUANTILE_CONT, [AMOUNT], "1/2"), (A.QUANTILE_CONT, [SCORE], "1/10")])
+    (median, tenth) = plain(shop, "quantile_cont(amount, 0.5), quantile_cont(score, 0.1)")[0]
+    assert found[0][0] == pytest.approx(float(median), abs=0.02)
+    assert found[0][1] == pytest.approx(tenth, abs=0.02)
+
+
+def test_moments_in_time(shop):
+    """Timestamps are counted in seconds; a date's median may be wanted as a timestamp."""
+    visits = Table(
+        "visits",
+        public=False,
+        rows=1_000,
+        columns=(key("customer_id"), column("seen_at", TIMESTAMP, (Use.AGGREGATE,), bounds=(YEAR[0], YEAR[1]))),
+        owner="customer_id",
+        per_unit_rows=3,
+        per_unit_groups=3,
+    )
+    dataset = replace(OPEN, tables=(*OPEN.tables, visits))
+    connection = empty_database()
+    connection.execute("CREATE TABLE visits(customer_id INTEGER, seen_at TIMESTAMP)")
+    connection.execute(
+        "INSERT INTO visits SELECT i, TIMESTAMP '1997-06-01 12:00:00' + INTERVAL (i) HOUR FROM range(99) t(i)"
+    )
+    connection.execute("INSERT INTO visits VALUES (200, NULL), (201, 'infinity'), (202, '-infinity')")
+    calls = [(A.QUANTILE_DISC, [0], "1/2"), (A.MIN, [0]), (A.MAX, [0])]
+    bounded, measurement = measured("SELECT COUNT(seen_at) FROM visits", calls, dataset)
+    ((median, least, most),) = answered(connection, bounded, measurement)
+    width = 31_535_999 / 65_536 + 1  # seconds of a leaf
+    assert abs((median - datetime(1997, 6, 3, 13)).total_seconds()) < 2 * width
+    assert abs((least - YEAR[0]).total_seconds()) < width  # values beyond their bounds count at them
+    assert abs((most - datetime(1997, 12, 31, 23, 59, 59)).total_seconds()) < width
+
+
+def test_no_bounds_are_found(shop):
+    """A column that nothing bounds: its clamp is found, not refused."""
+    found = at_no_noise(shop, "gift,", [(A.SUM, [0]), (A.AVG, [0])], "COUNT(weight)")
+    same(found, plain(shop, "sum(weight), avg(weight)", "gift,"), rel=1e-3)
+
+
+def test_a_search_at_an_ordinary_budget_finds_bounds_near_the_data():
+    connection = empty_database()
+    fill(connection, 5, 5_000)
+    bounded, measurement = measured("SELECT SUM(weight) AS s FROM purchases", None, SHOP, epsilon=D("0.4"))
+    ((wanted,),) = connection.execute("SELECT SUM(weight) FROM purchases").fetchall()
+    (found,) = answered(connection, bounded, measurement)[0]
+    assert found == pytest.approx(wanted, rel=0.25)
+
+
+# -- sharing --------------------------------------------------------------------------------------------------------
+
+
+def quantities(calls, columns=COLUMNS, keys="", dataset=OPEN):
+    _, measurement = measured(f"SELECT {keys} {columns} FROM purchases", calls, dataset)
+    return [primitive.quantity for primitive in measurement.primitives]
+
+
+def test_count_sum_average_and_variance_are_three_primitives():
+    calls = [(A.COUNT_ROWS,), (A.SUM, [AMOUNT]), (A.AVG, [AMOUNT]), (A.VAR_SAMP, [AMOUNT])]
+    assert sorted(quantities(calls)) == [Quantity.MOMENT, Quantity.ROWS, Quantity.SUM]
+    nullable = replace(
+        OPEN,
+        tables=tuple(
+            replace(t, columns=tuple(replace(c, nullable=c.nullable or c.name == "amount") for c in t.columns))
+            for t in OPEN.tables
+        ),
+    )
+    assert sorted(quantities(calls, dataset=nullable)) == [
+        Quantity.MOMENT,
+        Quantity.ROWS,
+        Quantity.SUM,
+        Quantity.VALUES,
+    ]
+
+
+def test_variance_and_correlation_share():
+    calls = [(A.VAR_POP, [AMOUNT]), (A.STDDEV_SAMP, [AMOUNT]), (A.CORR, [AMOUNT, QUANTITY]), (A.VAR_POP, [QUANTITY])]
+    assert len(quantities(calls)) == 6  # a count, two sums, two squares, one product
+
+
+def test_quantiles_share_a_tree():
+    calls = [(A.QUANTILE_CONT, [AMOUNT], "1/2"), (A.QUANTILE_CONT, [AMOUNT], "9/10"), (A.MAX, [AMOUNT])]
+    _, measurement = measured(f"SELECT {COLUMNS} FROM purchases", calls, OPEN)
+    assert [p.quantity for p in measurement.primitives] == [Quantity.TREE]
+    assert measurement.primitives[0].tree.queries == ("cont:1/2", "cont:9/10", "max")
+
+
+def test_the_name_of_a_draw_does_not_depend_on_how_columns_are_numbered():
+    a = measured("SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1", None, SHOP)[1]
+    b = measured(
+        "SELECT z.gift, SUM(z.amount) AS s FROM (SELECT * FROM purchases) z "
+        "WHERE z.customer_id IS NOT NULL OR TRUE GROUP BY 1",
+        None,
+        SHOP,
+    )[1]
+    c = measured("SELECT p.gift AS other, SUM(p.amount) AS name FROM purchases p GROUP BY p.gift", None, SHOP)[1]
+    assert [p.digest for p in a.primitives] == [p.digest for p in c.primitives]
+    assert a.primitives[0].digest != b.primitives[0].digest  # another relation: it is not claimed to be the same
+
+
+def test_literals_that_look_like_column_numbers_stay_apart():
+    one, other = (
+        measured(f"SELECT COUNT(*) AS n FROM purchases WHERE basket = '{text}'", None, SHOP)[1].primitives[0].digest
+        for text in ("c1", "c2")
+    )
+    assert one != other
+
+
+def test_draws_of_other_data_costs_or_bounds_have_other_names():
+    sql = "SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1"
+    base = measured(sql, None, SHOP)[1].primitives[0].digest
+    others = [
+        measured(sql, None, replace(SHOP, data_version="later"))[1],
+        measured(sql, None, replace(SHOP, policy_version="later"))[1],
+        measured(sql, None, SHOP, epsilon=D("0.3"))[1],
+        measured(sql.replace("amount", "quantity"), None, SHOP)[1],
+        measured(sql.replace("purchases", "purchases WHERE quantity > 2"), None, SHOP)[1],
+    ]
+    names = {base, *(m.primitives[0].digest for m in others)}
+    assert len(names) == 6
+
+
+# -- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def refusal(sql, calls=None, dataset=SHOP):
+    with pytest.raises(GatewayError) as caught:
+        bound(measure_of(sql, calls, dataset), dataset)
+    assert caught.value.hint
+    return caught.value.code
+
+
+def test_refusals():
+    assert refusal("SELECT COUNT(weight) FROM purchases", [(A.VAR_POP, [0])]) == "no_bounds"
+    assert refusal("SELECT COUNT(weight) FROM purchases", [(A.QUANTILE_CONT, [0], "1/2")]) == "no_bounds"
+    assert refusal("SELECT COUNT(basket) FROM purchases", [(A.MIN, [0])]) == "type_mismatch"
+    assert refusal("SELECT COUNT(basket) FROM purchases", [(A.MODE, [0])]) == "unsupported_sql"
+    assert refusal("SELECT purchased_on, quantity, COUNT(*) FROM purchases GROUP BY 1, 2") == "too_many_cells"
+    pure = replace(SHOP, privacy=replace(SHOP.privacy, accounting=Accounting.PURE))
+    assert refusal("SELECT basket, COUNT(*) FROM purchases GROUP BY 1", None, pure) == "private_keys"
+
+
+def test_a_date_without_bounds_has_no_tree():
+    day = replace(SHOP.tables[1].column("purchased_on"), bounds=None)
+    columns = tuple(day if c.name == day.name else c for c in SHOP.tables[1].columns)
+    dataset = replace(
+        SHOP, tables=tuple(replace(t, columns=columns) if t.name == "purchases" else t for t in SHOP.tables)
+    )
+    assert refusal("SELECT COUNT(purchased_on) FROM purchases", [(A.MIN, [0])], dataset) == "no_bounds"
+
+
+def test_keys_that_show_too_much_or_nothing_exact():
+    assert refusal("SELECT customer_id, COUNT(*) FROM purchases GROUP BY 1") == "unit_key_released"
+    assert refusal("SELECT score, COUNT(*) FROM purchases GROUP BY 1") == "float_key"
+
+
+def test_values_around_zero_are_not_shifted(shop):
+    """The middle of minus to plus five billion is zero: nothing is taken off, and squares need 128 bits."""
+    wide = "(CAST(quantity AS BIGINT) - 25) * 200000000"
+    bounded, measurement = measured(f"SELECT COUNT({wide}) FROM purchases", [(A.VAR_POP, [0])], OPEN)
+    assert "INT128" in measurement.probes[0].sql
+    found = answered(shop, bounded, measurement)
+    same(found, plain(shop, f"var_pop({wide})"), rel=1e-4)
+
+
+def test_public_relations_are_counted_before_the_charge():
+    def listed(sql):
+        return _declared(resolve(parse(sql, "duckdb"), SHOP))
+
+    assert listed("SELECT label FROM cohorts") == 3
+    assert listed("SELECT day FROM calendar WHERE weekday = 3 ORDER BY day LIMIT 5") == 546
+    assert listed("SELECT a.label FROM cohorts a JOIN cohorts b ON a.cohort = b.cohort") == 3
+
+
+def test_a_budget_too_small_to_draw_from():
+    with pytest.raises(GatewayError) as caught:
+        measured("SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1", None, SHOP, epsilon=D("1e-6"))
+    assert caught.value.code == "bad_request"
+
+
+def test_an_input_without_a_name_of_what_it_holds_is_a_fault():
+    measure = replace(measure_of("SELECT COUNT(*) AS n FROM purchases", None, SHOP), inputs=("s0",))
+    bounded = bound(measure, SHOP)
+    compiled = compile_measurement(bounded)
+    with pytest.raises(AssertionError):
+        calibrate(bounded, compiled, SHOP, 10**10)
+    one, other = (calibrate(bounded, compiled, SHOP, 10**10, (text,)) for text in ("a", "b"))
+    assert one.primitives[0].digest != other.primitives[0].digest
+    assert one.probes[0].inputs == ("s0",)
+
+
+def test_one_row_per_unit_needs_no_search():
+    _, measurement = measured("SELECT cohort, COUNT(*) AS n FROM customers GROUP BY 1", None, SHOP)
+    count = next(p for p in measurement.primitives if p.quantity is Quantity.ROWS)
+    assert count.search is None
+    assert [c.norm / c.denominator for c in count.candidates] == [1.0]
+    assert any("none are dropped" in reason or "none of one person's" in reason for reason in measurement.reasons)
+
+
+def test_the_narrowest_bound_costs_least_noise():
+    _, measurement = measured("SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1", None, SHOP)
+    total = measurement.primitives[0]
+    steps = [c.norm / c.denominator for c in total.candidates]
+    assert steps == sorted(steps)
+    assert len(steps) <= 14
+    assert steps[-1] == pytest.approx(math.sqrt(3) * 50_000, rel=1e-3)  # 500.00 declared for one unit in a group
+    assert total.search.rho / total.charge == pytest.approx(0.2, rel=1e-3)  # three cells: a close look
+    ratios = {round(c.scale / c.norm, 9) for c in total.candidates}
+    assert len(ratios) == 1
+
+
+def test_keys_that_the_owner_fixes_have_the_norm_of_one_cell():
+    sql = "SELECT c.cohort, COUNT(*) AS n FROM purchases p JOIN customers c ON c.customer_id = p.customer_id GROUP BY 1"
+    _, measurement = measured(sql, None, SHOP)
+    widest = measurement.primitives[0].candidates[-1]
+    assert widest.norm / widest.denominator == pytest.approx(5, rel=1e-3)  # not sqrt(3) * 5
+    assert "q0" in measurement.probes[0].sql  # and it holds whatever the data are
+
+
+# -- noise ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_variance_is_never_negative():
+    connection = empty_database()
+    fill(connection, 1, 30)
+    calls = [
+        (A.VAR_POP, [AMOUNT]),
+        (A.STDDEV_SAMP, [QUANTITY]),
+        (A.CORR, [AMOUNT, SCORE]),
+        (A.REGR_R2, [AMOUNT, SCORE]),
+    ]
+    bounded, measurement = measured(f"SELECT gift, {COLUMNS} FROM purchases GROUP BY 1", calls, SHOP)
+    for _ in range(10):
+        for _key, variance, deviation, correlation, explained in answered(connection, bounded, measurement):
+            assert variance is None or 0 <= variance <= 250**2
+            assert deviation is None or deviation >= 0
+            assert correlation is None or -1 <= correlation <= 1
+            assert explained is None or 0 <= explained <= 1
+
+
+def test_quantile_curves_hold_the_exact_value():
+    """95 % of released medians have the exact one between their curve's values at the scores -2 and 2."""
+    connection = empty_database()
+    fill(connection, 7, 3_000)
+    _, measurement = measured(
+        "SELECT COUNT(amount) FROM purchases", [(A.QUANTILE_CONT, [0], "1/2"), (A.QUANTILE_CONT, [0], "9/10")], SHOP
+    )
+    (wanted,) = connection.execute(
+        "SELECT quantile_cont(amount, 0.5), quantile_cont(amount, 0.9) FROM purchases"
+    ).fetchall()
+    tables = [connection.sql(p.sql).to_arrow_table() for p in measurement.probes]
+    low, high, held = SCORES.index(-2.0), SCORES.index(2.0), 0
+    for _ in range(60):
+        for noisy, exact in zip(release(measurement, tables, {}).columns, wanted, strict=True):
+            curve = noisy.curves[0]
+            assert list(curve) == sorted(curve)
+            assert noisy.values[0] == curve[SCORES.index(0.0)]
+            held += curve[low] <= float(exact) <= curve[high]
+    assert held >= 105  # 120 with an expected 115 or more: leaves widen them
+
+
+def test_stored_draws_of_every_kind_come_back():
+    connection = empty_database()
+    fill(connection, 2, 200)
+    calls = [(A.SUM, [AMOUNT]), (A.MAX, [DAY]), (A.BOOL_OR, [GIFT]), (A.COUNT_DISTINCT, [BASKET])]
+    for keys in ("gift,", "basket,"):
+        bounded, measurement = measured(f"SELECT {keys} {COLUMNS} FROM purchases GROUP BY 1", calls, OPEN)
+        tables = [
+            connection.sql(p.sql, params=["0f" * 32] * p.parameters or None).to_arrow_table()
+            for p in measurement.probes
+        ]
+        noisy = release(measurement, tables, {})
+        stored = to_stored(measurement, noisy)
+        assert from_stored(measurement, stored) == noisy
+        assert release(measurement, tables, stored) == noisy
+        assert len(computed(bounded, measurement, noisy)) == len(noisy.keys)
+
+
+def test_pure_accounting_is_laplace_without_delta(shop):
+    pure = replace(OPEN, privacy=replace(OPEN.privacy, accounting=Accounting.PURE))
+    sql = "SELECT gift, COUNT(*) AS n, SUM(amount) AS s FROM purchases GROUP BY 1"
+    bounded, measurement = measured(sql, None, pure)
+    assert {p.noise for p in measurement.primitives} == {Noise.LAPLACE}
+    assert measurement.delta == 0
+    same(sorted(answered(shop, bounded, measurement), key=repr), plain(shop, "count(*), sum(amount)", "gift,"))
+
+
+def test_a_date_column_counts_days(shop):
+    _, measurement = measured("SELECT COUNT(purchased_on) FROM purchases", [(A.MIN, [0])], OPEN)
+    tree = measurement.primitives[0].tree
+    assert (tree.lower, tree.upper) == (
+        (date(1997, 1, 1) - date(1970, 1, 1)).days,
+        (date(1998, 6, 30) - date(1970, 1, 1)).days,
+    )
