@@ -5,16 +5,18 @@ for rho in proportion to (C / M)^2 (epsilon: to C / M), where M is the declared 
 the norm to expect after a search.
 """
 
+from fractions import Fraction
+
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.measurement import Noise, Quantity
 from gateway.privacy.norms import Clip
 from gateway.privacy.partials import Partial
 from gateway.privacy.trees import TreePart
 
-FLOOR = 0.1
+FLOOR = Fraction(1, 10)
 """No primitive that is asked for gets less than this share of an equal split."""
 
-HIDDEN_SHARE = 0.1
+HIDDEN_SHARE = Fraction(1, 10)
 """What a count of units gets that only hides small public cells."""
 
 SEARCH_SHARE, FEW_CELLS_SHARE, FEW_CELLS = 0.1, 0.2, 8
@@ -31,15 +33,16 @@ RANKS = 8.0
 def split(bounded: Bounded, budget: int) -> tuple[int, ...]:
     """Return each primitive's share of the budget (ledger units, rounded down), its search's included."""
     power = 1 if bounded.noise is Noise.LAPLACE else 2
-    weights = [_weight(part, clip, bounded) ** power for part, clip in zip(bounded.parts, bounded.clips, strict=True)]
-    average = sum(weights) / len(weights)
+    sizes = (_weight(part, clip, bounded) for part, clip in zip(bounded.parts, bounded.clips, strict=True))
+    weights = [Fraction(size**power) for size in sizes]
+    average = sum(weights, Fraction(0)) / len(weights)
     weights = [max(weight, average * FLOOR) for weight in weights]
     if bounded.hidden_units and not bounded.private_keys and len(weights) > 1:
         assert bounded.units is not None  # INVARIANT: hidden units exist
-        others = sum(weights) - weights[bounded.units]
+        others = sum(weights, Fraction(0)) - weights[bounded.units]
         weights[bounded.units] = others * HIDDEN_SHARE / (1 - HIDDEN_SHARE)
-    total = sum(weights)
-    shares = tuple(int(budget * (weight / total) * (1 - 1e-15)) for weight in weights)
+    total = sum(weights, Fraction(0))
+    shares = tuple(int(budget * weight / total) for weight in weights)
     assert sum(shares) <= budget  # INVARIANT: a query spends no more than it asked for
     return shares
 
