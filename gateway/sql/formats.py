@@ -124,6 +124,8 @@ def _text(day: date, parts: list[tuple[str, str]]) -> str:
 def parsed(node: exp.StrToTime | exp.StrToDate | exp.TsOrDsToDate | exp.Date, resolve: Resolve) -> Term:
     """Return STRPTIME, TO_DATE or DATE(x): a text that does not fit is NULL."""
     type_ = TIMESTAMP if isinstance(node, exp.StrToTime) else DATE
+    if node.this is None:
+        raise mismatch(node, "A text or date is expected.")
     if node.args.get("format") is None:
         return _dated(node, resolve(node.this), type_)
     term = text(node.this, resolve)
