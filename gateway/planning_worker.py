@@ -1,5 +1,6 @@
 """The planner's process: plans one job at a time, and sends the plan home as JSON, never as a pickle."""
 
+import gc
 import logging
 import sys
 from collections.abc import Mapping
@@ -43,4 +44,6 @@ def make(config: Mapping[str, Any]) -> PlannerHandler:
     for dialect in ("duckdb", "postgres", "trino", "spark"):
         parse("SELECT COUNT(*) FROM t WHERE CAST(a AS INT) IN (1, 2)", dialect)
     del config
+    gc.collect()
+    gc.freeze()  # syntax trees are full of cycles: each collection would walk all libraries as well
     return PlannerHandler()
