@@ -15,6 +15,9 @@ from gateway.sql.parse import parse
 RECURSION = 10_000
 """Python frames: an expression as deep as the limits of sql/ allow takes about 50 for each level."""
 
+YOUNG_OBJECTS = 50_000
+"""How many new objects there are between two collections: about as many as one plan makes, not one tree."""
+
 log = logging.getLogger("gateway.planner")
 
 PLANNED = TypeAdapter(Planned)
@@ -46,4 +49,5 @@ def make(config: Mapping[str, Any]) -> PlannerHandler:
     del config
     gc.collect()
     gc.freeze()  # syntax trees are full of cycles: each collection would walk all libraries as well
+    gc.set_threshold(YOUNG_OBJECTS)
     return PlannerHandler()

@@ -105,9 +105,7 @@ class _Cells:
         kept: list[str] = []
         if not self.names:
             kept = [f"p{i}" for i in self.parts]
-            sizes = [
-                named(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled
-            ]
+            sizes = [named(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled]
             source = sub(listing("u", *kept, *sizes, source=step("b")), "n")
         columns: list[exp.Expr] = []
         for index in self.scaled:
