@@ -91,17 +91,8 @@ def function(
             return each(exp.func(kind.value, nodes[0])), term.type
         case AggregateKind.QUANTILE_CONT | AggregateKind.QUANTILE_DISC:
             return _quantile(kind, term, parameter, each)
-        case AggregateKind.MODE if len(arguments) == 2:  # (x, n): the x that was counted most often
-            return each(exp.func("ARG_MAX", *nodes)), term.type
-        case AggregateKind.APPROX_TOP_K if len(arguments) == 2:  # (x, n): the k of them, first the most often counted
-            assert parameter is not None  # INVARIANT: the resolver reads k
-            return each(exp.Anonymous(this="ARG_MAX", expressions=[*nodes, whole(int(parameter))])), None
-        case AggregateKind.MODE:  # in order, so that a tie is broken by the value alone
-            order = exp.Order(this=nodes[0], expressions=[exp.Ordered(this=nodes[0].copy(), nulls_first=False)])
-            return each(exp.Mode(this=order)), term.type
-        case AggregateKind.APPROX_TOP_K:
-            assert parameter is not None  # INVARIANT: the resolver reads k
-            return each(exp.Anonymous(this=kind.value, expressions=[nodes[0], whole(int(parameter))])), None
+        case AggregateKind.MODE | AggregateKind.APPROX_TOP_K:
+            return _most_common(kind, arguments, parameter, each)
         case _:
             raise AssertionError(kind)  # INVARIANT: every kind is above
 
@@ -188,6 +179,21 @@ def _quantile(
         node, type_ = try_cast(node, TIMESTAMP), TIMESTAMP
     fraction = exp.Literal.number(repr(float(parameter)))
     return each(exp.func(kind.value, node, fraction, dialect="duckdb")), type_
+
+
+def _most_common(
+    kind: AggregateKind, arguments: tuple[Term, ...], parameter: Fraction | None, each: Each
+) -> tuple[exp.Expr, SqlType | None]:
+    """Return MODE or APPROX_TOP_K: of values in rows, or (by a second argument) of values counted before."""
+    nodes = [term.node.copy() for term in arguments]
+    if kind is AggregateKind.MODE and len(nodes) == 2:
+        return each(exp.func("ARG_MAX", *nodes)), arguments[0].type
+    if kind is AggregateKind.MODE:  # in order, so that a tie is broken by the value alone
+        order = exp.Order(this=nodes[0], expressions=[exp.Ordered(this=nodes[0].copy(), nulls_first=False)])
+        return each(exp.Mode(this=order)), arguments[0].type
+    assert parameter is not None  # INVARIANT: the resolver reads k
+    name = "ARG_MAX" if len(nodes) == 2 else kind.value
+    return each(exp.Anonymous(this=name, expressions=[*nodes, whole(int(parameter))])), None
 
 
 def _huge(node: exp.Expr) -> exp.Expr:

@@ -85,7 +85,7 @@ def calibrate(
 def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
     """Return a primitive without its digest: its search, and every candidate at the scale that the rest pays for."""
     part, clip = bounded.parts[index], bounded.clips[index]
-    search = _search(bounded, clip, searching(share)) if clip.searched else None
+    search = _search(bounded, clip, searching(share, bounded.cells)) if clip.searched else None
     left = share - (search.rho if search is not None else 0)
     tree = _tree(bounded, part, clip, left) if isinstance(part, TreePart) else None
     depth = len(trees.levels_of(tree.leaves)) if tree is not None else 1

@@ -17,7 +17,23 @@ from gateway.privacy.ownership import key_columns
 from gateway.privacy.relations import Factor, Measure
 from gateway.sql.dates import within_years
 from gateway.sql.operators import chain
-from gateway.sql.plan import Filter, Join, Plan, Project, Scan, Values
+from gateway.sql.plan import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Measured,
+    Plan,
+    Project,
+    Read,
+    Scan,
+    SetOperation,
+    Sort,
+    Staged,
+    Values,
+    Window,
+)
 from gateway.sql.ranges import UNKNOWN, type_limits
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term, cast, number, span_ends
@@ -95,15 +111,18 @@ def _declared(plan: Plan) -> int:
             return max(plan.table.rows, 1)
         case Values():
             return max(len(plan.rows), 1)
-        case Filter() | Project():
-            return _declared(plan.input)
+        case Join() if plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK):
+            return _declared(plan.left)
         case Join() if plan.equalities:  # one side is unique on them
             return max(_declared(plan.left), _declared(plan.right))
-        case _:
-            size = 1
-            for below in (getattr(plan, name, None) for name in ("input", "left", "right")):
-                size *= _declared(below) if below is not None else 1
-            return size
+        case Join():
+            return _declared(plan.left) * _declared(plan.right)
+        case SetOperation():
+            return _declared(plan.left) + _declared(plan.right)
+        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
+            return _declared(plan.input)
+        case Measured() | Read() | Staged():
+            raise AssertionError("public relations are made of tables alone")  # INVARIANT: privacy/ownership
 
 
 def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:

@@ -17,8 +17,12 @@ FLOOR = 0.1
 HIDDEN_SHARE = 0.1
 """What a count of units gets that only hides small public cells."""
 
-SEARCH_SHARE = 0.05
-"""What of a primitive's budget finds its bound."""
+SEARCH_SHARE, FEW_CELLS_SHARE, FEW_CELLS = 0.1, 0.2, 8
+"""What of a primitive's budget finds its bound: with few cells what is clipped weighs more, and asks for a closer look.
+
+From simulated log-normal units (1,000 to 150,000 of them, 1 to 25 cells) at rho 0.02: 0.05 loses up to three times the
+error of 0.2 in one cell, and nothing above a tenth helps in 25.
+"""
 
 RANKS = 8.0
 """A tree's ranks err by so many times the noise of one count of its rows, about."""
@@ -40,9 +44,10 @@ def split(bounded: Bounded, budget: int) -> tuple[int, ...]:
     return shares
 
 
-def searching(share: int) -> int:
+def searching(share: int, cells: int | None) -> int:
     """Return what of a primitive's share finds its bound."""
-    return int(share * SEARCH_SHARE)
+    few = cells is not None and cells <= FEW_CELLS
+    return int(share * (FEW_CELLS_SHARE if few else SEARCH_SHARE))
 
 
 def _weight(part: Partial | TreePart, clip: Clip, bounded: Bounded) -> float:

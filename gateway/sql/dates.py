@@ -257,29 +257,27 @@ def _month_end(day: date) -> date:
 # -- dates made of parts -----------------------------------------------------------------------------------------
 
 
+def _from_one(term: Term, highest: int) -> exp.Expr:
+    """Return a number from 1 to `highest`, else NULL."""
+    value = exp.paren(term.node.copy(), copy=False)
+    inside = exp.Between(this=value, low=whole(1), high=whole(highest))
+    return exp.paren(exp.Case(ifs=[exp.If(this=inside, true=value.copy())]), copy=False)
+
+
 def date_of_parts(node: exp.DateFromParts, resolve: Resolve) -> Term:
     """Return MAKE_DATE(year, month, day); NULL where there is no such day in the years 1 to 9999."""
     parts = [numeric(node.args[name], resolve) for name in ("year", "month", "day")]
     if any(part.type != INTEGER for part in parts):
         raise mismatch(node, "make_date takes whole numbers.")
     affordable(node, parts)
-    year, month, day = (exp.paren(part.node.copy(), copy=False) for part in parts)
-    inside = [
-        exp.Between(this=part.copy(), low=whole(1), high=whole(high))
-        for part, high in ((year, 9999), (month, 12), (day, 31))
-    ]
-    first = exp.Anonymous(this="MAKE_DATE", expressions=[year.copy(), month.copy(), number(Fraction(1), INTEGER)])
-    moved = exp.Add(
-        this=first.copy(),
-        expression=exp.Cast(
-            this=exp.paren(exp.Sub(this=day, expression=whole(1)), copy=False), to=data_type("INTEGER")
-        ),
-    )
+    # each argument is held by itself: an engine may compute a branch that no row takes
+    year, month, day = (_from_one(part, high) for part, high in zip(parts, (9999, 12, 31), strict=True))
+    first = exp.Anonymous(this="MAKE_DATE", expressions=[year, month, number(Fraction(1), INTEGER)])
+    later = exp.Cast(this=exp.paren(exp.Sub(this=day, expression=whole(1)), copy=False), to=data_type("INTEGER"))
+    moved = exp.paren(exp.Add(this=first.copy(), expression=later), copy=False)
     month_end = exp.Anonymous(this="LAST_DAY", expressions=[first])
-    exists = exp.LTE(this=exp.paren(moved.copy(), copy=False), expression=month_end)
-    inner = exp.Case(ifs=[exp.If(this=exists, true=cast(exp.paren(moved, copy=False), DATE))])
-    condition = exp.And(this=exp.And(this=inside[0], expression=inside[1]), expression=inside[2])
-    built = exp.Case(ifs=[exp.If(this=condition, true=inner)])
+    exists = exp.LTE(this=moved.copy(), expression=month_end)
+    built = exp.Case(ifs=[exp.If(this=exists, true=cast(moved, DATE))])
     years = parts[0].range
     span = None
     if years.lo is not None and years.hi is not None:

@@ -99,17 +99,18 @@ def move(node: exp.Expr, term: Term, amount: Amount, *, stays: bool | None = Non
 def _moved(node: exp.Expr, term: Term, kind: str, count: int) -> Term:
     """Return a date moved by a literal number of one unit: guarded by the first and last date that it is for."""
     lowest, highest = _from_to(kind, count)
-    built = _added(term.node, term.type, kind, exp.Literal.number(abs(count)), negative=count < 0)
-    nullable = term.nullable
+    start, nullable = term.node, term.nullable
     inside = term.span is not None and not term.raw and lowest.date() < term.span[0] and term.span[1] < highest.date()
     if lowest > highest:
-        built, nullable = cast(exp.Null(), term.type), True
-    elif not inside:
+        start, nullable = cast(exp.Null(), term.type), True
+    elif not inside:  # the date is held, not the sum: an engine may compute a branch that no row takes
         affordable(node, [term])
         texts = [str(end if term.type == TIMESTAMP else end.date()) for end in (lowest, highest)]
         low, high = (cast(exp.Literal.string(text), term.type) for text in texts)
         within = exp.Between(this=exp.paren(term.node.copy(), copy=False), low=low, high=high)
-        built, nullable = exp.Case(ifs=[exp.If(this=within, true=built)]), True
+        start, nullable = exp.Case(ifs=[exp.If(this=within, true=term.node.copy())]), True
+    size = count if lowest <= highest else 1
+    built = _added(start, term.type, kind, exp.Literal.number(abs(size)), negative=size < 0)
     cells = image(lambda cell: _cell(cell, term.type, kind, count), term)
     span = None
     if term.span is not None and lowest <= highest:

@@ -6,6 +6,7 @@ Aggregates are made by hand (support/measures), so that this holds without the r
 import re
 from dataclasses import replace
 from decimal import Decimal as D
+from itertools import product
 
 import pytest
 from support.measures import A, measured
@@ -82,6 +83,13 @@ def test_pure_accounting_bounds_l1(name):
     assert {p.noise for p in measurement.primitives} == {Noise.LAPLACE}
 
 
+def test_searched_counts_of_distinct_values():
+    dataset = unlimited(rows=1000)
+    assert measured(*PUBLIC["distinct"], dataset)[1].primitives[0].search is not None
+    assert found("distinct", PUBLIC, dataset)[1] == []
+    assert found("distinct", PRIVATE, dataset)[1] == []
+
+
 def test_wide_policies_need_norms_beyond_64_bits():
     assert found("unbounded", PUBLIC, unlimited(rows=1000))[1] == []
     assert found("moments", PUBLIC, unlimited(rows=1000))[1] == []
@@ -106,6 +114,19 @@ def test_listed_cells_are_bounded_and_stay():
     assert [text for seed in range(4) for text in measurement_violations(measurement, *pair(seed))] == []
 
 
+def test_listed_and_enumerated_keys_cross():
+    sql = LISTED.replace("GROUP BY 1", "GROUP BY 1, 2, 3").replace("k.label,", "k.label, p.gift, p.quantity > 3 AS q,")
+    sql = sql.replace("SUM(p.amount) AS s", "COUNT(p.amount)")
+    calls = [(A.COUNT_ROWS,), (A.QUANTILE_CONT, [1], "1/2"), (A.COUNT_DISTINCT, [1])]
+    _, measurement = measured(sql, calls, SHOP, factors=(factor(),))
+    assert measurement.cells == 3 * 3 * 2
+    assert [text for seed in range(2) for text in measurement_violations(measurement, *pair(seed))] == []
+    listed = [probe.listed() for probe in exact(pair(0)[0], measurement)]
+    labels = ("first", "second", "third")
+    wanted = set(product(labels, (None, False, True), (False, True)))
+    assert [set(cells) for cells in listed] == [wanted] * 3
+
+
 # -- planted bugs ---------------------------------------------------------------------------------------------------
 
 BUGS = {
@@ -114,7 +135,7 @@ BUGS = {
     "norm without keys": ("unbounded_alone", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "norm of a tree": ("trees", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "too weak a norm": ("count_by_month", "16777215", "25165824", "L2"),
-    "norm of rows, not of units": ("sum_by_gift", r"SUM\(p0 \* p0\)|SUM\(CAST\(p0 AS HUGEINT\) \* p0\)", "MAX(p0)", "L2"),
+    "norm of rows, not of units": ("sum_by_gift", r"SUM\(p0 \* p0\)|SUM\(CAST\(p0 AS INT128\) \* p0\)", "MAX(p0)", "L2"),
     "distinct values of a unit": ("distinct", r"ROW_NUMBER\(\) OVER .*? AS place", "1 AS place", "L2"),
     "search that counts more": ("count_by_month", r"COUNT\(\*\) AS kept, 0 AS scaled FROM m", "5 * COUNT(*) AS kept, 0 AS scaled FROM m", "search"),
 }  # fmt: skip

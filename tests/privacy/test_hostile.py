@@ -145,7 +145,7 @@ def _fuzz(seed, count):
             assert CODES[error.code].status < 500, sql
         else:
             answered += 1
-            assert all(m.primitives for m in made.measurements)
+            assert all(m.primitives for m in made.program.measurements)
     return answered
 
 

@@ -60,7 +60,8 @@ def without_clamp(sql: str) -> str:
 
 
 def test_the_harness_sees_a_missing_clamp():
-    made = planned("SELECT SUM(quantity) AS s FROM purchases")
+    # a count whose policy is close has its clamp alone; where bounds are searched, the norm would hold it as well
+    made = planned("SELECT COUNT(*) AS n FROM purchases")
     sql = made.program.measurements[0].probes[0].sql
     assert without_clamp(sql) != sql
     found = [violations(made, *pair(seed), without_clamp) for seed in range(8)]

@@ -21,7 +21,7 @@ from gateway.sql.parse import parse
 FUNCTIONS = {
     "%", "*", "+", "-", "/", "//", "||", "~~", "!~~", "~~*", "!~~*", "abs", "ceil", "count", "date_part", "date_trunc", "floor",
     "greatest", "isfinite", "least", "length", "lower", "md5", "nullif", "round", "row_number", "substring", "sum", "trim", "upper",
-    "acos", "ascii", "asin", "atan", "atan2", "cbrt", "concat_ws", "contains", "cos", "date_diff", "degrees",
+    "acos", "ascii", "asin", "count_star", "atan", "atan2", "cbrt", "concat_ws", "contains", "cos", "date_diff", "degrees",
     "epoch_us", "exp", "isinf", "isnan", "last_day", "left", "ln", "log", "lpad", "ltrim", "make_date", "power",
     "radians", "regexp_matches", "replace", "right", "rpad", "rtrim", "sign", "sin", "split_part", "sqrt",
     "starts_with", "strftime", "strpos", "suffix", "tan", "to_days", "to_microseconds", "to_months", "translate",
@@ -31,7 +31,8 @@ CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "PARAMETER", "STAR",
     "TYPE", "WINDOW",
 }  # fmt: skip
-TABLES = {table.name for table in SHOP.tables} | {"r", "u", "b", "m0"}
+TABLES = {table.name for table in SHOP.tables} | {"r", "a", "b", "n", "m", "g", "d", "m0"}
+"""Base tables, the steps of a measurement (compile/cells, tree, distinct) and its noisy table."""
 FRAMES = {"BASE_TABLE", "JOIN", "SUBQUERY", "EMPTY", "SELECT_NODE"}
 
 

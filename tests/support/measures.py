@@ -14,12 +14,12 @@ from gateway.catalog.types import BOOLEAN, DOUBLE, INTEGER
 from gateway.compile.measurement import compile_measurement
 from gateway.privacy.bounding import bound
 from gateway.privacy.calibrate import calibrate
-from gateway.privacy.ownership import ownership
+from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Measure
 from gateway.privacy.release import release
 from gateway.privacy.units import budget_of_epsilon
 from gateway.sql.parse import parse
-from gateway.sql.plan import Aggregate, AggregateCall, AggregateKind, Field
+from gateway.sql.plan import AggregateCall, AggregateKind, Field
 from gateway.sql.select import resolve
 from support.neighbours import SECRET
 from support.shop import SHOP
@@ -30,13 +30,12 @@ SAME = (A.MIN, A.MAX, A.QUANTILE_DISC, A.SUM)
 
 def measure_of(sql, calls=None, dataset=SHOP, factors=()):
     """Return the measure of a SELECT, its aggregates replaced by `calls`."""
-    node = resolve(parse(sql, "duckdb"), dataset)
-    while not isinstance(node, Aggregate):
-        node = node.input
-    owned = ownership(node.input, dataset)
+    steps = analyse(resolve(parse(sql, "duckdb"), dataset), dataset).steps
+    (measure,) = (step for step in steps if isinstance(step, Measure))
+    node = measure.aggregate
     if calls is not None:
         node = replace(node, calls=tuple(_call(node, i, *call) for i, call in enumerate(calls)))
-    return Measure("m0", replace(node, input=owned.plan), owned, factors, ())
+    return replace(measure, aggregate=node, factors=factors)
 
 
 def _call(node, index, kind, positions=(), parameter=None):
