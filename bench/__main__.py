@@ -1,7 +1,11 @@
-"""`make bench`: plain SQL beside the bounded query and the whole gateway, and how long the event loop stands still."""
+"""`make bench`: plain SQL beside the bounded query and the whole gateway, and how long the event loop stands still.
+
+`python -m bench planning`: what planning takes, by stage (bench/planning.py).
+"""
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,6 +16,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from bench import planning
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.app.running import Running, start
 from gateway.catalog.model import Dataset
@@ -99,4 +104,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:] == ["planning"]:
+        Console().print(planning.measure())
+    else:
+        asyncio.run(main())

@@ -67,6 +67,7 @@ class Planned:
 
     `data_class` is the highest class that is read, `declared_rows` the size that prices count.
     `fingerprint` is a hash of the SQL without literals; `question` one of everything that decides the answer.
+    `momentary` tells that the SQL asked what time it is, so that the same text has another plan a moment later.
     """
 
     program: Program
@@ -81,6 +82,7 @@ class Planned:
     explain: str
     fingerprint: str
     question: str
+    momentary: bool
 
 
 def plan(job: PlanJob) -> Planned:
@@ -92,7 +94,7 @@ def plan(job: PlanJob) -> Planned:
     dataset, request = job.dataset, job.request
     # 3. parse
     tree = parse(request.sql, request.dialect)
-    at_moment(tree, job.now)
+    momentary = at_moment(tree, job.now)
     # 4. resolve
     resolved = resolve(tree, dataset)
     # 6a. what is measured, and who owns it (before 5, so that a shape that shows rows is named as such)
@@ -121,6 +123,7 @@ def plan(job: PlanJob) -> Planned:
         explain=explain(resolved),
         fingerprint=fingerprint(request.sql, request.dialect),
         question=_question(program, job),
+        momentary=momentary,
     )
 
 

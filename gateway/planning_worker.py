@@ -1,5 +1,6 @@
 """The planner's process: plans one job at a time, and sends the plan home as JSON, never as a pickle."""
 
+import gc
 import logging
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from gateway.sql.parse import parse
 
 RECURSION = 10_000
 """Python frames: an expression as deep as the limits of sql/ allow takes about 50 for each level."""
+
+YOUNG_OBJECTS = 50_000
+"""How many new objects there are between two collections: about as many as one plan makes, not one tree."""
 
 log = logging.getLogger("gateway.planner")
 
@@ -43,4 +47,7 @@ def make(config: Mapping[str, Any]) -> PlannerHandler:
     for dialect in ("duckdb", "postgres", "trino", "spark"):
         parse("SELECT COUNT(*) FROM t WHERE CAST(a AS INT) IN (1, 2)", dialect)
     del config
+    gc.collect()
+    gc.freeze()  # syntax trees are full of cycles: each collection would walk all libraries as well
+    gc.set_threshold(YOUNG_OBJECTS)
     return PlannerHandler()

@@ -1,7 +1,8 @@
 """Steps 9 to 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
 
 from pydantic import TypeAdapter
 
@@ -19,14 +20,46 @@ NOISY = TypeAdapter(NoisyTable)
 FINISHED = TypeAdapter(Finished)
 
 
+KEPT_PLANS = 512
+
+
+def _decides(job: PlanJob) -> Hashable:
+    """Return everything that decides a plan: what is asked, of which data under which policy, by whom and when.
+
+    A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end on
+    days; a plan of one moment is not kept at all.
+    """
+    dataset, caller, request = job.dataset, job.caller, job.request
+    return (
+        (request.sql, request.dialect, request.epsilon, request.row_limit, request.purpose),
+        (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
+        (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
+        job.grant,
+        job.now.date(),
+    )
+
+
 class WorkerPlanner:
-    """Plans in a killable process."""
+    """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is."""
 
     def __init__(self, pool: Pool, deadline_s: float, wait_s: float) -> None:
         self._pool, self._deadline_s, self._wait_s = pool, deadline_s, wait_s
+        self._kept: OrderedDict[Hashable, Planned] = OrderedDict()
 
     async def plan(self, job: PlanJob) -> Planned:
         """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
+        key = _decides(job)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        planned = await self._made(job)
+        if not planned.momentary:
+            self._kept[key] = planned
+            if len(self._kept) > KEPT_PLANS:
+                self._kept.popitem(last=False)
+        return planned
+
+    async def _made(self, job: PlanJob) -> Planned:
         try:
             reply = await self._pool.call("plan", job, self._deadline_s, self._wait_s)
         except (WorkerTimeout, WorkerDied):

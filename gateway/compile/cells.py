@@ -7,7 +7,7 @@ from gateway.compile import norming
 from gateway.compile.rows import (
     held,
     integer,
-    listing,
+    listed,
     names,
     picked,
     place_among,
@@ -16,8 +16,10 @@ from gateway.compile.rows import (
     together,
     unit_row,
 )
+from gateway.compile.statements import grouped, join, listing, more, named, step, sub
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.partials import COUNTS, Partial
+from gateway.sql.plan import JoinKind
 from gateway.sql.terms import cast, clamp, whole
 
 
@@ -42,7 +44,7 @@ class _Cells:
         self.scaled = [i for i in parts if bounded.clips[i].scaled]
 
     def statement(self) -> exp.Query:
-        rows: list[exp.Select | None] = [listing(self.bounded, leaf=False)]
+        rows: list[exp.Select | None] = [listed(self.bounded, leaf=False)]
         rows += [self._row(index) for index in self.parts]
         rows += [unit_row(self.bounded, i, f"b{i}", "m") for i in self.scaled if self.bounded.clips[i].searched]
         steps = {
@@ -63,7 +65,7 @@ class _Cells:
             query = row(self.bounded, index, exp.column(f"b{index}"), kept, scaled)
         else:
             query = row(self.bounded, index, integer(0), kept)
-        return query.from_("g", copy=False).group_by(*self.names, *bins, copy=False)
+        return grouped(query, *self.names, *bins)
 
     def _combined(self) -> exp.Select:
         """Return one line for each (unit, key): counts and sums as integers."""
@@ -71,61 +73,58 @@ class _Cells:
         for place, (index, part) in enumerate(self.parts.items()):
             value = exp.column(f"v{place}")
             made = exp.Count(this=value, big_int=True) if part.quantity in COUNTS else exp.Sum(this=value)
-            columns.append(exp.alias_(made, f"p{index}"))
-        query = exp.select("u", *self.names, *columns).from_("r", copy=False)
-        return query.group_by("u", *self.names, copy=False)
+            columns.append(named(made, f"p{index}"))
+        return grouped(listing("u", *self.names, *columns, source=step("r")), "u", *self.names)
 
     def _clamped(self) -> exp.Select:
         """Return the same lines with every partial clamped to its literals; of private keys, those picked."""
         columns = [
-            exp.alias_(cast(clamp(exp.column(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
+            named(cast(clamp(exp.column(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
             for i, part in self.parts.items()
         ]
-        query = exp.select("u", *self.names, *columns).from_("a", copy=False)
+        query = listing("u", *self.names, *columns, source=step("a"))
         if not self.bounded.private_keys:
             return query
-        query.select(exp.alias_(place_among(["u"], self.names), "pick"), copy=False)
-        chosen = exp.select("u", *self.names, *(f"p{i}" for i in self.parts))
-        return chosen.from_(query.subquery("p", copy=False), copy=False).where(picked(self.bounded), copy=False)
+        more(query, named(place_among(["u"], self.names), "pick"))
+        kept = ["u", *self.names, *(f"p{i}" for i in self.parts)]
+        return listing(*kept, source=sub(query, "p"), where=picked(self.bounded))
 
     def _size(self, index: int) -> exp.Expr:
         return norming.size(self.bounded.noise, exp.column(f"p{index}"), self.parts[index].linf)
 
     def _norms(self) -> exp.Select:
         sums = [
-            exp.alias_(exp.Coalesce(this=exp.Sum(this=self._size(i)), expressions=[integer(0)]), f"q{i}")
+            named(exp.Coalesce(this=exp.Sum(this=self._size(i)), expressions=[integer(0)]), f"q{i}")
             for i in self.scaled
         ]
-        return exp.select("u", *sums).from_("b", copy=False).group_by("u", copy=False)
+        return grouped(listing("u", *sums, source=step("b")), "u")
 
     def _bins(self) -> exp.Select:
         """Return each unit's bins and ratios; without keys a unit has one line already, and its norm is there."""
-        source: exp.Expr = exp.to_table("n")
+        source: exp.Expr = step("n")
         kept: list[str] = []
         if not self.names:
             kept = [f"p{i}" for i in self.parts]
-            sizes = [
-                exp.alias_(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled
-            ]
-            source = exp.select("u", *kept, *sizes).from_("b", copy=False).subquery("n", copy=False)
-        columns = []
+            sizes = [named(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled]
+            source = sub(listing("u", *kept, *sizes, source=step("b")), "n")
+        columns: list[exp.Expr] = []
         for index in self.scaled:
             clip, norm = self.bounded.clips[index], exp.column(f"q{index}")
-            columns.append(exp.alias_(norming.bin_of(clip, norm), f"b{index}"))
-            columns.append(exp.alias_(norming.ratio_of(self.bounded.noise, clip, norm), f"r{index}"))
-        return exp.select("u", *kept, *columns).from_(source, copy=False)
+            columns.append(named(norming.bin_of(clip, norm), f"b{index}"))
+            columns.append(named(norming.ratio_of(self.bounded.noise, clip, norm), f"r{index}"))
+        return listing("u", *kept, *columns, source=source)
 
     def _sums(self) -> exp.Select:
         """Return the sums of all parts by cell and all bins together: few lines, however many units there are."""
         here = "m" if self.scaled and not self.names else "b"
         keys = [exp.column(name, here) for name in self.names]
         bins = [exp.column(f"b{i}", "m") for i in self.scaled]
-        columns = [exp.alias_(exp.Sum(this=exp.column(f"p{i}", here)), f"p{i}") for i in self.parts]
+        columns = [named(exp.Sum(this=exp.column(f"p{i}", here)), f"p{i}") for i in self.parts]
         for index in self.scaled:
             small = norming.scaled_down(exp.column(f"p{index}", here), exp.column(f"r{index}", "m"))
-            columns.append(exp.alias_(exp.Sum(this=small), f"w{index}"))
-        query = exp.select(*keys, *bins, *columns).from_(here, copy=False)
+            columns.append(named(exp.Sum(this=small), f"w{index}"))
+        query = listing(*(one.copy() for one in (*keys, *bins)), *columns, source=step(here))
         if self.scaled and self.names:
             units = exp.EQ(this=exp.column("u", "b"), expression=exp.column("u", "m"))
-            query.join("m", on=units, join_type="inner", copy=False)
-        return query.group_by(*(one.copy() for one in (*keys, *bins)), copy=False)
+            join(query, step("m"), JoinKind.INNER, units)
+        return grouped(query, *keys, *bins)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from gateway.compile.norming import bin_of
 from gateway.compile.rows import (
-    listing,
+    listed,
     names,
     picked,
     place_among,
@@ -19,7 +19,9 @@ from gateway.compile.rows import (
     together,
     unit_row,
 )
+from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
+from gateway.sql.plan import JoinKind
 
 
 def statement(bounded: Bounded, index: int) -> exp.Query:
@@ -31,18 +33,18 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     part, clip = bounded.parts[index], bounded.clips[index]
     by = names(bounded)
     counted = exp.Count(this=exp.Star(), big_int=True)
-    values = row(bounded, index, exp.column("b0"), counted).from_("g", copy=False).group_by(*by, "b0", copy=False)
-    rows = [listing(bounded, leaf=False), values]
+    values = grouped(row(bounded, index, exp.column("b0"), counted), *by, "b0")
+    rows = [listed(bounded, leaf=False), values]
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m"))
-    places = exp.alias_(place_among(["u", *by], ["v0"]), "place")
+    places = named(place_among(["u", *by], ["v0"]), "place")
     least = bin_of(clip, exp.Min(this=exp.column("place")))
     steps = {
         "r": rows_of(bounded, [part.row]),
         "d": _values(bounded),
-        "b": exp.select("u", *by, "v0", places).from_("d", copy=False),
+        "b": listing("u", *by, "v0", places, source=step("d")),
         "m": _bins(bounded, index) if clip.searched else None,
-        "g": exp.select(*by, exp.alias_(least, "b0")).from_("b", copy=False).group_by(*by, "v0", copy=False),
+        "g": grouped(listing(*by, named(least, "b0"), source=step("b")), *by, "v0"),
     }
     return together(rows, steps, ("b",) if clip.searched else ())
 
@@ -50,25 +52,21 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
 def _values(bounded: Bounded) -> exp.Select:
     """Return each unit's distinct values by key; where it could reach more keys than it may, of those picked."""
     by = names(bounded)
-    values = exp.select("u", *by, "v0").distinct(copy=False).from_("r", copy=False)
-    values.where(present(exp.column("v0")), copy=False)
+    values = listing("u", *by, "v0", source=step("r"), where=present(exp.column("v0"))).distinct(copy=False)
     if not bounded.open or not by:
         return values
-    pairs = exp.select("u", *by).distinct(copy=False).from_("r", copy=False)
-    ranked = exp.select("u", *by, exp.alias_(place_among(["u"], by), "pick"))
-    ranked.from_(pairs.subquery("p", copy=False), copy=False)
-    chosen = exp.select("u", *by).from_(ranked.subquery("p", copy=False), copy=False)
-    chosen.where(picked(bounded), copy=False)
-    query = exp.select(*(exp.column(name, "v") for name in ("u", *by, "v0")))
-    query.from_(values.subquery("v", copy=False), copy=False)
+    pairs = listing("u", *by, source=step("r")).distinct(copy=False)
+    ranked = listing("u", *by, named(place_among(["u"], by), "pick"), source=sub(pairs, "p"))
+    chosen = listing("u", *by, source=sub(ranked, "p"), where=picked(bounded))
+    query = listing(*(exp.column(name, "v") for name in ("u", *by, "v0")), source=sub(values, "v"))
     units = exp.EQ(this=exp.column("u", "v"), expression=exp.column("u", "k"))
     on = exp.and_(units, *same("v", "k", by), copy=False)
-    return query.join(chosen.subquery("k", copy=False), on=on, join_type="inner", copy=False)
+    join(query, sub(chosen, "k"), JoinKind.INNER, on)
+    return query
 
 
 def _bins(bounded: Bounded, index: int) -> exp.Select:
     """Return each unit's bin: the least candidate that holds the most values it has in one cell."""
-    most = exp.select("u", exp.alias_(exp.Max(this=exp.column("place")), "q0"))
-    most.from_("b", copy=False).group_by("u", copy=False)
-    bin_ = exp.alias_(bin_of(bounded.clips[index], exp.column("q0")), "b0")
-    return exp.select("u", bin_).from_(most.subquery("p", copy=False), copy=False)
+    most = grouped(listing("u", named(exp.Max(this=exp.column("place")), "q0"), source=step("b")), "u")
+    bin_ = named(bin_of(bounded.clips[index], exp.column("q0")), "b0")
+    return listing("u", bin_, source=sub(most, "p"))

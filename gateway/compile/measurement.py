@@ -4,6 +4,8 @@ Counts and sums share one statement (cells), a count of distinct values and a tr
 tree). The text that comes out is parsed and checked again before it leaves, so that what runs is what was planned.
 """
 
+from functools import lru_cache
+
 import sqlglot
 from sqlglot import exp
 
@@ -40,8 +42,12 @@ def _probe(query: exp.Query, parts: tuple[int, ...]) -> CompiledProbe:
     return CompiledProbe(text, sum(1 for _ in query.find_all(exp.Placeholder)), parts)
 
 
+@lru_cache(maxsize=1024)
 def _check(text: str) -> None:
-    """Parse the text again. INVARIANT: one query, and writing it out once more gives the same text."""
+    """Parse the text again. INVARIANT: one query, and writing it out once more gives the same text.
+
+    What was read back once is what it is: the same text is not read again. A text that fails is never remembered.
+    """
     statements = sqlglot.parse(text, read="duckdb")
     assert len(statements) == 1 and isinstance(statements[0], exp.Select | exp.Union)  # noqa: PT018
     assert not any(part.args.get("into") for part in statements[0].find_all(exp.Select))

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN, INTEGER, TEXT
 from gateway.compile.relations import select
+from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.exact import LIMIT, LISTED
 from gateway.privacy.keys import literal_cell
@@ -32,16 +33,15 @@ def relation(plan: Plan, wanted: Iterable[str], computed: Mapping[str, exp.Expr]
 
 def rows_of(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
     """Return one line for each owned row: unit `u`, keys, and the values as `v0`.. ; none without an owner."""
-    columns = [exp.alias_(exp.column(bounded.owner), "u")]
-    columns += [exp.alias_(key.expression.copy(), key.key.name) for key in bounded.keys]
-    columns += [exp.alias_(value.copy(), f"v{index}") for index, value in enumerate(values)]
+    columns = [named(exp.column(bounded.owner), "u")]
+    columns += [named(key.expression.copy(), key.key.name) for key in bounded.keys]
+    columns += [named(value.copy(), f"v{index}") for index, value in enumerate(values)]
     conditions = [present(exp.column(bounded.owner))]
     conditions += [key.inside.copy() for key in bounded.keys if key.inside is not None]
     asked = dict.fromkeys(c.name for node in (*columns, *conditions) for c in node.find_all(exp.Column))
     computed = {name: node for name, node in bounded.computed if name in asked}
     wanted = [name for name in asked if name not in computed]
-    query = exp.select(*columns)
-    query.from_(relation(bounded.relation, wanted, computed).subquery("q", copy=False), copy=False)
+    query = listing(*columns, source=sub(relation(bounded.relation, wanted, computed), "q"))
     return query.where(*conditions, copy=False)
 
 
@@ -98,38 +98,43 @@ def held(total: exp.Expr) -> exp.Expr:
 def row(
     bounded: Bounded, part: int, bin_: exp.Expr, kept: exp.Expr, scaled: exp.Expr | None = None, *, leaf: bool = False
 ) -> exp.Select:
-    """Return the columns of a row that totals a cell (see Probe), from a relation that has the keys."""
-    columns = [exp.column(name) for name in (*names(bounded), *(["leaf"] if leaf else []))]
+    """Return the columns of a row that totals a cell (see Probe), from the step g, which has the keys."""
+    columns: list[exp.Expr] = [exp.column(name) for name in (*names(bounded), *(["leaf"] if leaf else []))]
     shown = scaled if scaled is not None else integer(0)
-    return _select(part, exp.false(), bin_, columns, kept, shown)
+    return _select(part, exp.false(), bin_, columns, kept, shown, step("g"))
 
 
 def unit_row(bounded: Bounded, part: int, bin_: str, source: str, *, leaf: bool = False) -> exp.Select:
     """Return how many units of `source` there are in each bin."""
-    columns = [exp.alias_(cast(exp.Null(), key.key.type), key.key.name) for key in bounded.keys]
-    columns += [exp.alias_(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
+    columns: list[exp.Expr] = [named(cast(exp.Null(), key.key.type), key.key.name) for key in bounded.keys]
+    columns += [named(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
     counted = exp.Count(this=exp.Star(), big_int=True)
-    query = _select(part, exp.true(), exp.column(bin_), columns, counted, integer(0))
-    return query.from_(source, copy=False).group_by(bin_, copy=False)
+    query = _select(part, exp.true(), exp.column(bin_), columns, counted, integer(0), step(source))
+    return grouped(query, bin_)
 
 
 def _select(
-    part: int, unit: exp.Expr, bin_: exp.Expr, keys: Sequence[exp.Expr], kept: exp.Expr, scaled: exp.Expr
+    part: int,
+    unit: exp.Expr,
+    bin_: exp.Expr,
+    keys: Sequence[exp.Expr],
+    kept: exp.Expr,
+    scaled: exp.Expr,
+    source: exp.Expr,
 ) -> exp.Select:
-    first = [exp.alias_(whole(part), "part"), exp.alias_(unit, "unit"), exp.alias_(bin_, "bin")]
-    return exp.select(*first, *keys, exp.alias_(kept, "kept"), exp.alias_(scaled, "scaled"))
+    first = [named(whole(part), "part"), named(unit, "unit"), named(bin_, "bin")]
+    return listing(*first, *keys, named(kept, "kept"), named(scaled, "scaled"), source=source)
 
 
-def listing(bounded: Bounded, *, leaf: bool) -> exp.Select | None:
+def listed(bounded: Bounded, *, leaf: bool) -> exp.Select | None:
     """Return every cell that the factors and the public lists make together, as rows of part -1; None without."""
     if not bounded.factors:
         return None
     columns: dict[int, exp.Expr] = {}
     sources: list[exp.Expr] = []
     for place, factor in enumerate(bounded.factors):
-        source = exp.select(*dict.fromkeys(factor.columns)).distinct(copy=False)
-        source.from_(relation(factor.plan, factor.columns).subquery("q", copy=False), copy=False)
-        sources.append(source.subquery(f"f{place}", copy=False))
+        source = listing(*dict.fromkeys(factor.columns), source=sub(relation(factor.plan, factor.columns), "q"))
+        sources.append(sub(source.distinct(copy=False), f"f{place}"))
         columns |= {key: exp.column(c, f"f{place}") for key, c in zip(factor.keys, factor.columns, strict=True)}
     for index, key in enumerate(bounded.keys):
         if index in columns:
@@ -139,11 +144,11 @@ def listing(bounded: Bounded, *, leaf: bool) -> exp.Select | None:
         alias = exp.TableAlias(this=exp.to_identifier(f"d{index}"), columns=[exp.to_identifier("v")])
         sources.append(exp.Values(expressions=rows, alias=alias))
         columns[index] = exp.column("v", f"d{index}")
-    keys = [exp.alias_(columns[i], name) for i, name in enumerate(names(bounded))]
-    keys += [exp.alias_(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
-    query = _select(LISTED, exp.false(), integer(0), keys, integer(0), integer(0)).from_(sources[0], copy=False)
+    keys: list[exp.Expr] = [named(columns[i], name) for i, name in enumerate(names(bounded))]
+    keys += [named(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
+    query = _select(LISTED, exp.false(), integer(0), keys, integer(0), integer(0), sources[0])
     for other in sources[1:]:
-        query.join(other, join_type="cross", copy=False)
+        join(query, other, None)
     return query
 
 
@@ -154,8 +159,15 @@ def together(
     shown = [one for one in rows if one is not None]
     query: exp.Query = shown[0]
     for other in shown[1:]:
-        query = exp.union(query, other, distinct=False, copy=False)
-    for name, step in steps.items():
-        if step is not None:
-            query.with_(name, step, materialized=True if name in materialized else None, copy=False)
+        query = exp.Union(this=query, expression=other, distinct=False)
+    parts = [
+        exp.CTE(
+            this=made,
+            alias=exp.TableAlias(this=exp.to_identifier(name)),
+            materialized=True if name in materialized else None,
+        )
+        for name, made in steps.items()
+        if made is not None
+    ]
+    query.set("with_", exp.With(expressions=parts))
     return query

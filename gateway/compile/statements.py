@@ -24,8 +24,21 @@ def more(query: exp.Select, *columns: exp.Expr | str) -> None:
         query.append("expressions", exp.column(column) if isinstance(column, str) else column)
 
 
+def grouped(query: exp.Select, *columns: exp.Expr | str) -> exp.Select:
+    """Group a SELECT by columns; by none it stays as it is."""
+    if columns:
+        by = [exp.column(column) if isinstance(column, str) else column for column in columns]
+        query.set("group", exp.Group(expressions=by))
+    return query
+
+
 def named(node: exp.Expr, name: str) -> exp.Expr:
     return exp.Alias(this=node, alias=exp.to_identifier(name))
+
+
+def step(name: str) -> exp.Table:
+    """Return a step of the WITH clause as a FROM clause reads it."""
+    return exp.Table(this=exp.to_identifier(name))
 
 
 def table(name: str, alias: str, *, quoted: bool = True) -> exp.Table:

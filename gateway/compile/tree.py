@@ -10,7 +10,7 @@ from gateway.compile import norming
 from gateway.compile.rows import (
     held,
     integer,
-    listing,
+    listed,
     names,
     picked,
     place_among,
@@ -21,7 +21,9 @@ from gateway.compile.rows import (
     together,
     unit_row,
 )
+from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
+from gateway.sql.plan import JoinKind
 
 
 def statement(bounded: Bounded, index: int) -> exp.Query:
@@ -33,8 +35,8 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     part, clip = bounded.parts[index], bounded.clips[index]
     bin_ = exp.column("b0") if clip.scaled else integer(0)
     scaled = held(exp.column("w0")) if clip.scaled else None
-    leaves = row(bounded, index, bin_, exp.column("p0"), scaled, leaf=True).from_("g", copy=False)
-    rows = [listing(bounded, leaf=True), leaves]
+    leaves = row(bounded, index, bin_, exp.column("p0"), scaled, leaf=True)
+    rows = [listed(bounded, leaf=True), leaves]
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
     steps = {
@@ -49,42 +51,41 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
 
 def _by_unit(bounded: Bounded) -> exp.Select:
     keys = names(bounded)
-    counted = exp.alias_(exp.Count(this=exp.column("v0"), big_int=True), "n0")
-    query = exp.select("u", *keys, counted).from_("r", copy=False).group_by("u", *keys, copy=False)
+    counted = named(exp.Count(this=exp.column("v0"), big_int=True), "n0")
+    query = grouped(listing("u", *keys, counted, source=step("r")), "u", *keys)
     if not bounded.private_keys:
         return query
-    place = exp.alias_(place_among(["u"], keys), "pick")
-    ranked = exp.select("u", *keys, "n0", place).from_(query.subquery("p", copy=False), copy=False)
-    chosen = exp.select("u", *keys, "n0").from_(ranked.subquery("p", copy=False), copy=False)
-    return chosen.where(picked(bounded), copy=False)
+    place = named(place_among(["u"], keys), "pick")
+    ranked = listing("u", *keys, "n0", place, source=sub(query, "p"))
+    return listing("u", *keys, "n0", source=sub(ranked, "p"), where=picked(bounded))
 
 
 def _norms(bounded: Bounded) -> exp.Select:
     # counts are below 2^31: so many rows of one unit would fit no table
     size = norming.size(bounded.noise, exp.column("n0"), 2**31)
-    return exp.select("u", exp.alias_(exp.Sum(this=size), "q0")).from_("b", copy=False).group_by("u", copy=False)
+    return grouped(listing("u", named(exp.Sum(this=size), "q0"), source=step("b")), "u")
 
 
 def _weights(bounded: Bounded, index: int) -> exp.Select:
     clip, norm = bounded.clips[index], exp.column("q0")
     weight = norming.scaled_down(integer(1), norming.ratio_of(bounded.noise, clip, norm))
-    columns = [exp.alias_(norming.bin_of(clip, norm), "b0"), exp.alias_(weight, "w0")]
-    return exp.select("u", *columns).from_("n", copy=False)
+    columns = [named(norming.bin_of(clip, norm), "b0"), named(weight, "w0")]
+    return listing("u", *columns, source=step("n"))
 
 
 def _by_leaf(bounded: Bounded, *, scaled: bool) -> exp.Select:
     by: list[exp.Expr] = [exp.column(name, "r") for name in names(bounded)]
     by.append(exp.column("v0", "r"))
     by += [exp.column("b0", "m")] if scaled else []
-    shown = [exp.alias_(one.copy(), "leaf") if one.name == "v0" else one.copy() for one in by]
-    shown.append(exp.alias_(exp.Count(this=exp.Star(), big_int=True), "p0"))
-    shown += [exp.alias_(exp.Sum(this=exp.column("w0", "m")), "w0")] if scaled else []
-    query = exp.select(*shown).from_("r", copy=False)
+    shown: list[exp.Expr] = [named(one.copy(), "leaf") if one.name == "v0" else one.copy() for one in by]
+    shown.append(named(exp.Count(this=exp.Star(), big_int=True), "p0"))
+    shown += [named(exp.Sum(this=exp.column("w0", "m")), "w0")] if scaled else []
+    query = listing(*shown, source=step("r"), where=present(exp.column("v0", "r")))
     if scaled:
         units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "m"))
-        query.join("m", on=units, join_type="inner", copy=False)
+        join(query, step("m"), JoinKind.INNER, units)
     if bounded.private_keys:
         units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "b"))
         on = exp.and_(units, *same("r", "b", names(bounded)), copy=False)
-        query.join("b", on=on, join_type="inner", copy=False)
-    return query.where(present(exp.column("v0", "r")), copy=False).group_by(*by, copy=False)
+        join(query, step("b"), JoinKind.INNER, on)
+    return grouped(query, *by)

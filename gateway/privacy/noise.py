@@ -42,6 +42,7 @@ def _mechanism(noise: Noise, scale: float) -> Any:
     return dp.m.make_gaussian(domain, dp.l2_distance(T="f64"), scale=scale)
 
 
+@lru_cache(maxsize=4096)
 def loss(noise: Noise, norm: float, scale: float) -> int:
     """Return the charge of one noisy vector whose L2 (Laplace: L1) sensitivity is `norm`: ceil(map / unit).
 
@@ -57,6 +58,7 @@ def _ceil(loss_: float, unit: Fraction) -> int:
     return charge
 
 
+@lru_cache(maxsize=4096)
 def least_scale(noise: Noise, norm: float, budget: int) -> tuple[float, int]:
     """Return (scale, charge) of the least noise that `budget` (rho units; of Laplace: epsilon units) pays for.
 
@@ -74,6 +76,7 @@ def least_scale(noise: Noise, norm: float, budget: int) -> tuple[float, int]:
     raise GatewayError("bad_request", "The epsilon is too small for values of this size.", hint)
 
 
+@lru_cache(maxsize=4096)
 def same_loss(norm: float, scale: float, other: float) -> float:
     """Return the scale at which a vector within `other` loses no more than one within `norm` at `scale`."""
     ratio = Fraction(scale) / Fraction(norm) * (1 + Fraction(1, 10**14))
@@ -106,6 +109,7 @@ def threshold_loss(l0: int, scale: float, threshold: int) -> tuple[int, int]:
     return _ceil(float(rho), RHO_UNIT), _ceil(float(delta), DELTA_UNIT)
 
 
+@lru_cache(maxsize=4096)
 def threshold(l0: int, scale: float, delta: int) -> tuple[int, int]:
     """Return (T, charged delta): the smallest threshold whose map is at most `delta` (delta units).
 

@@ -6,6 +6,7 @@ Everything here is made of policy, SQL and declared figures, in exact whole numb
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from gateway.privacy.measurement import Noise
 
@@ -85,6 +86,7 @@ class Clip:
         return len(self.levels) > 1
 
 
+@lru_cache(maxsize=4096)
 def level(noise: Noise, steps: float) -> Level:
     """Return the least bound of at least so many steps that the engine can count exactly."""
     denominator = 1
@@ -113,6 +115,7 @@ class Reach:
     one: int = 1
 
 
+@lru_cache(maxsize=4096)
 def clip(noise: Noise, reach: Reach) -> Clip:
     """Return the candidate bounds of a primitive: one, or several where declared figures say that a search pays."""
     if not reach.known:

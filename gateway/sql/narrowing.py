@@ -94,8 +94,8 @@ def _met(term: Term, fact: Term) -> Term:
     if fact.type != term.type:
         return term
     domain = term.domain
-    if fact.domain is not None:
-        domain = fact.domain if domain is None else tuple(cell for cell in domain if cell in fact.domain)
+    if fact.domain is not None and domain is not fact.domain:
+        domain = fact.domain if domain is None else _both(domain, fact.domain)
     span = term.span
     if fact.span is not None:
         span = fact.span if span is None else _within(span, fact.span)
@@ -107,6 +107,12 @@ def _met(term: Term, fact: Term) -> Term:
         span=span,
         raw=term.raw or fact.raw,
     )
+
+
+def _both(domain: tuple[Cell, ...], other: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Return the cells of one domain that are in another too, in the order of the first (they may be thousands)."""
+    inside = frozenset(other)
+    return tuple(cell for cell in domain if cell in inside)
 
 
 def _within(span: tuple[date, date], other: tuple[date, date]) -> tuple[date, date]:

@@ -115,12 +115,17 @@ def _day(bound: Scalar) -> date:
 
 def _domain(table: Table, column: Column) -> tuple[Cell, ...] | None:
     if column.values is not None:
-        return tuple(cell for cell in column.values if cell is not None)
+        return _there(column.values)
     if table.public:
-        return None if column.public_values is None else tuple(c for c in column.public_values if c is not None)
+        return None if column.public_values is None else _there(column.public_values)
     if column.type.kind is TypeKind.BOOLEAN:
         return (False, True)
     return None
+
+
+def _there(values: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """Return the values without NULL; as they are where there is none, for there may be thousands."""
+    return tuple(cell for cell in values if cell is not None) if None in values else values
 
 
 def key_domain(term: Term) -> tuple[Cell, ...] | None:

@@ -1,0 +1,134 @@
+"""Plans that are kept: the same question is planned once, and whatever decides a plan has it planned anew."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from support.shop import SHOP
+
+from gateway.app import releasing
+from gateway.app.releasing import WorkerPlanner
+from gateway.errors import GatewayError
+from gateway.planning import PlanJob, plan
+from gateway.planning_worker import PLANNED
+from gateway.request import Caller, Request
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+SQL = "SELECT COUNT(*) AS n FROM purchases"
+
+
+class CountingPool:
+    """Plans in this process, and counts how often."""
+
+    def __init__(self) -> None:
+        self.planned = 0
+
+    async def call(self, _method, job, _deadline_s, _wait_s):
+        self.planned += 1
+        return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))
+
+
+@pytest.fixture
+def pool():
+    return CountingPool()
+
+
+@pytest.fixture
+def planner(pool):
+    return WorkerPlanner(pool, 1, 1)
+
+
+@pytest.fixture
+def job():
+    data = SHOP
+    grant = data.grants[0]
+    caller = Caller("ana", grant.organisation, frozenset({"buyer"}), "market-research", "CN", token_id="t1")
+    return PlanJob(data, caller, Request(SQL, purpose="market-research", epsilon=Decimal("0.2")), NOW, grant)
+
+
+async def test_the_same_question_is_planned_once(planner, pool, job):
+    first = await planner.plan(job)
+    again = replace(
+        job,
+        now=NOW + timedelta(hours=3),
+        caller=replace(job.caller, token_id="t2"),
+        request=replace(job.request, idempotency_key="k", body_digest="d"),
+    )
+    assert await planner.plan(again) == first
+    assert pool.planned == 1
+
+
+def _dataset(**changed):
+    return lambda job: replace(job, dataset=replace(job.dataset, **changed))
+
+
+def _caller(**changed):
+    return lambda job: replace(job, caller=replace(job.caller, **changed))
+
+
+def _request(**changed):
+    return lambda job: replace(job, request=replace(job.request, **changed))
+
+
+CHANGED = {
+    "policy version": _dataset(policy_version="another"),
+    "data version": _dataset(data_version="another"),
+    "stamp": _dataset(stamp="another"),
+    "dataset": _dataset(name="another"),
+    "grant": lambda job: replace(job, grant=replace(job.grant, name="another")),
+    "grant's terms": lambda job: replace(job, grant=replace(job.grant, uses=7)),
+    "subject": _caller(subject="bo"),
+    "roles": _caller(roles=frozenset({"buyer", "auditor"})),
+    "sql": _request(sql=SQL + " "),
+    "dialect": _request(dialect="postgres"),
+    "epsilon": _request(epsilon=Decimal("0.3")),
+    "row limit": _request(row_limit=3),
+    "day": lambda job: replace(job, now=NOW + timedelta(days=1)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+async def test_what_decides_a_plan_has_it_planned_anew(planner, pool, job, name):
+    await planner.plan(job)
+    await planner.plan(CHANGED[name](job))
+    assert pool.planned == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _caller(organisation="another"),
+        _caller(purpose="surveillance"),
+        _request(purpose="surveillance"),
+        lambda job: replace(job, grant=None),
+        lambda job: replace(job, now=NOW + timedelta(days=36_500)),
+    ],
+)
+async def test_who_may_not_ask_is_refused_though_the_plan_is_kept(planner, pool, job, change):
+    await planner.plan(job)
+    with pytest.raises(GatewayError):
+        await planner.plan(change(job))
+    with pytest.raises(GatewayError):  # and a refusal is not kept
+        await planner.plan(change(job))
+    assert pool.planned == 3
+
+
+async def test_a_plan_of_one_moment_is_not_kept(planner, pool, job):
+    asked = replace(job, request=replace(job.request, sql=f"{SQL} WHERE purchased_on < CURRENT_DATE"))
+    await planner.plan(asked)
+    await planner.plan(asked)
+    assert pool.planned == 2
+
+
+async def test_only_the_latest_plans_are_kept(planner, pool, job, monkeypatch):
+    monkeypatch.setattr(releasing, "KEPT_PLANS", 2)
+    other, third = _request(row_limit=1)(job), _request(row_limit=2)(job)
+    for one in (job, other, job, third):  # the second of them was asked for longest ago
+        await planner.plan(one)
+    assert pool.planned == 3
+    await planner.plan(job)
+    assert pool.planned == 3
+    await planner.plan(other)
+    assert pool.planned == 4
