@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.constructs import CONSTRUCTS
 from support.generated import query
 from support.neighbours import exact, fresh_pair, pair, shuffle, violations
 from support.queries import ANSWERED
@@ -14,6 +15,13 @@ from gateway.errors import GatewayError
 @pytest.mark.parametrize("name", ANSWERED)
 def test_every_answered_construct(name):
     made = planned(ANSWERED[name])
+    for seed in range(2):
+        assert violations(made, *pair(seed)) == []
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_every_construct_of_relations_and_measures(name):
+    made = planned(CONSTRUCTS[name])
     for seed in range(2):
         assert violations(made, *pair(seed)) == []
 
