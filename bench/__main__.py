@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from bench import accuracy
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.app.running import Running, start
 from gateway.catalog.model import Dataset
@@ -99,4 +101,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if sys.argv[1:2] == ["accuracy"]:
+        accuracy.main(sys.argv[2:])
+    else:
+        asyncio.run(main())
