@@ -15,7 +15,7 @@ import duckdb
 from gateway.catalog.build import build
 from gateway.catalog.inspection import order
 from gateway.catalog.load import parse
-from gateway.catalog.model import Column, Dataset, Table
+from gateway.catalog.model import Accounting, Column, Dataset, Table
 from gateway.engines.duckdb_worker import connect, inspect, stamp_of
 from gateway.planning import PlanJob, Planned, plan
 from gateway.request import Caller, Request
@@ -57,7 +57,7 @@ def _make(scale: str, folder: Path, path: Path) -> None:
 
 
 @lru_cache(maxsize=8)
-def dataset(scale: str, max_cells: int = 100_000, accounting: str = "zcdp") -> Dataset:
+def dataset(scale: str, max_cells: int = 100_000, accounting: Accounting = Accounting.ZCDP) -> Dataset:
     """Return the worked example's dataset with sizes and key bounds of a scale factor, and any epsilon allowed."""
     document = parse((ROOT / "policies" / "tpch" / "tpch.yaml").read_text(), "tpch.yaml")
     path = database(scale)
