@@ -23,6 +23,7 @@ from gateway.catalog.model import Dataset
 from gateway.cli.demo.stage import Stage, prepare
 from gateway.identity.development import DevelopmentKey
 from gateway.planning import PlanJob, plan
+from gateway.privacy.measurement import Probe
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 
@@ -42,6 +43,10 @@ def timed(call: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
+def _run(connection: duckdb.DuckDBPyConnection, probe: Probe) -> None:
+    connection.execute(probe.sql, ["0" * 64] * probe.parameters).fetchall()
+
+
 def compare(database: Path, dataset: Dataset) -> Table:
     """Return medians of interleaved runs: plain SQL, the bounded query, planning; as ratios to plain."""
     connection = duckdb.connect(str(database), read_only=True, config={"threads": 1})
@@ -49,12 +54,11 @@ def compare(database: Path, dataset: Dataset) -> Table:
     for name, sql in QUERIES.items():
         caller = Caller("b", "widget-analytics", purpose="market-research", jurisdiction="CN")
         job = PlanJob(dataset, caller, Request(sql), SystemClock().now(), dataset.grants[0])
-        measurement = plan(job).measurements[0]
-        secrets = ["0" * 64] * measurement.parameters
+        probes = [probe for measurement in plan(job).program.measurements for probe in measurement.probes]
         plain, bounded, planning = [], [], []
         for _ in range(ROUNDS):
             plain.append(timed(lambda q=sql: connection.execute(q).fetchall()))
-            bounded.append(timed(lambda m=measurement, s=secrets: connection.execute(m.sql, s).fetchall()))
+            bounded.append(timed(lambda run=probes: [_run(connection, probe) for probe in run]))
             planning.append(timed(lambda j=job: plan(j)))
         base = statistics.median(plain)
         ratio = statistics.median(bounded) / base

@@ -227,7 +227,9 @@ def cdnow(folder: Path, accounting: Accounting) -> tuple[Path, Dataset]:
     return stage.database, replace(built, privacy=privacy)
 
 
-def measure(path: Path, dataset: Dataset, workloads: tuple[Workload, ...], accounting: Accounting) -> dict[str, list[Error]]:
+def measure(
+    path: Path, dataset: Dataset, workloads: tuple[Workload, ...], accounting: Accounting
+) -> dict[str, list[Error]]:
     """Return the errors of every workload's columns."""
     found = {}
     with duckdb.connect(str(path), read_only=True, config={"threads": 2}) as connection:
