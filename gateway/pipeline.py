@@ -13,7 +13,7 @@ from typing import Protocol
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
-from gateway.ledger.model import Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored
 from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
@@ -21,9 +21,6 @@ from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
 from gateway.request import Caller, Request
-
-MAX_FAILURES = 2
-"""A buyer's failed queries on one dataset after which the provider has to look."""
 
 
 class Tokens(Protocol):
@@ -237,6 +234,7 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
             # 9 and 10. execute and release, step by step
             for step in quoted.planned.program.steps:
                 await run.take(step)
+            await lease.close()  # the engine is free while the answer is finished
             # 11. finish
             finished = await _finished(parts, request, quoted, run.known)
             out = answer_bytes(

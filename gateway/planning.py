@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.catalog.model import DataClass, Dataset, Grant, Use
+from gateway.catalog.model import DataClass, Dataset, Grant
 from gateway.compile.finishing import Leaf, compile_derived, compile_finish, compile_read
 from gateway.compile.measurement import compile_measurement
 from gateway.errors import GatewayError
@@ -195,9 +195,7 @@ def _highest_class(dataset: Dataset, used: tuple[Access, ...]) -> DataClass:
     found = [
         column.data_class
         for access in used
-        if access.use is not Use.JOIN
-        and (table := dataset.table(access.table)) is not None
-        and (column := table.column(access.column)) is not None
+        if (table := dataset.table(access.table)) is not None and (column := table.column(access.column)) is not None
     ]
     return max(found, key=order.index, default=DataClass.GENERAL)
 

@@ -66,11 +66,19 @@ def keyed_hash(columns: Iterable[str]) -> exp.Expr:
     return exp.MD5(this=encoded)
 
 
+LONGEST_KEY = 64
+"""Signs of a key that are hashed as they are; a longer one by its own hash, so that many long keys need no memory."""
+
+
 def _encoded(node: exp.Expr) -> exp.Expr:
-    """Return `length:text`, or `-` for NULL: no two lists of cells have the same encoding."""
+    """Return `length:text`, of a long text `h` and its hash, or `-` for NULL: two lists of cells differ in encoding."""
     text = cast(node, TEXT)
-    sized = exp.DPipe(this=cast(exp.Length(this=text), TEXT), expression=exp.Literal.string(":"))
-    return exp.Coalesce(this=exp.DPipe(this=sized, expression=text.copy()), expressions=[exp.Literal.string("-")])
+    length = exp.Length(this=text)
+    sized = exp.DPipe(this=cast(length, TEXT), expression=exp.Literal.string(":"))
+    hashed = exp.DPipe(this=exp.Literal.string("h"), expression=exp.MD5(this=text.copy()))
+    long = exp.GT(this=length.copy(), expression=integer(LONGEST_KEY))
+    encoded = exp.Case(ifs=[exp.If(this=long, true=hashed)], default=exp.DPipe(this=sized, expression=text.copy()))
+    return exp.Coalesce(this=encoded, expressions=[exp.Literal.string("-")])
 
 
 def place_among(partition: Sequence[str], columns: Sequence[str]) -> exp.Expr:

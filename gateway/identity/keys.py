@@ -17,6 +17,8 @@ _TYPES = {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed
 _MAX_JWKS_BYTES = 1024 * 1024
 MIN_RSA_BITS = 2048
 REFRESH_S = 5.0
+MAX_AGE_S = 300.0
+"""Keys that were read longer ago are read again, so that a withdrawn one is not trusted for ever."""
 
 
 def parse_jwks(text: str) -> dict[tuple[str, str], Any]:
@@ -61,11 +63,12 @@ class KeySource:
         self._read = read
         self._keys: Mapping[tuple[str, str], Any] = {}
         self._read_at = -REFRESH_S
+        self._fresh_at = time.monotonic()
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str, algorithm: str) -> Any:
         """Return the key of exactly this kid and algorithm. Raises GatewayError `unauthenticated`."""
-        if (kid, algorithm) not in self._keys:
+        if (kid, algorithm) not in self._keys or time.monotonic() - self._fresh_at > MAX_AGE_S:
             async with self._lock:
                 await self._refresh(kid, algorithm)
         key = self._keys.get((kid, algorithm))
@@ -74,12 +77,14 @@ class KeySource:
         return key
 
     async def _refresh(self, kid: str, algorithm: str) -> None:
-        if (kid, algorithm) in self._keys or time.monotonic() - self._read_at < REFRESH_S:
+        now = time.monotonic()
+        fresh = (kid, algorithm) in self._keys and now - self._fresh_at <= MAX_AGE_S
+        if fresh or now - self._read_at < REFRESH_S:
             return
         self._read_at = time.monotonic()
         try:
             text = await asyncio.to_thread(self._read)
-            self._keys = parse_jwks(text)
+            self._keys, self._fresh_at = parse_jwks(text), time.monotonic()
         except (OSError, ValueError):
             return  # the keys that are known stay; the caller sees an unknown key
 

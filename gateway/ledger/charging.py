@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
-from gateway.ledger.model import Account, Allowance, Balance, Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import MAX_FAILURES, Account, Allowance, Balance, Charge, Failed, InFlight, Order, Stored
 from gateway.store import log
 from gateway.store.tables import accounts, claims, events, queries, releases, uses
 
@@ -144,6 +144,18 @@ def _exhausted(held: Balance, order: Order) -> GatewayError:
     left = max(held.rho_limit - held.rho_spent, 0) / 1e12
     hint = f"Left at this level: rho {left:.6g}; the query needs {order.rho / 1e12:.6g}. Ask with a smaller epsilon."
     return GatewayError("budget_exhausted", detail, hint)
+
+
+def failures(connection: Connection, buyer: str, dataset: str) -> int:
+    """Return how many charged queries of a buyer failed on a dataset and are not excused."""
+    where = (queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
+    return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
+
+
+def refuse_suspended(connection: Connection, order: Order) -> None:
+    """Refuse a buyer whose queries failed, in the charge's own transaction: also those that were admitted before."""
+    if failures(connection, order.buyer, order.dataset) >= MAX_FAILURES:
+        raise GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
 
 
 def use(connection: Connection, allowance: Allowance, now: datetime) -> None:

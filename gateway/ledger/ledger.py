@@ -58,7 +58,8 @@ class Ledger:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
-        Raises GatewayError `budget_exhausted`, `uses_exhausted`, `rate_limited` or `idempotency_conflict`.
+        Raises GatewayError `budget_exhausted`, `uses_exhausted`, `rate_limited`, `buyer_suspended` or
+        `idempotency_conflict`.
         """
 
         def work(connection: Connection) -> Outcome:
@@ -70,6 +71,7 @@ class Ledger:
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
+            charging.refuse_suspended(connection, order)
             charging.use(connection, order.allowance, now)
             charging.debit(connection, order)
             leaf = charging.note(connection, self._source, "charged", order, now)
@@ -175,12 +177,7 @@ class Ledger:
 
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""
-        where = (queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
-
-        def work(connection: Connection) -> int:
-            return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
-
-        return await self._store.run(work)
+        return await self._store.run(lambda connection: charging.failures(connection, buyer, dataset))
 
     async def failed(self, dataset: str) -> tuple[Failure, ...]:
         """Return the failed queries of a dataset that nobody has looked at, oldest first."""

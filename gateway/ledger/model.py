@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+MAX_FAILURES = 2
+"""A buyer's failed queries on one dataset after which the provider has to look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -6,7 +6,7 @@ Public tables need no leave, and neither does what is done to released values.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway.catalog.model import Dataset, Table, Use
+from gateway.catalog.model import DataClass, Dataset, Table, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
 from gateway.privacy.origins import Origins
@@ -133,11 +133,25 @@ class _Uses:
         pair = equated(term, set(left), set(right)) is not None
         tests = plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK)  # IN and EXISTS choose rows as WHERE does
         use = Use.JOIN if pair and not tests else Use.FILTER
-        for side, ids in ((plan.left, left), (plan.right, right)):
-            for column_id in sorted(term.ids & ids):
-                bases = self.origins.unchanged(side, column_id) if pair else None
-                if bases is None or not all(map(self.origins.is_key, bases)):
-                    self._note(self.origins.column(side, column_id), use, term.place or plan.place)
+        ends = [
+            (side, column_id) for side, ids in ((plan.left, left), (plan.right, right)) for column_id in term.ids & ids
+        ]
+        if pair and all(self._is_key(side, column_id) for side, column_id in ends):
+            return  # people are joined to what is theirs
+        for side, column_id in sorted(ends, key=lambda end: end[1]):
+            bases = self.origins.column(side, column_id)
+            self._note(bases, use, term.place or plan.place)
+            if pair:  # what it is equal to may be shown in its stead
+                self._note(filter(self._never_shown, bases), Use.GROUP, term.place or plan.place)
+
+    def _is_key(self, side: Plan, column_id: str) -> bool:
+        bases = self.origins.unchanged(side, column_id)
+        return bases is not None and all(map(self.origins.is_key, bases))
+
+    def _never_shown(self, base: BaseColumn) -> bool:
+        table = self.dataset.table(base[0])
+        column = table.column(base[1]) if table is not None else None
+        return column is not None and column.data_class is not DataClass.GENERAL
 
     def _note(self, bases: Iterable[BaseColumn], use: Use, place: Position | None) -> None:
         for table_name, column in sorted(bases):

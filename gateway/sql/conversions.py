@@ -85,7 +85,8 @@ def conversion(node: exp.Cast | exp.TryCast, resolve: Resolve) -> Term:
         range=_range(source, target),
         span=term.span if type_.temporal and term.type.temporal else None,
         domain=cells,
-        raw=cells is not None and term.raw,
+        # what is known of a DOUBLE is known of exact arithmetic: any other number made of one is held to it before use
+        raw=(cells is not None and term.raw) or (term.type == DOUBLE and type_.numeric and type_ != DOUBLE),
         **merge(source),
     )
     return replace(made, fractional=False)

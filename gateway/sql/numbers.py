@@ -104,8 +104,10 @@ def floor_or_ceil(node: exp.Floor | exp.Ceil, resolve: Resolve) -> Term:
     built, type_, nullable = cast(cut, DOUBLE) if term.type != DOUBLE else cut, DOUBLE, term.nullable
     if limits.lo is not None and limits.hi is not None and limits.lo > BIGINT_MIN // 2 and limits.hi < BIGINT_MAX // 2:
         built, type_, nullable = try_cast(cut, INTEGER), INTEGER, nullable or term.type == DOUBLE
+    # what is known of a DOUBLE is known of exact arithmetic, so an integer made of one is only claimed to lie within it
+    claimed = type_ == INTEGER and term.type == DOUBLE
     return replace(
-        Term(built, type_, nullable=nullable, range=limits, granularity=Fraction(1), **merge(term)),
+        Term(built, type_, nullable=nullable, range=limits, granularity=Fraction(1), raw=claimed, **merge(term)),
         fractional=type_ == INTEGER,
     )
 

@@ -10,6 +10,9 @@ from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, predicate
 from gateway.sql.texts import text
 
+MAX_PATTERN = 256
+"""Signs of a LIKE pattern: an engine's work is the product of a text's length and a pattern's."""
+
 MAX_WILDCARDS = 2
 """Signs % inside a LIKE pattern: an engine tries every place for each of them."""
 
@@ -27,6 +30,9 @@ def like(node: exp.Like | exp.ILike, resolve: Resolve) -> Term:
     if "\\" in pattern:
         hint = "Leave the backslash out; % and _ are the only signs with a meaning."
         raise GatewayError("unsupported_sql", "Escapes in LIKE differ between engines.", hint, place(node))
+    if len(pattern) > MAX_PATTERN:
+        detail = f"The pattern has more than {MAX_PATTERN} signs."
+        raise GatewayError("sql_too_complex", detail, "Test for a shorter part of the text.", place(node))
     if pattern.strip("%").count("%") > MAX_WILDCARDS:  # some texts, not all, would take an engine for ever
         detail = f"The pattern has more than {MAX_WILDCARDS} % between its other signs."
         raise GatewayError("sql_too_complex", detail, "Test several shorter patterns with AND.", place(node))

@@ -18,7 +18,7 @@ from gateway.sql.terms import Term, cast, clamp, image, merge, predicate, try_ca
 MAX_PIECES = 32
 """Texts joined end to end in one value."""
 
-MAX_LENGTH = 65_536
+MAX_LENGTH = 4_096
 """Signs of a text that is joined from others, or that grew by a replacement."""
 
 MAX_PADDED = 1_000

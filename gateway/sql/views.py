@@ -45,7 +45,7 @@ def views_of(catalog: Catalog, clause: exp.Expr | None, views: Views) -> Views:
         if any(other is not cte and other.alias.casefold() == name for other in clause.expressions):
             detail = f"Two WITH queries are called '{cte.alias}'."
             raise GatewayError("ambiguous_name", detail, "Give each its own name.", place(cte))
-        view = View(cte, {known: v for known, v in views.items() if known != name})
+        view = View(cte, views)  # its own name means what it meant outside
         views = {**views, name: view}
         catalog.views.append(view)
     return views
