@@ -22,7 +22,7 @@ def test_every_answered_construct(name):
 @pytest.mark.parametrize("name", CONSTRUCTS)
 def test_every_construct_of_relations_and_measures(name):
     made = planned(CONSTRUCTS[name])
-    for seed in range(2):
+    for seed in range(1):
         assert violations(made, *pair(seed)) == []
 
 
