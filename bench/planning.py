@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.table import Table
-from tests.support import tpch
 
 from gateway import planning, planning_worker
 from gateway.errors import GatewayError
+from tests.support import tpch
 
 ROUNDS = 15
 STAGES = {
