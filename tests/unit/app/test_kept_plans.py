@@ -79,6 +79,7 @@ CHANGED = {
     "dataset": _dataset(name="another"),
     "grant": lambda job: replace(job, grant=replace(job.grant, name="another")),
     "grant's terms": lambda job: replace(job, grant=replace(job.grant, uses=7)),
+    "organisation": _caller(organisation="another"),
     "subject": _caller(subject="bo"),
     "roles": _caller(roles=frozenset({"buyer", "auditor"})),
     "sql": _request(sql=SQL + " "),
@@ -99,10 +100,9 @@ async def test_what_decides_a_plan_has_it_planned_anew(planner, pool, job, name)
 @pytest.mark.parametrize(
     "change",
     [
-        _caller(organisation="another"),
+        lambda job: replace(job, grant=None),
         _caller(purpose="surveillance"),
         _request(purpose="surveillance"),
-        lambda job: replace(job, grant=None),
         lambda job: replace(job, now=NOW + timedelta(days=36_500)),
     ],
 )
