@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
-from gateway.catalog.load import parse, policy_version
+from gateway.catalog.load import PolicyLines, policy_version, read
 from gateway.catalog.model import Dataset
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
@@ -25,11 +25,12 @@ from gateway.request import Caller
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One policy as read: its document, its version, and the folder that its relative paths start from."""
+    """One policy as read: its document, its version, the folder that its paths start from, and where its parts stand."""
 
     document: PolicyDocument
     version: str
     folder: Path
+    lines: PolicyLines
 
     @property
     def name(self) -> str:
@@ -37,8 +38,13 @@ class PolicyFile:
 
     def source(self) -> Source:
         """Return the engine's source with an absolute path."""
-        engine = self.document.engine
-        return Source(engine.kind, str((self.folder / str(engine.path)).resolve()))
+        return source_of(self.document, self.folder)
+
+
+def source_of(document: PolicyDocument, folder: Path) -> Source:
+    """Return the engine's source of a policy that stands in `folder`, with an absolute path."""
+    engine = document.engine
+    return Source(engine.kind, str((folder / str(engine.path)).resolve()))
 
 
 def read_policies(folder: Path) -> dict[str, PolicyFile]:
@@ -49,11 +55,11 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
     files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
     found: dict[str, PolicyFile] = {}
     for path in files:
-        document = parse(path.read_text(encoding="utf-8"), path.name)
+        document, lines = read(path.read_text(encoding="utf-8"), path.name)
         if document.dataset in found:
             detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
             raise GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
-        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent)
+        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
     if not found:
         hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
         raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder}.", hint)
@@ -114,7 +120,7 @@ class Publisher:
     @staticmethod
     def _dataset(file: PolicyFile, inspection: Inspection, version: str, stamp: str) -> Dataset:
         declared = Inspection(stamp, inspection.tables, inspection.distinct, inspection.broken_facts)
-        return build(file.document, declared, data_version=version, base=file.folder)
+        return build(file.document, declared, data_version=version, base=file.folder, lines=file.lines)
 
     async def refresh(self, name: str) -> str:
         """Declare the data as it is now to be a new version. Raises `unknown_dataset` or what the engine raises."""

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.catalog.build import build, check_together, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
-from gateway.catalog.load import PolicyErrors, parse, policy_version
+from gateway.catalog.load import PolicyErrors, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
 from gateway.catalog.types import OTHER, decimal
 from gateway.cli.policy import schema_text, warnings
@@ -173,3 +173,68 @@ def test_every_error_code_is_documented():
 
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == set(CODES)
+
+
+def open_data(*columns, references=()):
+    return EngineTable("calendar", "table", tuple(EngineColumn(*c) for c in columns), (), references)
+
+
+def refused(text=TEXT, found=FOUND):
+    document, lines = read(text, "cdnow.yaml")
+    with pytest.raises(PolicyErrors) as caught:
+        build(document, found, data_version="v1", base=Path("/data"), lines=lines)
+    return caught.value
+
+
+DAY = (("day", "DATE", False), ("month", "VARCHAR", False))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "word"),
+    [
+        (open_data(*DAY, ("Customer_ID", "BIGINT", False)), "named like a key"),
+        (open_data(*DAY, ("who", "BIGINT", False), references=((("who",), "customers"),)), "refers to 'customers'"),
+        (open_data(*DAY, ("who", "BIGINT", False), references=((("who",), "unlisted"),)), "refers to 'unlisted'"),
+    ],
+)
+def test_public_tables_hold_nothing_of_people(calendar, word):
+    error = refused(found=Inspection("s", (*FOUND.tables[:2], calendar), (), ()))
+    assert word in error.detail
+    assert "tables.calendar" in error.detail
+    assert "public: true" in error.problems[0].fix
+
+
+def test_public_tables_may_refer_to_public_ones():
+    month = (open_data(*DAY, references=((("month",), "months"),)), table("months", ("month", "VARCHAR", False)))
+    text = TEXT.replace("grants:\n", "  months: {public: true, rows: 18}\ngrants:\n", 1)
+    assert made(text, Inspection("s", (*FOUND.tables[:2], *month), (), ())).table("months").public
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "path", "word", "line"),
+    [
+        ("key: customer_id}", "key: customer}", "privacy.unit.key", "'customer'", "  unit: {table"),
+        ("unit_path: {customer_id:", "unit_path: {customer:", "purchases.unit_path.customer", "'customer'", "    unit_path:"),
+        ("bounds: [0, 50]", "bounds: [50, 0]", "quantity.bounds", "above", "      quantity:"),
+        ("max_epsilon: 0.4", "max_epsilon: 4", "max_epsilon", "pay", "  per_query:"),
+        ("price_plan: academic", "price_plan: gold", "grants.1.price_plan", "gold", "    price_plan: gold"),
+        ("  calendar: {", "  __staged0: {", "tables.__staged0", "begin with __", "  __staged0"),
+        ("  calendar: {", "  Purchases: {", "tables.Purchases", "twice", "  Purchases"),
+        ("      basket: ", "      AMOUNT: {}\n      basket: ", "columns.AMOUNT", "twice", "      AMOUNT"),
+    ],
+)  # fmt: skip
+def test_problems_that_the_engine_shows_have_file_and_line(good, bad, path, word, line):
+    assert good in TEXT
+    text = TEXT.replace(good, bad, 1)
+    error = refused(text)
+    (problem,) = [p for p in error.problems if p.path.endswith(path) and word in p.message]
+    assert text.splitlines()[problem.line - 1].startswith(line)
+    assert f"cdnow.yaml: line {problem.line}: " in error.detail
+
+
+def test_names_have_no_case():
+    text = TEXT.replace("customer_id", "CUSTOMER_ID").replace("      amount:", "      Amount:")
+    dataset = made(text)
+    assert dataset.table("customers").owner == dataset.table("purchases").owner == "customer_id"
+    assert dataset.table("purchases").column("amount").bounds == (D(0), D(500))
+    assert dataset.table("customers").unique == (("customer_id",),)
