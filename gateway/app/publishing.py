@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
-from gateway.catalog.load import PolicyLines, policy_version, read
+from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
 from gateway.catalog.model import Dataset
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
@@ -25,7 +25,7 @@ from gateway.request import Caller
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One policy as read: its document, its version, the folder that its paths start from, and where its parts stand."""
+    """One policy as read: its version, the folder that its paths start from, and where its parts stand."""
 
     document: PolicyDocument
     version: str
@@ -66,9 +66,19 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
     return found
 
 
-def convert_budgets(dataset: Dataset) -> None:
-    """Convert every budget to ledger units once, beside the event loop; the results are kept."""
+def convert_budgets(dataset: Dataset, lines: PolicyLines) -> None:
+    """Convert every budget to ledger units once, beside the event loop; the results are kept.
+
+    Raises PolicyErrors where a budget does not pay one query at the policy's largest epsilon, counted in those units.
+    """
     privacy = dataset.privacy
+    levels = [b for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
+    cost = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
+    if any(cost > accounting.limits(b.epsilon, b.delta, privacy.accounting)[0] for b in levels):
+        path = "privacy.per_query.max_epsilon"
+        message = f"no query can pay {privacy.max_epsilon:f}: it costs more rho than the smallest budget holds"
+        fix = f"At most {accounting.largest_payable(levels, privacy.accounting):f}, or a larger budget."
+        raise PolicyErrors(lines.name, (Problem(path, lines.line(path), message, fix),))
     budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in dataset.grants)]
     for budget in budgets:
         if budget is not None:
@@ -100,7 +110,7 @@ class Publisher:
 
     async def _build(self, file: PolicyFile) -> Dataset:
         dataset = await self._read(file)
-        await asyncio.to_thread(convert_budgets, dataset)
+        await asyncio.to_thread(convert_budgets, dataset, file.lines)
         return dataset
 
     async def _read(self, file: PolicyFile) -> Dataset:

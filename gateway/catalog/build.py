@@ -329,7 +329,7 @@ def build(
         title=document.title,
         provider=document.provider.organisation,
         source=Source(engine.kind, str(base / engine.path)),
-        compliance=Compliance(document.compliance.reviewed_by, document.compliance.valid_until),
+        compliance=_compliance(document),
         privacy=_privacy(document),
         tables=tables,
         grants=tuple(_grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
@@ -339,6 +339,13 @@ def build(
         stamp=inspection.stamp,
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
+
+
+def _compliance(document: PolicyDocument) -> Compliance:
+    entry, provider = document.compliance, document.provider
+    owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
+    reviewer = (entry.reviewed_by or "").strip() or None
+    return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
 
 
 def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:

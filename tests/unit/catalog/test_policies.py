@@ -1,16 +1,18 @@
 """Policies: the worked example is well formed; every mistake is named with its path, line and fix."""
 
+from datetime import date
 from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
 
+from gateway.app.publishing import convert_budgets
 from gateway.catalog.build import build, check_together, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
 from gateway.catalog.load import PolicyErrors, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
 from gateway.catalog.types import OTHER, decimal
-from gateway.cli.policy import schema_text, warnings
+from gateway.cli.policy import closed, schema_text, warnings
 from gateway.errors import GatewayError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -238,3 +240,51 @@ def test_names_have_no_case():
     assert dataset.table("customers").owner == dataset.table("purchases").owner == "customer_id"
     assert dataset.table("purchases").column("amount").bounds == (D(0), D(500))
     assert dataset.table("customers").unique == (("customer_id",),)
+
+
+TODAY = date(2026, 11, 25)
+VALID = "valid: [2026-01-01, 2035-12-31]"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "word"),
+    [
+        ("  reviewed_by: reviewer@exchange.example\n", "", "not reviewed"),
+        ("reviewer@exchange.example", "Acme-Retail", "owner"),
+        ("reviewer@exchange.example", "data@acme.example", "owner"),
+        ("valid_until: 2035-12-31", "valid_until: 2026-11-24", "until 2026-11-24"),
+        (VALID, "valid: [2026-01-01, 2026-11-24]", "ended"),
+        (VALID, "valid: [2026-11-26, 2035-12-31]", "holds today"),
+        ("mode: authorised", "mode: sandbox", "mode"),
+        (TEXT[TEXT.index("grants:") : TEXT.index("prices:")], "", "grants nobody"),
+    ],
+)
+def test_a_policy_that_nobody_can_ask_says_so(good, bad, word):
+    assert good in TEXT
+    assert closed(made(), TODAY) == []
+    (reason,) = closed(made(TEXT.replace(good, bad)), TODAY)
+    assert word in reason
+
+
+def test_a_suspended_policy_can_be_asked_by_nobody():
+    broken = Inspection(FOUND.stamp, FOUND.tables, FOUND.distinct, ("customers.unique[customer_id]",))
+    (reason,) = closed(made(found=broken), TODAY)
+    assert "suspended" in reason
+
+
+def test_a_unit_table_without_its_key_is_warned_of():
+    (warning,) = warnings(made(TEXT.replace("    unique: [[customer_id]]\n", "")))
+    assert "unique: [[customer_id]]" in warning
+
+
+def test_a_largest_query_that_no_budget_pays_in_rho_is_refused():
+    def converted(text):
+        convert_budgets(made(text), read(text, "cdnow.yaml")[1])
+
+    converted(TEXT)
+    converted(TEXT.replace("max_epsilon: 0.4", "max_epsilon: 0.592"))
+    text = TEXT.replace("max_epsilon: 0.4", "max_epsilon: 0.6")
+    with pytest.raises(PolicyErrors) as caught:
+        converted(text)
+    assert "At most 0.592" in caught.value.detail
+    assert "max_epsilon: 0.6" in text.splitlines()[caught.value.problems[0].line - 1]
