@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
-from gateway.catalog.load import parse, policy_version
+from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
 from gateway.catalog.model import Dataset
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
@@ -25,11 +25,12 @@ from gateway.request import Caller
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One policy as read: its document, its version, and the folder that its relative paths start from."""
+    """One policy as read: its version, the folder that its paths start from, and where its parts stand."""
 
     document: PolicyDocument
     version: str
     folder: Path
+    lines: PolicyLines
 
     @property
     def name(self) -> str:
@@ -37,8 +38,13 @@ class PolicyFile:
 
     def source(self) -> Source:
         """Return the engine's source with an absolute path."""
-        engine = self.document.engine
-        return Source(engine.kind, str((self.folder / str(engine.path)).resolve()))
+        return source_of(self.document, self.folder)
+
+
+def source_of(document: PolicyDocument, folder: Path) -> Source:
+    """Return the engine's source of a policy that stands in `folder`, with an absolute path."""
+    engine = document.engine
+    return Source(engine.kind, str((folder / str(engine.path)).resolve()))
 
 
 def read_policies(folder: Path) -> dict[str, PolicyFile]:
@@ -49,20 +55,30 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
     files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
     found: dict[str, PolicyFile] = {}
     for path in files:
-        document = parse(path.read_text(encoding="utf-8"), path.name)
+        document, lines = read(path.read_text(encoding="utf-8"), path.name)
         if document.dataset in found:
             detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
             raise GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
-        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent)
+        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
     if not found:
         hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
         raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder}.", hint)
     return found
 
 
-def convert_budgets(dataset: Dataset) -> None:
-    """Convert every budget to ledger units once, beside the event loop; the results are kept."""
+def convert_budgets(dataset: Dataset, lines: PolicyLines) -> None:
+    """Convert every budget to ledger units once, beside the event loop; the results are kept.
+
+    Raises PolicyErrors where a budget does not pay one query at the policy's largest epsilon, counted in those units.
+    """
     privacy = dataset.privacy
+    levels = [b for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
+    cost = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
+    if any(cost > accounting.limits(b.epsilon, b.delta, privacy.accounting)[0] for b in levels):
+        path = "privacy.per_query.max_epsilon"
+        message = f"no query can pay {privacy.max_epsilon:f}: it costs more rho than the smallest budget holds"
+        fix = f"At most {accounting.largest_payable(levels, privacy.accounting):f}, or a larger budget."
+        raise PolicyErrors(lines.name, (Problem(path, lines.line(path), message, fix),))
     budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in dataset.grants)]
     for budget in budgets:
         if budget is not None:
@@ -94,7 +110,7 @@ class Publisher:
 
     async def _build(self, file: PolicyFile) -> Dataset:
         dataset = await self._read(file)
-        await asyncio.to_thread(convert_budgets, dataset)
+        await asyncio.to_thread(convert_budgets, dataset, file.lines)
         return dataset
 
     async def _read(self, file: PolicyFile) -> Dataset:
@@ -114,7 +130,7 @@ class Publisher:
     @staticmethod
     def _dataset(file: PolicyFile, inspection: Inspection, version: str, stamp: str) -> Dataset:
         declared = Inspection(stamp, inspection.tables, inspection.distinct, inspection.broken_facts)
-        return build(file.document, declared, data_version=version, base=file.folder)
+        return build(file.document, declared, data_version=version, base=file.folder, lines=file.lines)
 
     async def refresh(self, name: str) -> str:
         """Declare the data as it is now to be a new version. Raises `unknown_dataset` or what the engine raises."""

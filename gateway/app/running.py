@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway import pipeline
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
-from gateway.app.publishing import PolicyFile, Publisher
+from gateway.app.publishing import Publisher, source_of
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
 from gateway.catalog.document import PolicyDocument
@@ -156,7 +156,7 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
         pool = Pool(engine_role(Settings()), 1, spares=0)
         await pool.start()
         try:
-            source = PolicyFile(document, "", base).source()
+            source = source_of(document, base)
             return await DuckDBEngine(pool, 30.0).inspect(source, order(document))
         finally:
             await pool.close()

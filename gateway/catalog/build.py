@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from gateway.catalog.document import BudgetEntry, ColumnEntry, GrantEntry, PolicyDocument, PriceEntry, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
-from gateway.catalog.load import PolicyErrors, Problem, policy_version
+from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version
 from gateway.catalog.model import (
     Accounting,
     Budget,
@@ -64,17 +64,39 @@ def sql_type(text: str) -> SqlType:
 class _Builder:
     document: PolicyDocument
     inspection: Inspection
+    lines: PolicyLines | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def problem(self, path: str, message: str, fix: str) -> None:
-        self.problems.append(Problem(path, None, message, fix))
+        line = self.lines.line(path) if self.lines is not None else None
+        self.problems.append(Problem(path, line, message, fix))
 
     def tables(self) -> tuple[Table, ...]:
+        self.table_names()
         return tuple(t for name, entry in self.document.tables.items() if (t := self.table(name, entry)) is not None)
+
+    def table_names(self) -> None:
+        seen: set[str] = set()
+        for name in self.document.tables:
+            if name.startswith("__"):
+                self.problem(f"tables.{name}", "names that begin with __ are the gateway's own", "Rename the table.")
+            if name.casefold() in seen:
+                fix = "Name each table once: capitals do not tell tables apart."
+                self.problem(f"tables.{name}", "this table stands twice", fix)
+            seen.add(name.casefold())
+
+    def engine_table(self, name: str) -> EngineTable | None:
+        return next((t for t in self.inspection.tables if t.name.casefold() == name.casefold()), None)
+
+    def spelled(self, table: str, column: str) -> str:
+        """Return a column's name as the engine writes it, since SQL names have no case; unknown ones as they are."""
+        engine = self.engine_table(table)
+        columns = engine.columns if engine is not None else ()
+        return next((c.name for c in columns if c.name.casefold() == column.casefold()), column)
 
     def table(self, name: str, entry: TableEntry) -> Table | None:
         path = f"tables.{name}"
-        engine = next((t for t in self.inspection.tables if t.name.casefold() == name.casefold()), None)
+        engine = self.engine_table(name)
         if engine is None:
             self.problem(path, "the engine has no such table", "Correct the name, or load the table.")
             return None
@@ -87,30 +109,66 @@ class _Builder:
             self.problem(path, "nothing leads from this table to the privacy unit", fix)
         if entry.public and (owner is not None or entry.unit_path):
             self.problem(path, "a public table holds the privacy unit", "Remove `public: true`.")
-        self.named_columns_exist(path, entry, engine)
+        self.named_columns_exist(path, name, entry, engine)
+        if entry.public:
+            self.nothing_of_people(path, engine)
         return Table(
             name=name,
             public=entry.public,
             rows=entry.rows,
             columns=self.columns(name, entry, engine, owner, hop),
-            unique=entry.unique,
+            unique=tuple(tuple(self.spelled(name, column) for column in key) for key in entry.unique),
             owner=owner,
             hop=hop,
             per_unit_rows=entry.per_unit.rows if entry.per_unit else 1,
             per_unit_groups=entry.per_unit.groups if entry.per_unit else 1,
         )
 
-    def named_columns_exist(self, path: str, entry: TableEntry, engine: EngineTable) -> None:
+    def named_columns_exist(self, path: str, name: str, entry: TableEntry, engine: EngineTable) -> None:
         present = {column.name.casefold() for column in engine.columns}
-        named = [*entry.columns, *(entry.unit_path or {}), *(c for key in entry.unique for c in key)]
-        for column in dict.fromkeys(named):
+        named = [(c, f"{path}.columns.{c}") for c in entry.columns]
+        named += [(c, f"{path}.unit_path.{c}") for c in entry.unit_path or {}]
+        named += [(c, f"{path}.unique") for key in entry.unique for c in key]
+        if name == self.document.privacy.unit.table:
+            named.append((self.document.privacy.unit.key, "privacy.unit.key"))
+        for other, led in self.document.tables.items():
+            targets = [target.partition(".") for target in (led.unit_path or {}).values()]
+            named += [(c, f"tables.{other}.unit_path") for table, _, c in targets if table == name]
+        for column, place in named:
             if column.casefold() not in present:
-                self.problem(f"{path}.columns.{column}", "the engine's table has no such column", "Correct the name.")
+                message = f"the engine's table '{name}' has no such column: '{column}'"
+                self.problem(place, message, "Correct the name.")
+        folded = [column.casefold() for column in entry.columns]
+        for column in entry.columns:
+            if folded.count(column.casefold()) > 1:
+                fix = "Name it once: capitals do not tell columns apart."
+                self.problem(f"{path}.columns.{column}", "this column stands twice", fix)
+
+    def nothing_of_people(self, path: str, engine: EngineTable) -> None:
+        """Refuse a public table that refers to what is not public, or holds a key that leads to the unit."""
+        public = {name.casefold() for name, entry in self.document.tables.items() if entry.public}
+        for columns, target in engine.references:
+            if target.casefold() not in public:
+                message = f"a public table refers to '{target}', which is not public ({', '.join(columns)})"
+                fix = "Remove `public: true` and declare `unit_path`, or drop the foreign key in the source."
+                self.problem(path, message, fix)
+        keys = self.keys_of_people()
+        for column in engine.columns:
+            if column.name.casefold() in keys:
+                message = f"a public table has a column named like a key of the privacy unit: '{column.name}'"
+                fix = "Rename the column, or remove `public: true` and declare `unit_path`."
+                self.problem(f"{path}.columns.{column.name}", message, fix)
+
+    def keys_of_people(self) -> frozenset[str]:
+        """Return the names, case folded, of the unit key and of every column on a path towards it."""
+        paths = [step for entry in self.document.tables.values() for step in (entry.unit_path or {}).items()]
+        steps = {name for column, target in paths for name in (column, target.partition(".")[2])}
+        return frozenset(name.casefold() for name in steps | {self.document.privacy.unit.key})
 
     def path_to_unit(self, name: str, entry: TableEntry) -> tuple[str | None, Hop | None]:
         unit = self.document.privacy.unit
         if name == unit.table:
-            return unit.key, None
+            return self.spelled(name, unit.key), None
         if not entry.unit_path:
             return None, None
         path = f"tables.{name}.unit_path"
@@ -119,17 +177,19 @@ class _Builder:
             return None, None
         column, target = next(iter(entry.unit_path.items()))
         table, _, key = target.partition(".")
-        if (table, key) == (unit.table, unit.key):
+        column = self.spelled(name, column)
+        if (table, key.casefold()) == (unit.table, unit.key.casefold()):
             return column, None
         following = self.document.tables.get(table)
-        if following is None or following.public or (key,) not in following.unique:
+        unique = {tuple(c.casefold() for c in columns) for columns in following.unique} if following else set()
+        if following is None or following.public or (key.casefold(),) not in unique:
             fix = "Lead to the unit's key, or to a private table that lists the key under `unique`."
             self.problem(path, f"'{target}' does not lead to the unit", fix)
             return None, None
         if self.circular(name):
             self.problem(path, "the path comes back to this table", "Lead towards the unit.")
             return None, None
-        return None, Hop(column, table, key)
+        return None, Hop(column, table, self.spelled(table, key))
 
     def circular(self, name: str) -> bool:
         seen: set[str] = set()
@@ -146,15 +206,16 @@ class _Builder:
         self, name: str, entry: TableEntry, engine: EngineTable, owner: str | None, hop: Hop | None
     ) -> tuple[Column, ...]:
         led_to = {
-            target.partition(".")[2]
+            self.spelled(name, target.partition(".")[2])
             for other in self.document.tables.values()
             for target in (other.unit_path or {}).values()
             if target.partition(".")[0] == name
         }
         keys = {owner, hop.column if hop else None} | led_to
+        by_name = {column.casefold(): listed for column, listed in entry.columns.items()}
         built = []
         for column in engine.columns:
-            listed = entry.columns.get(column.name)
+            listed = by_name.get(column.name.casefold())
             if listed is None and not entry.public and column.name not in keys:
                 continue
             built.append(
@@ -241,19 +302,26 @@ class _Builder:
         return value if isinstance(value, str) else None
 
 
-def build(document: PolicyDocument, inspection: Inspection, *, data_version: str, base: PurePath) -> Dataset:
-    """Return the dataset of a policy over the engine's own types.
+def build(
+    document: PolicyDocument,
+    inspection: Inspection,
+    *,
+    data_version: str,
+    base: PurePath,
+    lines: PolicyLines | None = None,
+) -> Dataset:
+    """Return the dataset of a policy over the engine's own types; `lines` lets problems name file and line.
 
     Raises PolicyErrors with every name, type, path, class and sum that does not hold.
     """
-    builder = _Builder(document, inspection)
+    builder = _Builder(document, inspection, lines)
     tables = builder.tables()
     _check_budgets(builder)
     _check_grants(builder)
     if document.privacy.unit.table not in document.tables:
         builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
     if builder.problems:
-        raise PolicyErrors(document.dataset, tuple(builder.problems))
+        raise PolicyErrors(lines.name if lines is not None else document.dataset, tuple(builder.problems))
     engine = document.engine
     broken = inspection.broken_facts
     return Dataset(
@@ -261,7 +329,7 @@ def build(document: PolicyDocument, inspection: Inspection, *, data_version: str
         title=document.title,
         provider=document.provider.organisation,
         source=Source(engine.kind, str(base / engine.path)),
-        compliance=Compliance(document.compliance.reviewed_by, document.compliance.valid_until),
+        compliance=_compliance(document),
         privacy=_privacy(document),
         tables=tables,
         grants=tuple(_grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
@@ -271,6 +339,13 @@ def build(document: PolicyDocument, inspection: Inspection, *, data_version: str
         stamp=inspection.stamp,
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
+
+
+def _compliance(document: PolicyDocument) -> Compliance:
+    entry, provider = document.compliance, document.provider
+    owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
+    reviewer = (entry.reviewed_by or "").strip() or None
+    return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
 
 
 def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:

@@ -17,12 +17,16 @@ class EngineColumn:
 
 @dataclass(frozen=True, slots=True)
 class EngineTable:
-    """`kind` is table or view; `unique` are the keys that the engine enforces."""
+    """`kind` is table or view; `unique` are the keys that the engine enforces.
+
+    `references` are its foreign keys: the columns, and the table that they refer to.
+    """
 
     name: str
     kind: str
     columns: tuple[EngineColumn, ...]
     unique: tuple[tuple[str, ...], ...]
+    references: tuple[tuple[tuple[str, ...], str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,38 @@ class PolicyErrors(GatewayError):
         return GatewayError, (self.code, self.detail, self.hint, self.position)
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyLines:
+    """Where the parts of a policy file stand, for problems that are found after reading it."""
+
+    name: str
+    tree: CommentedMap
+
+    def line(self, path: str) -> int:
+        """Return the line, from 1, of the deepest part of a dotted path that the file has."""
+        return _locate(self.tree, _parts(self.tree, path))[0] or 1
+
+
+def _parts(node: Any, path: str) -> list[Any]:
+    """Return the keys of a dotted path as far as they are there; a key may hold dots itself."""
+    if isinstance(node, CommentedSeq):
+        index, _, rest = path.partition(".")
+        inside = index.isdigit() and int(index) < len(node)
+        return [int(index), *_parts(node[int(index)], rest)] if inside else []
+    if isinstance(node, CommentedMap):
+        for key in sorted(node, key=lambda key: -len(str(key))):
+            if path == str(key) or path.startswith(f"{key}."):
+                return [key, *_parts(node[key], path[len(str(key)) + 1 :])]
+    return []
+
+
 def parse(text: str, name: str) -> PolicyDocument:
-    """Return the policy of a YAML text.
+    """Return the policy of a YAML text. Raises PolicyErrors as `read` does."""
+    return read(text, name)[0]
+
+
+def read(text: str, name: str) -> tuple[PolicyDocument, PolicyLines]:
+    """Return the policy of a YAML text, and where its parts stand.
 
     Raises PolicyErrors with every problem found: syntax, unknown keys, wrong types, missing parts.
     """
@@ -61,7 +91,7 @@ def parse(text: str, name: str) -> PolicyDocument:
         raise PolicyErrors(name, (Problem("file", None, "the file is larger than 1 MiB", "Split it by dataset."),))
     tree = _yaml(text, name)
     try:
-        return PolicyDocument.model_validate(_plain(tree))
+        return PolicyDocument.model_validate(_plain(tree)), PolicyLines(name, tree)
     except ValidationError as error:
         raise PolicyErrors(name, tuple(_problem(tree, e) for e in error.errors())) from None
 

@@ -153,8 +153,11 @@ class PricePlan:
 
 @dataclass(frozen=True, slots=True)
 class Compliance:
+    """`by_owner` says that the reviewer is the provider: its organisation or its contact."""
+
     reviewed_by: str | None
     valid_until: date | None
+    by_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)

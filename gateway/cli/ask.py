@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gateway.cli.failures import reporting
 from gateway.cli.http import Client, Reply
-from gateway.cli.show import answer_table, budget_table, console, cost_line, datasets_table, quote_table
+from gateway.cli.show import answer_table, budget_table, console, cost_line, datasets_table, notes, quote_table
 from gateway.errors import GatewayError
 from gateway.evidence import verifier
 
@@ -62,8 +62,8 @@ def query(
             out = console()
             out.print(answer_table(answer), cost_line(answer))
             out.print(Text(f"query {answer['query_id']}  policy {answer['versions']['policy'][:19]}", style="dim"))
-            for notice in answer.get("notices", ()):
-                out.print(Text(f"note  {notice}", style="yellow"))
+            for note in notes(answer):
+                out.print(note)
 
 
 def quote(

@@ -2,17 +2,21 @@
 
 import json
 import math
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.app import inspect_policy
+from gateway.app.clock import SystemClock
+from gateway.app.publishing import convert_budgets
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
-from gateway.catalog.load import parse
+from gateway.catalog.load import read
 from gateway.catalog.model import Dataset
 from gateway.cli.show import console, table_of
+from gateway.policy.rules.mode import SERVED
 from gateway.privacy import accounting
 from gateway.privacy.intervals import Z95
 from gateway.privacy.units import budget_of_epsilon
@@ -25,13 +29,19 @@ CHOICES = ((1, 1), (5, 6), (20, 10))
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")]) -> None:
     """Read a policy and its engine's types; print who may do what, and what the budgets buy."""
-    document = parse(file.read_text(encoding="utf-8"), file.name)
-    dataset = build(document, inspect_policy(document, file.parent), data_version="unpublished", base=file.parent)
+    document, lines = read(file.read_text(encoding="utf-8"), file.name)
+    found = inspect_policy(document, file.parent)
+    dataset = build(document, found, data_version="unpublished", base=file.parent, lines=lines)
     check_together((dataset,))
+    convert_budgets(dataset, lines)
+    today = SystemClock().now().date()
     screen = console()
     screen.print(f"{file.name}: {dataset.name} is well formed, version {dataset.policy_version[:19]}...")
-    if dataset.suspended is not None:
-        screen.print(f"but it would be suspended: {dataset.suspended}")
+    shut = closed(dataset, today)
+    if shut:
+        screen.print("but NOBODY CAN ASK it as it stands:")
+    for reason in shut:
+        screen.print(f"  - {reason}")
     screen.print(table_of(("organisation", "mode", "purposes", "from", "until", "prices"), _grants(dataset), "grants"))
     screen.print(table_of(("column", "class", "use", "known"), _columns(dataset), "columns"))
     screen.print(table_of(("budget", "epsilon", "default queries", "largest queries"), _budgets(dataset), "budgets"))
@@ -52,9 +62,42 @@ def schema_text() -> str:
     return json.dumps(PolicyDocument.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
 
 
+def closed(dataset: Dataset, today: date) -> list[str]:
+    """Return every reason why nobody can ask today, each with what to do; none where somebody can."""
+    review, reasons = dataset.compliance, []
+    if dataset.suspended is not None:
+        reasons.append(f"it would be suspended: {dataset.suspended}. Correct the data or the declaration.")
+    if review.reviewed_by is None:
+        reasons.append("it is not reviewed. Have someone other than its owner review it: `compliance.reviewed_by`.")
+    elif review.by_owner:
+        reasons.append("its reviewer is its owner. `compliance.reviewed_by` names someone else.")
+    if review.valid_until is not None and today > review.valid_until:
+        reasons.append(f"its review was valid until {review.valid_until}. Have it reviewed again.")
+    served = [grant for grant in dataset.grants if grant.mode in SERVED]
+    if not dataset.grants:
+        reasons.append("it grants nobody. Add an entry under `grants`.")
+    elif not served:
+        reasons.append(f"no grant has a mode that is served. Write `mode: {', '.join(sorted(SERVED))}`.")
+    elif all(grant.valid_until is not None and today > grant.valid_until for grant in served):
+        reasons.append("every grant of a served mode has ended. Renew `valid` of one.")
+    elif not any(
+        (grant.valid_from is None or grant.valid_from <= today)
+        and (grant.valid_until is None or today <= grant.valid_until)
+        for grant in served
+    ):
+        reasons.append("no grant of a served mode holds today. Look at the dates of `valid`.")
+    return reasons
+
+
 def warnings(dataset: Dataset) -> list[str]:
     """Return what is allowed and yet unwise."""
     found = []
+    unit = dataset.table(dataset.privacy.unit_table)
+    if unit is not None and (unit.owner,) not in unit.unique:
+        fix = f"add `unique: [[{unit.owner}]]`"
+        found.append(f"{unit.name} does not promise one row a unit, which costs accuracy and joins: {fix}")
+    unserved = [grant for grant in dataset.grants if grant.mode not in SERVED]
+    found += [f"{grant.name} of {grant.organisation}: the mode '{grant.mode}' is not served" for grant in unserved]
     if dataset.privacy.budget.epsilon > 10:
         found.append(f"a budget of epsilon {dataset.privacy.budget.epsilon:f} is more than 10: it promises little")
     for table in dataset.tables:

@@ -114,6 +114,11 @@ def cost_line(answer: Mapping[str, Any]) -> Text:
     return line
 
 
+def notes(answer: Mapping[str, Any]) -> list[Text]:
+    """Return one line for each notice of an answer: what its figures and intervals leave out."""
+    return [Text(f"note  {notice}", style="yellow") for notice in answer.get("notices", ())]
+
+
 def error_text(error: GatewayError, sql: str | None = None) -> Text:
     """Return code, detail, a caret under the place in the SQL, and the hint."""
     text = Text()

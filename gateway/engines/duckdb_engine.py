@@ -81,8 +81,9 @@ class DuckDBEngine:
                     kind,
                     tuple(EngineColumn(c, t, bool(n)) for c, t, n in columns),
                     tuple(tuple(key) for key in unique),
+                    tuple((tuple(columns_from), target) for columns_from, target in references),
                 )
-                for name, kind, columns, unique in found["tables"]
+                for name, kind, columns, unique, references in found["tables"]
             ),
             distinct=tuple((t, c, None if cells is None else tuple(cells)) for t, c, cells in found["distinct"]),
             broken_facts=tuple(found["broken_facts"]),

@@ -173,7 +173,13 @@ def _json(found: Inspection) -> dict[str, Any]:
     return {
         "stamp": found.stamp,
         "tables": [
-            [t.name, t.kind, [[c.name, c.type_text, c.nullable] for c in t.columns], [list(key) for key in t.unique]]
+            [
+                t.name,
+                t.kind,
+                [[c.name, c.type_text, c.nullable] for c in t.columns],
+                [list(key) for key in t.unique],
+                [[list(columns), target] for columns, target in t.references],
+            ]
             for t in found.tables
         ],
         "distinct": [[t, c, None if cells is None else list(cells)] for t, c, cells in found.distinct],
@@ -216,11 +222,17 @@ def _table(connection: duckdb.DuckDBPyConnection, name: str) -> EngineTable | No
         f"AND {where}",
         [name],
     ).fetchall()
+    references = connection.execute(
+        "SELECT constraint_column_names, referenced_table FROM duckdb_constraints() "
+        f"WHERE constraint_type = 'FOREIGN KEY' AND {where}",
+        [name],
+    ).fetchall()
     return EngineTable(
         name=columns[0][0],
         kind="table" if ddl is not None else "view",
         columns=tuple(EngineColumn(c, t, bool(n)) for _, c, t, n in columns),
         unique=tuple(tuple(key[0]) for key in keys),
+        references=tuple((tuple(columns), target) for columns, target in references),
     )
 
 

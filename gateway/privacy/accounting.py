@@ -6,15 +6,16 @@ itself and has no delta to give.
 """
 
 import math
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 import opendp.prelude as dp
 
-from gateway.catalog.model import Accounting
+from gateway.catalog.model import Accounting, Budget
 from gateway.errors import GatewayError
-from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
+from gateway.privacy.units import DELTA_UNIT, RHO_UNIT, epsilon_of_budget
 
 dp.enable_features("contrib", "honest-but-curious")
 
@@ -82,6 +83,13 @@ def display(
         return round(rho * 1e-12, 12), 0.0
     half = float(delta / 2)
     return round(_epsilon(rho, half), 6), half + float(delta_threshold * DELTA_UNIT)
+
+
+def largest_payable(budgets: Iterable[Budget], accounting: Accounting) -> Decimal:
+    """Return the largest epsilon, rounded down to three digits, that the smallest of the budgets pays once."""
+    smallest = min(limits(budget.epsilon, budget.delta, accounting)[0] for budget in budgets)
+    digits = Context(prec=3, rounding=ROUND_DOWN)
+    return digits.create_decimal(Decimal(repr(epsilon_of_budget(smallest, accounting))))
 
 
 def queries_allowed(limit_rho: int, rho_per_query: int) -> int:

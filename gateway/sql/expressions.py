@@ -95,7 +95,8 @@ def refused(node: exp.Expr) -> GatewayError:
             "unsupported_function", f"{name.upper()} is not answered: {reason[0]}.", reason[1], place(node)
         )
     if isinstance(node, exp.Func):
-        detail = f"The function {name.upper()} is not on the allow-list."
+        written = name if isinstance(node, exp.Anonymous) else node.sql_name()
+        detail = f"The function {written.upper()} is not on the allow-list."
         return GatewayError(
             "unsupported_function", detail, suggestions(name, (kind.key for kind in ALLOWED)), place(node)
         )

@@ -36,9 +36,14 @@ def relation(catalog: Catalog, node: exp.Expr, views: Views, outer: Names | None
     if isinstance(node, exp.Values):
         catalog.count_relation(node)
         return _aliased(catalog.subplan(catalog, node, views, outer), node.args.get("alias"), node.alias)
-    name = node.name or node.key
+    name = node.name or _called(node)
     detail = f"{name.upper()} is not a table of the dataset."
     raise GatewayError("table_function", detail, "Read the dataset's tables by their bare names.", place(node))
+
+
+def _called(node: exp.Expr) -> str:
+    """Return a node's name as SQL writes it: READ_CSV, where the parser's own key is readcsv."""
+    return str(node.sql_name()) if isinstance(node, exp.Func) else str(node.key)
 
 
 def _aliased(plan: Plan, alias: exp.Expr | None, name: str) -> tuple[Plan, Source]:
@@ -49,7 +54,7 @@ def _aliased(plan: Plan, alias: exp.Expr | None, name: str) -> tuple[Plan, Sourc
 def scan(catalog: Catalog, node: exp.Table) -> Scan:
     """Return a base table. Raises `table_function`, `unknown_table` or `unsupported_sql`."""
     if not isinstance(node.this, exp.Identifier):
-        name = node.this.name if isinstance(node.this, exp.Anonymous) else node.this.key
+        name = node.this.name if isinstance(node.this, exp.Anonymous) else _called(node.this)
         detail = f"{name.upper()}(...) is not a table of the dataset."
         raise GatewayError("table_function", detail, _TABLES, place(node))
     if node.args.get("sample"):

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.duckdb_worker import connect, stamp_of
 from gateway.errors import GatewayError
@@ -222,3 +223,13 @@ async def test_released_tables_go_when_the_statement_fails(engine, file):
     with pytest.raises(GatewayError):
         await lease.run(Statement("SELECT 1", (), (InputTable("broken", b"no stream"),)), 20)
     await lease.close()
+
+
+async def test_an_inspection_names_foreign_keys(engine, tmp_path):
+    path = tmp_path / "data.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE notes (who INTEGER REFERENCES people (id), text VARCHAR)")
+        connection.execute("CHECKPOINT")
+    found = await engine.inspect(Source("duckdb", str(path)), InspectionOrder(("Notes", "people"), (), (), ()))
+    assert [table.references for table in found.tables] == [((("who",), "people"),), ()]

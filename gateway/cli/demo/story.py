@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +13,16 @@ from gateway.cli.demo import questions
 from gateway.cli.demo.cast import Cast
 from gateway.cli.demo.checks import Checks
 from gateway.cli.http import Client
-from gateway.cli.show import answer_table, budget_table, cost_line, error_text, estimates, quote_table, table_of
+from gateway.cli.show import (
+    answer_table,
+    budget_table,
+    cost_line,
+    error_text,
+    estimates,
+    notes,
+    quote_table,
+    table_of,
+)
 from gateway.errors import GatewayError
 from gateway.evidence import verifier
 
@@ -28,6 +37,7 @@ class Story:
     cast: Cast
     checks: Checks
     first: dict[str, Any] | None = None
+    told: set[str] = field(default_factory=set)
 
     def heading(self, number: int, title: str) -> None:
         self.out.print()
@@ -44,7 +54,15 @@ class Story:
         answer: dict[str, Any] = client.post("/v1/query", body).json()
         self.out.print(answer_table(answer, limit=limit))
         self.out.print(cost_line(answer))
+        self.noted(answer)
         return answer
+
+    def noted(self, answer: dict[str, Any]) -> None:
+        """Show what the figures leave out, the first time that an answer says it."""
+        for notice, line in zip(answer["notices"], notes(answer), strict=True):
+            if notice not in self.told:
+                self.told.add(notice)
+                self.out.print(line)
 
     def refused(self, sql: str, epsilon: float | None, code: str, what: str) -> None:
         """Ask what must be refused with `code`, and show the refusal."""

@@ -12,7 +12,7 @@ class ComplianceReview:
         review, hint = ask.dataset.compliance, "The provider has to have the dataset reviewed again."
         if review.reviewed_by is None:
             return Refusal("compliance_expired", "The dataset is not reviewed.", hint, None, "compliance")
-        if review.reviewed_by == ask.dataset.provider:
+        if review.by_owner or review.reviewed_by == ask.dataset.provider:
             return Refusal("compliance_expired", "The dataset is reviewed by its owner.", hint, None, "compliance")
         if review.valid_until is not None and ask.today > review.valid_until:
             detail = f"The review was valid until {review.valid_until.isoformat()}."

@@ -1,16 +1,18 @@
 """Policies: the worked example is well formed; every mistake is named with its path, line and fix."""
 
+from datetime import date
 from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
 
+from gateway.app.publishing import convert_budgets
 from gateway.catalog.build import build, check_together, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
-from gateway.catalog.load import PolicyErrors, parse, policy_version
+from gateway.catalog.load import PolicyErrors, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
 from gateway.catalog.types import OTHER, decimal
-from gateway.cli.policy import schema_text, warnings
+from gateway.cli.policy import closed, schema_text, warnings
 from gateway.errors import GatewayError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,3 +175,116 @@ def test_every_error_code_is_documented():
 
     text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
     assert {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")} == set(CODES)
+
+
+def open_data(*columns, references=()):
+    return EngineTable("calendar", "table", tuple(EngineColumn(*c) for c in columns), (), references)
+
+
+def refused(text=TEXT, found=FOUND):
+    document, lines = read(text, "cdnow.yaml")
+    with pytest.raises(PolicyErrors) as caught:
+        build(document, found, data_version="v1", base=Path("/data"), lines=lines)
+    return caught.value
+
+
+DAY = (("day", "DATE", False), ("month", "VARCHAR", False))
+
+
+@pytest.mark.parametrize(
+    ("calendar", "word"),
+    [
+        (open_data(*DAY, ("Customer_ID", "BIGINT", False)), "named like a key"),
+        (open_data(*DAY, ("who", "BIGINT", False), references=((("who",), "customers"),)), "refers to 'customers'"),
+        (open_data(*DAY, ("who", "BIGINT", False), references=((("who",), "unlisted"),)), "refers to 'unlisted'"),
+    ],
+)
+def test_public_tables_hold_nothing_of_people(calendar, word):
+    error = refused(found=Inspection("s", (*FOUND.tables[:2], calendar), (), ()))
+    assert word in error.detail
+    assert "tables.calendar" in error.detail
+    assert "public: true" in error.problems[0].fix
+
+
+def test_public_tables_may_refer_to_public_ones():
+    month = (open_data(*DAY, references=((("month",), "months"),)), table("months", ("month", "VARCHAR", False)))
+    text = TEXT.replace("grants:\n", "  months: {public: true, rows: 18}\ngrants:\n", 1)
+    assert made(text, Inspection("s", (*FOUND.tables[:2], *month), (), ())).table("months").public
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "path", "word", "line"),
+    [
+        ("key: customer_id}", "key: customer}", "privacy.unit.key", "'customer'", "  unit: {table"),
+        ("unit_path: {customer_id:", "unit_path: {customer:", "purchases.unit_path.customer", "'customer'", "    unit_path:"),
+        ("bounds: [0, 50]", "bounds: [50, 0]", "quantity.bounds", "above", "      quantity:"),
+        ("max_epsilon: 0.4", "max_epsilon: 4", "max_epsilon", "pay", "  per_query:"),
+        ("price_plan: academic", "price_plan: gold", "grants.1.price_plan", "gold", "    price_plan: gold"),
+        ("  calendar: {", "  __staged0: {", "tables.__staged0", "begin with __", "  __staged0"),
+        ("  calendar: {", "  Purchases: {", "tables.Purchases", "twice", "  Purchases"),
+        ("      basket: ", "      AMOUNT: {}\n      basket: ", "columns.AMOUNT", "twice", "      AMOUNT"),
+    ],
+)  # fmt: skip
+def test_problems_that_the_engine_shows_have_file_and_line(good, bad, path, word, line):
+    assert good in TEXT
+    text = TEXT.replace(good, bad, 1)
+    error = refused(text)
+    (problem,) = [p for p in error.problems if p.path.endswith(path) and word in p.message]
+    assert text.splitlines()[problem.line - 1].startswith(line)
+    assert f"cdnow.yaml: line {problem.line}: " in error.detail
+
+
+def test_names_have_no_case():
+    text = TEXT.replace("customer_id", "CUSTOMER_ID").replace("      amount:", "      Amount:")
+    dataset = made(text)
+    assert dataset.table("customers").owner == dataset.table("purchases").owner == "customer_id"
+    assert dataset.table("purchases").column("amount").bounds == (D(0), D(500))
+    assert dataset.table("customers").unique == (("customer_id",),)
+
+
+TODAY = date(2026, 11, 25)
+VALID = "valid: [2026-01-01, 2035-12-31]"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "word"),
+    [
+        ("  reviewed_by: reviewer@exchange.example\n", "", "not reviewed"),
+        ("reviewer@exchange.example", "Acme-Retail", "owner"),
+        ("reviewer@exchange.example", "data@acme.example", "owner"),
+        ("valid_until: 2035-12-31", "valid_until: 2026-11-24", "until 2026-11-24"),
+        (VALID, "valid: [2026-01-01, 2026-11-24]", "ended"),
+        (VALID, "valid: [2026-11-26, 2035-12-31]", "holds today"),
+        ("mode: authorised", "mode: sandbox", "mode"),
+        (TEXT[TEXT.index("grants:") : TEXT.index("prices:")], "", "grants nobody"),
+    ],
+)
+def test_a_policy_that_nobody_can_ask_says_so(good, bad, word):
+    assert good in TEXT
+    assert closed(made(), TODAY) == []
+    (reason,) = closed(made(TEXT.replace(good, bad)), TODAY)
+    assert word in reason
+
+
+def test_a_suspended_policy_can_be_asked_by_nobody():
+    broken = Inspection(FOUND.stamp, FOUND.tables, FOUND.distinct, ("customers.unique[customer_id]",))
+    (reason,) = closed(made(found=broken), TODAY)
+    assert "suspended" in reason
+
+
+def test_a_unit_table_without_its_key_is_warned_of():
+    (warning,) = warnings(made(TEXT.replace("    unique: [[customer_id]]\n", "")))
+    assert "unique: [[customer_id]]" in warning
+
+
+def test_a_largest_query_that_no_budget_pays_in_rho_is_refused():
+    def converted(text):
+        convert_budgets(made(text), read(text, "cdnow.yaml")[1])
+
+    converted(TEXT)
+    converted(TEXT.replace("max_epsilon: 0.4", "max_epsilon: 0.592"))
+    text = TEXT.replace("max_epsilon: 0.4", "max_epsilon: 0.6")
+    with pytest.raises(PolicyErrors) as caught:
+        converted(text)
+    assert "At most 0.592" in caught.value.detail
+    assert "max_epsilon: 0.6" in text.splitlines()[caught.value.problems[0].line - 1]

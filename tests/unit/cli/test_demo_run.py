@@ -55,6 +55,10 @@ def test_the_shown_answer_names_every_month_with_its_spread(told):
     assert re.search(r"1997-01-01 │ +[78],\d{3} │ ± +\d+ +\(\d\.\d%\)", shown)
 
 
+def test_the_story_says_once_what_intervals_leave_out(told):
+    assert told.out.file.getvalue().count("intervals cover the noise alone, not the bounding") == 1
+
+
 def test_an_expectation_that_is_missed_is_counted(story):
     checks = Checks(Console(file=io.StringIO()))
     checks.expect(False, "the moon is made of cheese")

@@ -211,3 +211,9 @@ def test_each_subquery_that_asks_the_last_one_is_bounded():
     with pytest.raises(GatewayError) as caught:
         resolve(parse(sql, "duckdb"), SHOP)
     assert caught.value.code in ("sql_too_complex", "sql_too_deep")
+
+
+def test_a_refused_table_function_is_called_as_sql_calls_it():
+    with pytest.raises(GatewayError) as caught:
+        resolve(parse("SELECT COUNT(*) FROM read_csv('x')", "duckdb"), SHOP)
+    assert "READ_CSV" in caught.value.detail
