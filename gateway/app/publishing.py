@@ -46,6 +46,7 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
 
     Raises GatewayError `policy_invalid` for a file that does not hold, two with one name, or none at all.
     """
+    folder = folder.resolve()  # engine workers stand in another folder: every path that they are given is absolute
     files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
     found: dict[str, PolicyFile] = {}
     for path in files:
