@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import inspect_policy
+from gateway.app import inspect_policy, read_policy
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
-from gateway.catalog.load import parse
 from gateway.catalog.model import Dataset
 from gateway.cli.show import console, table_of
 from gateway.privacy import accounting
@@ -25,7 +24,7 @@ CHOICES = ((1, 1), (5, 6), (20, 10))
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")]) -> None:
     """Read a policy and its engine's types; print who may do what, and what the budgets buy."""
-    document = parse(file.read_text(encoding="utf-8"), file.name)
+    document = read_policy(file)
     dataset = build(document, inspect_policy(document, file.parent), data_version="unpublished", base=file.parent)
     check_together((dataset,))
     screen = console()

@@ -30,3 +30,25 @@ def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
     assert status == 200, answer
     refreshed = command(gateway.folder, "dataset", "refresh", "shop", "--policies", "policies", "--state", "state")
     assert refreshed.stdout.strip() == answer["versions"]["data"], refreshed.stderr
+
+
+def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
+    gateway = own()
+    assert gateway.ask(COUNT, epsilon=1.5)[0] == 200
+    version = gateway.ask(COUNT, epsilon=1.5)[1]["versions"]["data"]
+    policy = gateway.policies / "shop.yaml"
+    policy.write_text(policy.read_text().replace("max_epsilon: 2", "max_epsilon: 1"))
+    where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
+    refreshed = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    assert refreshed.stdout.strip() == version, "the data are the same"
+    assert gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large"
+    policy.write_text(policy.read_text().replace("max_epsilon: 1", "max_epsilon: 3"))
+    provider = gateway.token("pat", "acme", ("provider",), None)
+    assert gateway.call("POST", "/v1/datasets/shop/refresh", token=provider)[0] == 200
+    assert gateway.ask(COUNT, epsilon=2.5)[0] == 200
+    policy.write_bytes(b"\xff\xfe")
+    refused = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    assert refused.returncode == 2
+    assert "shop.yaml is not UTF-8" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert gateway.ask(COUNT, epsilon=2.4)[0] == 200
