@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import inspect_policy
+from gateway.app import inspect_policy, read_policy
 from gateway.app.clock import SystemClock
 from gateway.app.publishing import convert_budgets
 from gateway.catalog.build import build, check_together
 from gateway.catalog.document import PolicyDocument
-from gateway.catalog.load import read
 from gateway.catalog.model import Dataset
 from gateway.cli.show import console, table_of
 from gateway.policy.rules.mode import SERVED
@@ -29,7 +28,7 @@ CHOICES = ((1, 1), (5, 6), (20, 10))
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")]) -> None:
     """Read a policy and its engine's types; print who may do what, and what the budgets buy."""
-    document, lines = read(file.read_text(encoding="utf-8"), file.name)
+    document, lines = read_policy(file)
     found = inspect_policy(document, file.parent)
     dataset = build(document, found, data_version="unpublished", base=file.parent, lines=lines)
     check_together((dataset,))

@@ -33,6 +33,15 @@ class QueryRow:
     answer: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class DataVersion:
+    """What a provider declared: `number` counts its declarations, `stamp` marks the file of `version`."""
+
+    number: int
+    version: str
+    stamp: str
+
+
 class Ledger:
     """Every method is one transaction. Safe beside other processes on the same store."""
 
@@ -279,26 +288,26 @@ class Ledger:
 
     # -- data versions ------------------------------------------------------------------------------------------
 
-    async def current_version(self, dataset: str) -> tuple[str, str] | None:
-        """Return the (data version, stamp) that the provider declared last."""
+    async def current_version(self, dataset: str) -> DataVersion | None:
+        """Return what the provider declared last."""
         found = select(versions).where(versions.c.dataset == dataset).order_by(versions.c.number.desc()).limit(1)
 
-        def work(connection: Connection) -> tuple[str, str] | None:
+        def work(connection: Connection) -> DataVersion | None:
             row = connection.execute(found).first()
-            return None if row is None else (row.version, row.stamp)
+            return None if row is None else DataVersion(row.number, row.version, row.stamp)
 
         return await self._store.run(work)
 
-    async def declare_version(self, dataset: str, stamp: str, note: str) -> str:
-        """Declare a new data version; its name is the day and a running number."""
+    async def declare_version(self, dataset: str, stamp: str, note: str, version: str | None = None) -> DataVersion:
+        """Declare anew: `version` where the data are the same, else a new one named by the day and the number."""
 
-        def work(connection: Connection) -> str:
+        def work(connection: Connection) -> DataVersion:
             last = select(func.max(versions.c.number)).where(versions.c.dataset == dataset)
             number = (connection.execute(last).scalar() or 0) + 1
-            version = f"{self._clock.now().date().isoformat()}.{number}"
-            row = {"dataset": dataset, "number": number, "version": version, "stamp": stamp, "note": note}
+            name = version or f"{self._clock.now().date().isoformat()}.{number}"
+            row = {"dataset": dataset, "number": number, "version": name, "stamp": stamp, "note": note}
             connection.execute(insert(versions).values(**row))
-            return version
+            return DataVersion(number, name, stamp)
 
         return await self._store.run(work)
 

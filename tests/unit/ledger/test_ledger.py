@@ -270,10 +270,12 @@ async def test_events_have_stable_ids_cursors_and_readers(ledger):
 
 async def test_data_versions_are_declared_in_order(ledger, clock):
     assert await ledger.current_version("shop") is None
-    assert await ledger.declare_version("shop", "1:1:1", "first") == "2026-11-24.1"
+    assert (await ledger.declare_version("shop", "1:1:1", "first")).version == "2026-11-24.1"
     clock.pass_(86_400)
-    assert await ledger.declare_version("shop", "2:2:2", "second") == "2026-11-25.2"
-    assert await ledger.current_version("shop") == ("2026-11-25.2", "2:2:2")
+    assert (await ledger.declare_version("shop", "2:2:2", "second")).version == "2026-11-25.2"
+    same = await ledger.declare_version("shop", "2:2:2", "a new policy", "2026-11-25.2")
+    assert (same.number, same.version) == (3, "2026-11-25.2"), "the same data keep their version"
+    assert await ledger.current_version("shop") == same
 
 
 async def test_holding_renews_until_the_block_ends(store, clock):

@@ -1,0 +1,54 @@
+"""How a gateway starts, and how it says that it cannot: as an operator types it, in a folder of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COUNT = "SELECT COUNT(*) AS n FROM purchases"
+
+
+def command(folder, *arguments, **environment):
+    """Run one command to its end, with `folder` as the working folder."""
+    home = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": home, **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+
+
+def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
+    gateway = own()
+    gateway.stop()
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+    monkeypatch.chdir(gateway.folder)
+    gateway.policies, absolute = Path("policies"), gateway.policies
+    gateway.start()
+    gateway.policies = absolute
+    status, answer = gateway.ask(COUNT)
+    assert status == 200, answer
+    refreshed = command(gateway.folder, "dataset", "refresh", "shop", "--policies", "policies", "--state", "state")
+    assert refreshed.stdout.strip() == answer["versions"]["data"], refreshed.stderr
+
+
+def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
+    gateway = own()
+    assert gateway.ask(COUNT, epsilon=1.5)[0] == 200
+    version = gateway.ask(COUNT, epsilon=1.5)[1]["versions"]["data"]
+    policy = gateway.policies / "shop.yaml"
+    policy.write_text(policy.read_text().replace("max_epsilon: 2", "max_epsilon: 1"))
+    where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
+    refreshed = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    assert refreshed.stdout.strip() == version, "the data are the same"
+    assert gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large"
+    policy.write_text(policy.read_text().replace("max_epsilon: 1", "max_epsilon: 3"))
+    provider = gateway.token("pat", "acme", ("provider",), None)
+    assert gateway.call("POST", "/v1/datasets/shop/refresh", token=provider)[0] == 200
+    assert gateway.ask(COUNT, epsilon=2.5)[0] == 200
+    policy.write_bytes(b"\xff\xfe")
+    refused = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    assert refused.returncode == 2
+    assert "shop.yaml is not UTF-8" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert gateway.ask(COUNT, epsilon=2.4)[0] == 200
