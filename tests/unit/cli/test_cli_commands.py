@@ -58,6 +58,21 @@ def test_no_token_that_the_gateway_would_not_take(tmp_path):
     assert "86400 seconds" in result.stderr
 
 
+def test_no_token_with_a_role_that_there_is_not(tmp_path):
+    result = RUNNER.invoke(app, ["token", "--state", str(tmp_path), *WHO, "--role", "byuer"])
+    assert result.exit_code == 2
+    assert "there is no role 'byuer'" in result.stderr
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize(("token", "key"), [("secret\n", "k"), ("secret x", "k"), ("", "k"), ("secret", "a\nb")])
+def test_a_line_break_in_a_header_is_named_and_the_token_never_shown(token, key):
+    result = RUNNER.invoke(app, ["query", "--sql", "SELECT 1", "--token", token, "--idempotency-key", key])
+    assert result.exit_code == 2
+    assert "visible ASCII" in " ".join(result.stderr.split())
+    assert "secret" not in result.output + repr(result.exception)
+
+
 @pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
 def test_durations(text, expected):
     assert seconds(text) == expected
