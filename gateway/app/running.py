@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -103,6 +104,8 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             new_id=new_query_id,
         )
         evidence = Evidence(store, open_key(settings.state), settings.source)
+        gc.collect()
+        gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         yield Running(GatewayService(parts, publisher, ledger, evidence, clock, lambda: True), publisher)
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
