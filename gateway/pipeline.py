@@ -133,6 +133,8 @@ async def answer(parts: Parts, request: Request, token: str) -> bytes:
 
 async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+    if "buyer" not in caller.roles:
+        raise GatewayError("forbidden", "Questions are for buyers.", "Ask with a token whose roles include buyer.")
     dataset = await parts.published.dataset(request.dataset, caller)
     decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
     if isinstance(decision, Refusal):

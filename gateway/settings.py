@@ -9,6 +9,7 @@ from typing import Any
 from gateway.errors import GatewayError
 
 MIN_SECRET_BYTES = 32
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check what cannot be right. Raises GatewayError `settings_invalid`."""
+        if not 0 <= self.port <= MAX_PORT:
+            raise _invalid("port", f"it is not between 0 and {MAX_PORT}")
         if self.hs256_secret is not None and len(self.hs256_secret.encode()) < MIN_SECRET_BYTES:
             raise _invalid("hs256_secret", f"it is shorter than {MIN_SECRET_BYTES} bytes")
         outside = [name for name in ("jwks_url", "jwks_file", "hs256_secret") if getattr(self, name) is not None]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -103,6 +104,8 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             new_id=new_query_id,
         )
         evidence = Evidence(store, open_key(settings.state), settings.source)
+        gc.collect()
+        gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         yield Running(GatewayService(parts, publisher, ledger, evidence, clock, lambda: True), publisher)
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
@@ -164,11 +167,19 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
     return asyncio.run(work())
 
 
+def _existing(settings: Settings) -> Store:
+    """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
+    if not (settings.state / "gateway.sqlite3").exists():
+        detail = f"{settings.state} holds no gateway's state."
+        raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
+    return Store(settings.state)
+
+
 def refresh(settings: Settings, name: str) -> str:
     """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
 
     async def work() -> str:
-        store = Store(settings.state)
+        store = _existing(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
         try:
             await pool.start()
@@ -187,9 +198,12 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
     """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
 
     async def work() -> tuple[Failure, ...]:
-        store = Store(settings.state)
+        store = _existing(settings)
         try:
             ledger = Ledger(store, SystemClock(), settings.source, settings.lease_s)
+            if await ledger.current_version(name) is None:
+                hint = "Write the dataset's name as it is in its policy, and name the state of its gateway."
+                raise GatewayError("unknown_dataset", f"This store knows no dataset '{name}'.", hint)
             found = await ledger.failed(name)
             if excused is not None and await ledger.excuse(excused, name) == 0:
                 hint = "Name a buyer of the list, as it is written there: organisation/subject."

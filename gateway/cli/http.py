@@ -76,6 +76,10 @@ class Client:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Unreachable(f"{self.url} is not an http or https address")
+        for name, value in (("token", self.token), ("idempotency key", headers.get("Idempotency-Key", "-"))):
+            if not value or not all("!" <= letter <= "~" for letter in value):  # never shown: it may be a secret
+                detail = f"the {name} is empty or holds a space, a line break or another character that none may hold"
+                raise GatewayError("bad_request", detail, f"give the {name} as one word of visible ASCII characters")
         headers = {**headers, "Accept": "application/json", "Authorization": f"Bearer {self.token}"}
         call = request.Request(  # noqa: S310 - the scheme was checked above
             self.url.rstrip("/") + path, data=body, headers=headers, method=method

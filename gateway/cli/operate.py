@@ -11,6 +11,7 @@ from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
+from gateway.identity.tokens import ROLES
 from gateway.settings import from_environment
 
 State = Annotated[Path, typer.Option(help="Folder of the store, the log and the development keys.")]
@@ -56,6 +57,11 @@ def token(
                 "settings_invalid",
                 "an outside issuer is configured, so this gateway signs no tokens",
                 f"ask {settings.issuer} for a token, or unset GATEWAY_ISSUER",
+            )
+        unknown = next((name for name in role if name not in ROLES), None)
+        if unknown is not None:
+            raise GatewayError(
+                "settings_invalid", f"there is no role '{unknown}'", f"roles: {', '.join(sorted(ROLES))}"
             )
         life = seconds(ttl)
         if life > settings.max_token_lifetime_s:

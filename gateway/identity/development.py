@@ -17,6 +17,7 @@ ISSUER = "embedded"
 def open_secret(state: Path, name: str, randomness: Randomness) -> str:
     """Return a secret of a state folder in hex, made on first use and readable by its owner alone."""
     path = state / "keys" / name
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -17,7 +17,7 @@ from gateway.request import Caller
 
 MAX_TOKEN_BYTES = 8192
 _COMPACT = re.compile(r"\A[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}\Z")
-_ROLES = {"buyer", "provider", "reviewer", "billing", "supervisor", "arbiter"}
+ROLES = {"buyer", "provider", "reviewer", "billing", "supervisor", "arbiter"}
 _HEADER = {"alg", "kid", "typ"}
 _MAX_NAME = 128
 
@@ -158,7 +158,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
     return Caller(
         subject=subject,
         organisation=organisation,
-        roles=frozenset(named & _ROLES),
+        roles=frozenset(named & ROLES),
         purpose=_name(claims, "purpose", required=False),
         jurisdiction=_name(claims, "jurisdiction", required=False),
         token_id=_name(claims, "jti", required=False),

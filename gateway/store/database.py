@@ -38,10 +38,17 @@ class Store:
     """The state of a gateway. Opening a fresh folder makes the tables; an unknown schema version is refused."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._engine = _open(folder / "gateway.sqlite3")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "gateway.sqlite3"
+        path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
+        path.chmod(0o600)
+        self._engine = _open(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._thread.submit(self._prepare).result()
+        try:
+            self._thread.submit(self._prepare).result()
+        except BaseException:
+            self.close()
+            raise
 
     def _prepare(self) -> None:
         with self._engine.begin() as connection:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from gateway.errors import GatewayError
 from gateway.request import Caller, Request
@@ -76,6 +76,8 @@ class Door:
                     parts.append(part)
         except TimeoutError:
             raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
+        except (ConnectionError, ClientError):
+            raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
         return b"".join(parts)
 
     async def _caller(self, request: web.Request) -> Caller:
@@ -177,7 +179,12 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, handler_cancellation=False)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        detail = f"The gateway cannot listen on {settings.host}:{settings.port}: {error.strerror}."
+        raise GatewayError("settings_invalid", detail, "Free the port, or name another one (0 takes any).") from None
     server = site._server  # noqa: SLF001 - the only way to learn the port that 0 became
     assert server is not None
     port = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]

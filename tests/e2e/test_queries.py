@@ -156,3 +156,11 @@ def test_deep_expressions_within_the_limits_are_answered(gateway):
     ):
         status, answer = gateway.ask(sql)
         assert status == 200, answer
+
+
+def test_questions_and_quotes_are_for_buyers(gateway):
+    token = gateway.token("ana", "widgets", ("billing",))
+    for path in ("/v1/query", "/v1/quote"):
+        status, body = gateway.call("POST", path, {"sql": COUNT}, token=token)
+        assert (status, json.loads(body)["code"]) == (403, "forbidden")
+        assert "buyer" in json.loads(body)["hint"]

@@ -52,3 +52,12 @@ def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
     assert "shop.yaml is not UTF-8" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert gateway.ask(COUNT, epsilon=2.4)[0] == 200
+
+
+def test_a_port_in_use_or_out_of_range_is_one_error(gateway):
+    where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
+    for port in (gateway.url.rpartition(":")[2], "70000"):
+        refused = command(gateway.folder, "serve", *where, "--port", port)
+        assert refused.returncode == 2
+        assert "settings_invalid" in refused.stderr
+        assert "Traceback" not in refused.stderr

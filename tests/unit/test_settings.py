@@ -21,6 +21,7 @@ def test_defaults_then_environment_then_overrides():
         ({"GATEWAY_PROT": "1"}, "prot"),
         ({"GATEWAY_PORT": "x"}, "port"),
         ({"GATEWAY_PORT": "-1"}, "port"),
+        ({"GATEWAY_PORT": "65536"}, "port"),
         ({"GATEWAY_WAIT_S": "nan"}, "wait_s"),
         ({"GATEWAY_WAIT_S": "inf"}, "wait_s"),
         ({"GATEWAY_HS256_SECRET": "short", "GATEWAY_ISSUER": "i"}, "hs256_secret"),

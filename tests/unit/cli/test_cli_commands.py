@@ -33,6 +33,7 @@ def test_a_token_carries_what_was_asked(tmp_path):
     extra = ["--purpose", "market-research", "--jurisdiction", "SG", "--ttl", "15m"]
     result = RUNNER.invoke(app, ["token", "--state", str(state), *WHO, *extra])
     assert result.exit_code == 0, result.output
+    assert state.stat().st_mode & 0o777 == 0o700
     secret = (state / "keys" / "development.key").read_text()
     claims = jwt.decode(result.stdout.strip(), secret, algorithms=["HS256"], audience="controlled-query-gateway")
     assert claims["sub"] == "ana"
@@ -56,6 +57,21 @@ def test_no_token_that_the_gateway_would_not_take(tmp_path):
     result = RUNNER.invoke(app, ["token", "--state", str(tmp_path), *WHO, "--ttl", "2d"])
     assert result.exit_code == 2
     assert "86400 seconds" in result.stderr
+
+
+def test_no_token_with_a_role_that_there_is_not(tmp_path):
+    result = RUNNER.invoke(app, ["token", "--state", str(tmp_path), *WHO, "--role", "byuer"])
+    assert result.exit_code == 2
+    assert "there is no role 'byuer'" in result.stderr
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize(("token", "key"), [("secret\n", "k"), ("secret x", "k"), ("", "k"), ("secret", "a\nb")])
+def test_a_line_break_in_a_header_is_named_and_the_token_never_shown(token, key):
+    result = RUNNER.invoke(app, ["query", "--sql", "SELECT 1", "--token", token, "--idempotency-key", key])
+    assert result.exit_code == 2
+    assert "visible ASCII" in " ".join(result.stderr.split())
+    assert "secret" not in result.output + repr(result.exception)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604_800)])
@@ -129,12 +145,25 @@ def test_a_provider_looks_at_failures_and_excuses_a_buyer(tmp_path):
     assert "no failed queries" in RUNNER.invoke(app, ["dataset", "failures", "shop", "--state", str(tmp_path)]).stdout
 
 
+def test_a_state_folder_or_a_dataset_that_is_not_there_is_an_error(tmp_path):
+    failed_query(tmp_path)
+    for command in ("refresh", "failures"):
+        result = RUNNER.invoke(app, ["dataset", command, "shop", "--state", str(tmp_path / "none")])
+        assert result.exit_code == 2
+        assert "no gateway's state" in " ".join(result.stderr.split())
+        assert not (tmp_path / "none").exists()
+    result = RUNNER.invoke(app, ["dataset", "failures", "shpo", "--state", str(tmp_path)])
+    assert result.exit_code == 3
+    assert "unknown_dataset" in result.stderr
+
+
 def failed_query(folder):
     async def work():
         store = Store(folder)
         ledger = Ledger(store, FixedClock(NOW), "gw")
         wanted = Order("Q1", "org/ana", "org", "shop", "key", "body", "question", (), (Account("data/a", 9, 9),),
                        Allowance("shop/g", None, None, None), 1, 0, Decimal(1), "CNY", "{}")  # fmt: skip
+        await ledger.declare_version("shop", "1:1:1", "first start")
         await ledger.fail(await ledger.charge(wanted), "the engine said no")
         store.close()
 
