@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.catalog.build import build, check_together
+from gateway.catalog.build import build
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
 from gateway.catalog.model import Dataset
+from gateway.catalog.together import check_together
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.ledger.ledger import DataVersion, Ledger

@@ -1,7 +1,6 @@
 """A policy and what the engine says of its tables, to the dataset that every stage reads. Pure; lists all problems."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -41,7 +40,6 @@ from gateway.catalog.types import (
     decimal,
     to_cell,
 )  # fmt: skip
-from gateway.errors import GatewayError
 from gateway.ports import Source
 
 _TYPES = {
@@ -440,22 +438,3 @@ def _check_grants(builder: _Builder) -> None:
     for name, plan in document.prices.items():
         if plan.income_split and sum(plan.income_split.values()) != 1:
             builder.problem(f"prices.{name}.income_split", "the shares do not sum to 1", "Make them sum to exactly 1.")
-
-
-def check_together(datasets: Sequence[Dataset]) -> None:
-    """Refuse policies that share an account by default, or share one with different budgets.
-
-    Raises GatewayError `policy_invalid`: two files over the same people must not double their budget.
-    """
-    by_account: dict[str, Dataset] = {}
-    for dataset in datasets:
-        other = by_account.setdefault(dataset.privacy.account, dataset)
-        if other is dataset:
-            continue
-        default = f"{dataset.provider}/{dataset.privacy.unit_table}.{dataset.privacy.unit_key}"
-        if dataset.privacy.account == default:
-            detail = f"'{other.name}' and '{dataset.name}' protect the same unit and name no account."
-            raise GatewayError("policy_invalid", detail, "Write the same `privacy.account` in both.")
-        if other.privacy.budget != dataset.privacy.budget:
-            detail = f"'{other.name}' and '{dataset.name}' share an account with different budgets."
-            raise GatewayError("policy_invalid", detail, "Write the same `privacy.budget` in both.")

@@ -11,9 +11,10 @@ import typer
 from gateway.app import inspect_policy, read_policy
 from gateway.app.clock import SystemClock
 from gateway.app.publishing import convert_budgets
-from gateway.catalog.build import build, check_together
+from gateway.catalog.build import build
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.model import Dataset
+from gateway.catalog.together import check_together
 from gateway.cli.show import console, table_of
 from gateway.policy.rules.mode import SERVED
 from gateway.privacy import accounting

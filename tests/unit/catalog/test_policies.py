@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.app.publishing import convert_budgets
-from gateway.catalog.build import build, check_together, sql_type
+from gateway.catalog.build import build, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
 from gateway.catalog.load import PolicyErrors, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
+from gateway.catalog.together import check_together
 from gateway.catalog.types import OTHER, decimal
 from gateway.cli.policy import closed, schema_text, warnings
 from gateway.errors import GatewayError
@@ -157,6 +158,16 @@ def test_two_policies_over_the_same_people_name_their_account():
     )
     with pytest.raises(GatewayError):
         check_together((shared[0], other))
+
+
+def test_two_accounts_over_one_private_table_are_refused():
+    first = made(TEXT.replace("privacy:\n", "privacy:\n  account: one\n", 1))
+    second = made(
+        TEXT.replace("dataset: cdnow", "dataset: again").replace("privacy:\n", "privacy:\n  account: another\n", 1)
+    )
+    with pytest.raises(GatewayError) as caught:
+        check_together((first, second))
+    assert "two accounts" in caught.value.detail
 
 
 def test_types_of_the_engine():
