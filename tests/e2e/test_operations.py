@@ -57,7 +57,8 @@ def test_private_keys_shared_by_questions_in_flight_stay_the_same_keys(own):
 
 def test_sixty_four_queries_on_a_budget_for_ten(own):
     # per_buyer allows ten queries of epsilon 0.2 (rho 0.02), not eleven
-    gateway = own(POLICY.replace("  per_query:", "  per_buyer: {epsilon: 3.3}\n  per_query:"))
+    small = POLICY.replace("  per_query:", "  per_buyer: {epsilon: 3.3}\n  per_query:")
+    gateway = own(small.replace("max_epsilon: 2}", "max_epsilon: 0.6}"))
     from decimal import Decimal as D
 
     from gateway.privacy.accounting import limits
