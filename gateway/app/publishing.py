@@ -150,7 +150,11 @@ class Publisher:
         return self._dataset(file, inspection, current)
 
     async def _inspect(self, file: PolicyFile) -> Inspection:
-        return await self._engine.inspect(file.source(), order(file.document))
+        try:
+            return await self._engine.inspect(file.source(), order(file.document))
+        except GatewayError as error:  # a buyer's request may have led here: the path is for the log alone
+            log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
+            raise
 
     @staticmethod
     def _dataset(file: PolicyFile, inspection: Inspection, current: DataVersion) -> Published:
