@@ -54,6 +54,7 @@ class Door:
         keys = request.headers.getall("Idempotency-Key", [])
         if len(keys) > 1:
             raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
+        await self._service.identify(token)  # before the body is read: strangers cost no more than this
         body = await self._body(request)
         return read_request(strict_json.parse(body), keys[0] if keys else None), token
 

@@ -14,7 +14,7 @@ from gateway.cli.demo.cast import assemble, issue
 from gateway.cli.demo.checks import Checks
 from gateway.cli.demo.child import running
 from gateway.cli.demo.database import COMPACT_NAME, build
-from gateway.cli.demo.stage import Stage, prepare, source_policies
+from gateway.cli.demo.stage import Stage, held, prepare, source_policies
 from gateway.cli.demo.story import STEPS, Story
 from gateway.cli.failures import reporting
 from gateway.cli.show import console
@@ -39,9 +39,13 @@ def demo(
             build(source_policies() / "data" / COMPACT_NAME, database)
             out.print(Text(f"built {database}"))
         elif serve:
-            raise typer.Exit(_serve(Stage(state.resolve()), port))
+            stage = Stage(state.resolve())
+            with held(stage):
+                raise typer.Exit(_serve(stage, port))
         else:
-            raise typer.Exit(_tell(out, Stage(state.resolve())))
+            stage = Stage(state.resolve())
+            with held(stage):
+                raise typer.Exit(_tell(out, stage))
 
 
 def _tell(out: Console, stage: Stage) -> int:
@@ -70,9 +74,9 @@ def _serve(stage: Stage, port: int) -> int:
         prepare(stage)
     path = stage.root / "buyer.token"
     path.touch(mode=0o600)
-    path.write_text(issue(stage.state, "ana", "widget-analytics", "buyer", SERVE_TTL_S) + "\n", encoding="ascii")
+    path.write_text(issue(stage.state, "guest", "widget-analytics", "buyer", SERVE_TTL_S) + "\n", encoding="ascii")
     typer.echo(f"a buyer's token, good for a day: {path}")
-    typer.echo(f"ask: gateway query --token @{path} --sql 'SELECT COUNT(*) AS n FROM purchases'")
+    typer.echo(f"ask: .venv/bin/gateway query --token @{path} --sql 'SELECT COUNT(*) AS n FROM purchases'")
     return run(from_environment({"policies": stage.policies, "state": stage.state, "port": port}))
 
 

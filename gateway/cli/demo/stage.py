@@ -1,6 +1,10 @@
 """The demo's folder: a copy of the policy, the database beside it, and the gateway's own state."""
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +44,23 @@ class Stage:
         return self.database.exists() and (self.policies / POLICY_NAME).exists()
 
 
+@contextmanager
+def held(stage: Stage) -> Iterator[None]:
+    """Hold the folder for one demo. Raises GatewayError where another holds it: its state must not go from under it."""
+    stage.root.mkdir(parents=True, exist_ok=True)
+    folder = os.open(stage.root, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(folder)
+        detail = f"A demo is running in {stage.root}."
+        raise GatewayError("settings_invalid", detail, "Stop it first, or name another folder with --state.") from None
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
 def source_policies() -> Path:
     """Return the folder of the worked example. Raises GatewayError where only the package is installed."""
     folder = Path(__file__).resolve().parents[3] / "policies"
@@ -63,7 +84,8 @@ def prepare(stage: Stage) -> None:
                 f"{stage.root} holds files that no demo made",
                 "name another folder with --state",
             )
-        shutil.rmtree(stage.root)
+        for path in stage.root.iterdir():  # the folder itself stays: it is what `held` locks
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     stage.policies.mkdir(parents=True)
     (stage.root / MARK).write_text("made by `gateway demo`, which removes this folder when it starts again\n")
     shutil.copyfile(source / POLICY_NAME, stage.policies / POLICY_NAME)

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from gateway.cli.demo.database import build, read_source
-from gateway.cli.demo.stage import Stage, prepare
+from gateway.cli.demo.stage import Stage, held, prepare
 from gateway.errors import GatewayError
 
 DATA = Path(__file__).resolve().parents[3] / "policies" / "data"
@@ -139,3 +139,18 @@ def test_the_demo_starts_anew(tmp_path):
     assert stage.ready
     assert list(stage.state.iterdir()) == []
     assert (stage.policies / "cdnow.yaml").read_text() == (DATA.parent / "cdnow.yaml").read_text()
+
+
+def test_a_stage_is_held_by_one_demo(tmp_path):
+    stage = Stage(tmp_path / "demo")
+    with held(stage):
+        with pytest.raises(GatewayError) as caught, held(stage):
+            pass
+        assert "running" in caught.value.detail
+    with held(stage):
+        prepare(stage)
+        (stage.state / "left").write_text("from an earlier run")
+        prepare(stage)  # the folder stays, and with it the lock
+        assert not (stage.state / "left").exists()
+        with pytest.raises(GatewayError), held(stage):
+            pass
