@@ -118,6 +118,7 @@ async def answer(parts: Parts, request: Request, token: str) -> bytes:
     caller = await parts.tokens.identify(token)
     dataset, grant = await _admitted(parts, request, caller)
     query_id = parts.new_id()
+    pause_s = 0.05
     while True:
         # 3 to 7. parse, resolve, permit, plan privacy, recall and price
         known = await _known(parts, request, caller)
@@ -128,7 +129,9 @@ async def answer(parts: Parts, request: Request, token: str) -> bytes:
         done = await _attempt(parts, request, quoted, wanted)
         if done is not None:
             return done
-        await parts.pause(0.05)
+        # another request draws what this one needs: look again, less and less often
+        await parts.pause(pause_s)
+        pause_s = min(2 * pause_s, 0.8)
 
 
 async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:

@@ -40,6 +40,8 @@ class Settings:
     finish_deadline_s: float = 60.0
     wait_s: float = 30.0
     drain_s: float = 30.0
+    head_timeout_s: float = 10.0
+    max_connections: int = 512
     max_in_flight: int = 256
     lease_s: float = 5.0
 

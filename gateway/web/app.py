@@ -11,6 +11,7 @@ from gateway.errors import GatewayError
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
+from gateway.web.connections import TimedConnection
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
 from gateway.web.service import Service
@@ -177,21 +178,26 @@ async def serve(
     app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, handler_cancellation=False)
+    runner = web.AppRunner(app, handler_cancellation=False)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port)
+    served, loop = runner.server, asyncio.get_running_loop()
+    assert served is not None  # INVARIANT: a runner that is set up has a server
+
+    def connection() -> TimedConnection:
+        return TimedConnection(served, loop, settings.head_timeout_s, settings.max_connections)
+
     try:
-        await site.start()
-    except OSError as error:
+        server = await loop.create_server(connection, settings.host, settings.port)
+    except (OSError, OverflowError) as error:
         await runner.cleanup()
-        detail = f"The gateway cannot listen on {settings.host}:{settings.port}: {error.strerror}."
+        reason = error.strerror if isinstance(error, OSError) else "there is no such port"
+        detail = f"The gateway cannot listen on {settings.host}:{settings.port}: {reason}."
         raise GatewayError("settings_invalid", detail, "Free the port, or name another one (0 takes any).") from None
-    server = site._server  # noqa: SLF001 - the only way to learn the port that 0 became
-    assert server is not None
-    port = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    port = server.sockets[0].getsockname()[1]
     ready(f"http://{settings.host}:{port}")
     await stop.wait()
     door.draining = True
     if door.tasks:
         await asyncio.wait(door.tasks, timeout=settings.drain_s)
+    server.close()
     await runner.cleanup()
