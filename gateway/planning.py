@@ -237,6 +237,8 @@ def _notices(bounded: Mapping[str, Bounded], program: Program) -> tuple[str, ...
     notices = ["rows without a unit are not counted", "intervals cover the noise alone, not the bounding"]
     if any(key.inside is not None for one in bounded.values() for key in one.keys):
         notices.append("rows whose key lies outside its declared domain are not counted")
+    if any(primitive.search is not None for m in program.measurements for primitive in m.primitives):
+        notices.append("what one person adds beyond a bound that is found privately is scaled down to it")
     for measurement in program.measurements:
         if measurement.suppress_by is not None:
             notices.append(f"cells with fewer than about {measurement.suppress_below} units are left out")
