@@ -15,7 +15,7 @@ class DuckDBLease:
     """A worker with the declared data open, until `close`."""
 
     def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+        self._worker: Worker | None = worker
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
@@ -27,6 +27,7 @@ class DuckDBLease:
 
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
+        assert self._worker is not None  # INVARIANT: nothing is run on what was given back
         try:
             reply = await self._worker.call("run", (statement.sql, statement.parameters, inputs), deadline_s)
         except WorkerError as error:
@@ -38,8 +39,10 @@ class DuckDBLease:
         return reply.payload, cost
 
     async def close(self) -> None:
-        """Give the worker back."""
-        self._worker.release()
+        """Give the worker back, once: by a second call it may be somebody else's."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.release()
 
 
 class DuckDBEngine:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from gateway.catalog.inspection import InspectionOrder
-from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.engines.duckdb_engine import DuckDBEngine, DuckDBLease
 from gateway.engines.duckdb_worker import connect, stamp_of
 from gateway.errors import GatewayError
 from gateway.ports import InputTable, Source, Statement
@@ -233,3 +233,16 @@ async def test_an_inspection_names_foreign_keys(engine, tmp_path):
         connection.execute("CHECKPOINT")
     found = await engine.inspect(Source("duckdb", str(path)), InspectionOrder(("Notes", "people"), (), (), ()))
     assert [table.references for table in found.tables] == [((("who",), "people"),), ()]
+
+
+async def test_a_lease_that_is_closed_twice_gives_back_nobody_elses_worker():
+    given = []
+
+    class Handed:
+        def release(self):
+            given.append(self)
+
+    lease = DuckDBLease(Handed())
+    await lease.close()
+    await lease.close()
+    assert len(given) == 1
