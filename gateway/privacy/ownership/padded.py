@@ -65,8 +65,7 @@ def null_of(node: exp.Expr, empty: frozenset[str]) -> bool:
         case exp.Null():
             return True
         case exp.Case():
-            if node.this is not None:
-                return False
+            assert node.this is None  # INVARIANT: CASE of a value is written out as conditions (resolver)
             default = node.args.get("default")
             branches = all(
                 never_true(branch.this, empty) or null_of(branch.args["true"], empty) for branch in node.args["ifs"]

@@ -44,11 +44,12 @@ def _same_owner(term: Term, below: Owned) -> bool:
     if not isinstance(term.node.unnest(), exp.Coalesce) or not isinstance(source, Project):
         return False
     made = next((c.term.node for c in source.columns if c.field.id == below.owner), None)
-    return made is not None and _bare(made) == _bare(term.node)
+    columns = _coalesced(made) if made is not None else []
+    return bool(columns) and columns == _coalesced(term.node)
 
 
-def _bare(node: exp.Expr) -> list[str]:
-    """Return the columns of a COALESCE of columns in order; [] of anything else."""
+def _coalesced(node: exp.Expr) -> list[str]:
+    """Return the columns of a COALESCE of columns in order; [] of anything else, which is like nothing."""
     found = node.unnest()
     if not isinstance(found, exp.Coalesce):
         return []

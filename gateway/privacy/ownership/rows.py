@@ -25,7 +25,7 @@ def filtered(plan: Filter, below: Relation) -> Relation:
             )
         case Padded():
             return padded.filtered(plan, below)
-        case Public() | Released():
+        case _:
             unique = narrowed(below.unique, plan.condition)
             return replace(below, plan=replace(plan, input=below.plan), unique=unique)
 
@@ -40,7 +40,7 @@ def projected(plan: Project, below: Relation, steps: Steps) -> Relation:
         case Public():
             unique = through(below.unique, names_of(plan.columns))
             return replace(below, plan=replace(plan, input=below.plan), unique=unique)
-        case Released():
+        case _:
             unique = through(below.unique, names_of(plan.columns))
             noisy = frozenset(c.field.id for c in plan.columns if c.term.ids & below.noisy)
             return Released(replace(plan, input=below.plan), noisy, unique)
