@@ -7,7 +7,6 @@ from gateway.privacy.ownership import joins, rows, sets, subqueries, windows
 from gateway.privacy.ownership.aggregates import determining, per_owner
 from gateway.privacy.ownership.measures import measured, padded_measured
 from gateway.privacy.ownership.pruning import pruned
-from gateway.privacy.ownership.pushing import pushed
 from gateway.privacy.ownership.refusals import rows_refused
 from gateway.privacy.ownership.released import grouped, read_whole
 from gateway.privacy.ownership.scan import scan, values
@@ -19,14 +18,11 @@ from gateway.sql.plan import (
     Join,
     JoinKind,
     Limit,
-    Measured,
     Plan,
     Project,
-    Read,
     Scan,
     SetOperation,
     Sort,
-    Staged,
     Values,
     Window,
 )
@@ -74,10 +70,7 @@ class _Analyst:
             case Values():
                 return values(plan)
             case Filter():
-                moved = pushed(plan)
-                if not isinstance(moved, Filter):
-                    return self.relation(moved)
-                return rows.filtered(moved, self.relation(moved.input))
+                return rows.filtered(plan, self.relation(plan.input))
             case Project():
                 return rows.projected(plan, self.relation(plan.input), self.steps)
             case Sort():
@@ -92,10 +85,9 @@ class _Analyst:
                 return sets.united(plan, self.relation(plan.left), self.relation(plan.right), self.steps)
             case Window():
                 return windows.windowed(plan, self.relation(plan.input), self.steps)
-            case Aggregate():
+            case _:
+                assert isinstance(plan, Aggregate)  # INVARIANT: only this package makes Measured, Read and Staged
                 return self._aggregate(plan, self.relation(plan.input))
-            case Measured() | Read() | Staged():
-                raise AssertionError(plan)  # INVARIANT: only this package makes them
 
     def _aggregate(self, plan: Aggregate, below: Relation) -> Relation:
         match below:
@@ -106,5 +98,5 @@ class _Analyst:
                 return measured(plan, below, self.steps, known[1] if known is not None else None)
             case Padded():
                 return padded_measured(plan, below, self.steps)
-            case Public() | Released():
+            case _:
                 return grouped(plan, below)

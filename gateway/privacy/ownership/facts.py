@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from gateway.catalog.model import Dataset
 from gateway.catalog.types import DOUBLE, TEXT, SqlType
-from gateway.privacy.relations import Owned, Padded, Public, Released
+from gateway.privacy.relations import Owned, Public, Released
 from gateway.sql.plan import Computed, Field, Plan, Project, Scan, SortKey
 from gateway.sql.terms import Term, cast
 
@@ -25,14 +25,7 @@ SINGLE: Unique = frozenset({frozenset()})
 
 def ids_of(terms: Iterable[Term]) -> frozenset[str]:
     """Return the ids of all columns in some terms."""
-    found: set[str] = set()
-    for term in terms:
-        bare = term.id
-        if bare is not None:
-            found.add(bare)
-        else:
-            found |= term.ids
-    return frozenset(found)
+    return frozenset().union(*(term.ids for term in terms))
 
 
 def shown(plan: Plan) -> frozenset[str]:
@@ -152,12 +145,6 @@ def renamed(ids: frozenset[str], names: Mapping[str, list[str]]) -> frozenset[st
     return frozenset(new for old in ids for new in names.get(old, ()))
 
 
-def column_names(plan: Plan, ids: Iterable[str]) -> str:
-    """Return the buyer's names of columns, for a hint."""
-    wanted = set(ids)
-    return ", ".join(field.name for field in plan.fields if field.id in wanted and field.name)
-
-
 def steady(term: Term) -> Term:
     """Return a number whose equal values have equal bits: 0.0 and -0.0 are one."""
     if term.type != DOUBLE:
@@ -168,11 +155,6 @@ def steady(term: Term) -> Term:
     return replace(term, node=node, origin=None)
 
 
-def of_padded(relation: Padded, term: Term) -> bool:
-    """Tell whether a term is made of the public side's columns alone."""
-    return term.ids <= relation.columns
-
-
 def tie_breaks(plan: Plan) -> tuple[SortKey, ...]:
     """Return every column of a relation as a key: rows that still tie are alike in every bit.
 
@@ -180,10 +162,7 @@ def tie_breaks(plan: Plan) -> tuple[SortKey, ...]:
     """
     types = {f.id: f.term.type for f in plan.fields}
     keys: list[SortKey] = []
-    for name in sorted(shown(plan)):
-        type_ = types.get(name)
-        if type_ is None:
-            continue  # the owner's, the same in the whole partition
+    for name, type_ in sorted(types.items(), key=lambda item: item[0]):
         keys.append(_key(exp.column(name), type_))
         if type_ == DOUBLE:  # 0.0 and -0.0 are peers, but not alike
             keys.append(_key(cast(exp.column(name), TEXT), TEXT))

@@ -14,15 +14,12 @@ from gateway.sql.plan import (
     Filter,
     Join,
     Limit,
-    Measured,
     Plan,
     Project,
-    Read,
     Scan,
     SetOperation,
     Sort,
     SortKey,
-    Staged,
     Values,
     Window,
     WindowCall,
@@ -83,7 +80,7 @@ class _Writer:
                 return self._order(plan.keys)
             case Limit():
                 return plan.count, plan.offset
-            case Measured() | Read() | Staged():
+            case _:
                 return plan.name, [self.number(f.id) for f in plan.fields]
 
     def _term(self, term: Term) -> str:

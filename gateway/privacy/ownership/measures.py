@@ -63,7 +63,7 @@ def _asked(wanted: Relation, columns: tuple[str, ...]) -> tuple[Plan, tuple[str,
             return (wanted.plan, columns) if wanted.exact else None
         case Owned():
             return wanted.plan, columns
-        case Padded() | Released():
+        case _:
             return None
 
 
