@@ -15,16 +15,13 @@ from gateway.sql.plan import (
     Aggregate,
     AggregateCall,
     AggregateKind,
-    Filter,
     Join,
-    Limit,
     Measured,
     Plan,
     Project,
     Read,
     Scan,
     SetOperation,
-    Sort,
     Staged,
     Values,
     Window,
@@ -71,8 +68,6 @@ class Origins:
                 return next((f.term.bases for f in plan.fields if f.id == column_id), NONE)
             case Project():
                 return NONE.union(*self.of(plan.input, next(c.term for c in plan.columns if c.field.id == column_id)))
-            case Filter() | Sort() | Limit():
-                return self.column(plan.input, column_id)
             case Join():
                 sides = (side for side in (plan.left, plan.right) if column_id in shown(side))
                 return next((self.column(side, column_id) for side in sides), NONE)  # none: a mark
@@ -89,6 +84,8 @@ class Origins:
                 return NONE.union(*(self.column(side, side.fields[index].id) for side in (plan.left, plan.right)))
             case Values() | Staged() | Measured() | Read():
                 return NONE
+            case _:  # Filter, Sort and Limit
+                return self.column(plan.input, column_id)
 
     def _call(self, below: Plan, call: AggregateCall | WindowCall) -> Bases:
         terms = [] if isinstance(call, AggregateCall) and self.counts_keys(below, call) else list(call.arguments)
@@ -132,12 +129,12 @@ class Origins:
             case SetOperation():
                 index = next(i for i, f in enumerate(plan.fields) if f.id == column_id)
                 return _together(self.unchanged(side, side.fields[index].id) for side in (plan.left, plan.right))
-            case Filter() | Sort() | Limit():
-                return self.unchanged(plan.input, column_id)
             case Window():
                 return self.unchanged(plan.input, column_id) if column_id in shown(plan.input) else None
             case Values() | Staged() | Measured() | Read():
                 return NONE
+            case _:  # Filter, Sort and Limit
+                return self.unchanged(plan.input, column_id)
 
     def _parts(self, plan: Plan, term: Term) -> Bases | None:
         """Return what a bare column, or a COALESCE of bare columns, holds."""

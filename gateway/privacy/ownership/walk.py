@@ -14,7 +14,6 @@ from gateway.sql.plan import (
     Read,
     Scan,
     SetOperation,
-    Sort,
     Staged,
     Values,
     Window,
@@ -27,10 +26,10 @@ def inputs(plan: Plan) -> tuple[Plan, ...]:
     match plan:
         case Join() | SetOperation():
             return plan.left, plan.right
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
-            return (plan.input,)
         case Scan() | Values() | Measured() | Read() | Staged():
             return ()
+        case _:
+            return (plan.input,)
 
 
 def upward(*roots: Plan) -> list[Plan]:
@@ -66,12 +65,12 @@ def terms(plan: Plan) -> Iterator[Term]:
                 yield from (*window.arguments, *window.partition, *(key.term for key in window.order))
                 if window.filter is not None:
                     yield window.filter
-        case Sort():
-            yield from (key.term for key in plan.keys)
         case SetOperation():
             yield from (f.term for side in (plan.left, plan.right) for f in side.fields)
         case Scan() | Values() | Limit() | Measured() | Read() | Staged():
             return
+        case _:
+            yield from (key.term for key in plan.keys)
 
 
 def rebuilt(root: Plan, leaf: Callable[[Plan], Plan]) -> Plan:
@@ -83,9 +82,9 @@ def rebuilt(root: Plan, leaf: Callable[[Plan], Plan]) -> Plan:
                 left, right = made[id(plan.left)], made[id(plan.right)]
                 same = left is plan.left and right is plan.right
                 made[id(plan)] = plan if same else replace(plan, left=left, right=right)
-            case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
-                below = made[id(plan.input)]
-                made[id(plan)] = plan if below is plan.input else replace(plan, input=below)
             case Scan() | Values() | Measured() | Read() | Staged():
                 made[id(plan)] = leaf(plan)
+            case _:
+                below = made[id(plan.input)]
+                made[id(plan)] = plan if below is plan.input else replace(plan, input=below)
     return made[id(root)]

@@ -42,7 +42,7 @@ def windowed(plan: Window, below: Relation, steps: Steps) -> Relation:
             exact = all(_order_free(call) for call in plan.calls) and None not in steady_calls
             calls = tuple(new or old for new, old in zip(steady_calls, plan.calls, strict=True))
             return Public(replace(plan, input=below.plan, calls=calls), below.unique, exact=below.exact and exact)
-        case Released():
+        case _:  # Released
             noisy = {call.field.id for call in plan.calls if ids_of(_terms(call)) & below.noisy}
             return Released(replace(plan, input=below.plan), below.noisy | noisy, below.unique)
 

@@ -215,6 +215,15 @@ async def test_failure_keeps_the_charge_and_counts(ledger):
     assert await ledger.charge(order()) == Failed("Q1")
 
 
+async def test_a_buyer_admitted_before_a_second_failure_is_refused_at_the_charge(ledger):
+    for number in (1, 2):
+        await ledger.fail(await ledger.charge(order(number)), f"cause {number}")
+    await refused(ledger.charge(order(3)), "buyer_suspended")
+    assert await spent(ledger) == [(40, 10), (40, 10)]
+    assert await ledger.query("Q3") is None
+    assert isinstance(await ledger.charge(order(4, buyer="org/bob", draws=("other",))), Charge), "nobody else's doing"
+
+
 async def test_failures_are_shown_to_the_provider_and_excused(ledger):
     for number in (1, 2):
         await ledger.fail(await ledger.charge(order(number)), f"cause {number}")
