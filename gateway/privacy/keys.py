@@ -18,21 +18,15 @@ from gateway.privacy.relations import Factor, Measure
 from gateway.sql.dates import within_years
 from gateway.sql.operators import chain
 from gateway.sql.plan import (
-    Aggregate,
-    Filter,
     Join,
     JoinKind,
-    Limit,
     Measured,
     Plan,
-    Project,
     Read,
     Scan,
     SetOperation,
-    Sort,
     Staged,
     Values,
-    Window,
 )
 from gateway.sql.ranges import UNKNOWN, type_limits
 from gateway.sql.sources import key_domain
@@ -119,10 +113,9 @@ def _declared(plan: Plan) -> int:
             return _declared(plan.left) * _declared(plan.right)
         case SetOperation():
             return _declared(plan.left) + _declared(plan.right)
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
+        case _:
+            assert not isinstance(plan, Measured | Read | Staged)  # INVARIANT: public relations are of tables alone
             return _declared(plan.input)
-        case Measured() | Read() | Staged():
-            raise AssertionError("public relations are made of tables alone")  # INVARIANT: privacy/ownership
 
 
 def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:

@@ -46,7 +46,7 @@ class Builder:
         self.cells = cells
         self.parts: list[Partial | TreePart] = []
         self._index: dict[str, int] = {}
-        self._queries: dict[int, list[str]] = {}
+        self._queries: dict[int, dict[str, int]] = {}
         self._summed: set[str] = set()
         self._computed: dict[str, tuple[str, exp.Expr]] = {}
 
@@ -179,10 +179,8 @@ class Builder:
         part = trees.part_of(term, _where(call), call.place, self.cells)
         index = self.add(part)
         query = trees.query_of(call)
-        queries = self._queries.setdefault(index, [])
-        if query not in queries:
-            queries.append(query)
-        column = exp.column(f"p{index}_{queries.index(query)}")
+        queries = self._queries.setdefault(index, {})
+        column = exp.column(f"p{index}_{queries.setdefault(query, len(queries))}")
         type_ = call.field.term.type
         answer = _moment_of(column, term.type) if term.type.temporal else _of_type(column, type_)
         return Output(call.field.id, answer if type_ in (term.type, DOUBLE) else cast(answer, type_), type_, None, "1")

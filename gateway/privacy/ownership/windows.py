@@ -98,15 +98,13 @@ def _broken_ties(call: WindowCall, ties: tuple[SortKey, ...]) -> WindowCall | No
         return ordered
     kind, start, end = _frame(call)
     if kind == "ROWS":
-        excluded = call.frame is not None and call.frame.args.get("exclude")
-        return None if excluded else ordered  # EXCLUDE speaks of the peers that ties would part
+        # INVARIANT: EXCLUDE is refused (sql): it speaks of the peers that ties would part
+        assert call.frame is not None and not call.frame.args.get("exclude")  # noqa: PT018
+        return ordered
     if call.kind not in BY_PLACE:
         return call
-    whole = start == "UNBOUNDED" and (end == "UNBOUNDED" or not call.order)
-    if whole and not call.order:
-        # one frame of all rows: an order would cut it short, so the frame is written out
-        unbounded = {"start": "UNBOUNDED", "start_side": "PRECEDING", "end": "UNBOUNDED", "end_side": "FOLLOWING"}
-        return replace(ordered, frame=exp.WindowSpec(kind="ROWS", **unbounded))
+    assert call.order  # INVARIANT: asked for (sql); an order added here would cut a frame of all rows short
+    whole = start == "UNBOUNDED" and end == "UNBOUNDED"
     if whole or (call.kind is WindowKind.FIRST_VALUE and start == "UNBOUNDED" and kind == "RANGE"):
         return ordered
     return None

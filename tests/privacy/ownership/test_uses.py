@@ -31,6 +31,14 @@ USES = {
     "SELECT SUM(n) AS s FROM (SELECT gift, SUM(amount) AS n FROM purchases GROUP BY 1) t WHERE n > 5": "aggregate amount, group gift",
     "SELECT COUNT(*) AS n FROM (SELECT amount, gift FROM purchases) t WHERE gift": "filter gift",
     "SELECT COUNT(*) AS n FROM calendar": "",
+    "SELECT SUM(d) AS s FROM (SELECT SUM(quantity) FILTER (WHERE gift) OVER (PARTITION BY customer_id) AS d FROM purchases) t": "filter gift, aggregate quantity",
+    "SELECT COUNT(DISTINCT c) AS n FROM (SELECT customer_id AS c FROM customers UNION ALL SELECT customer_id FROM purchases) t": "",
+    "SELECT COUNT(DISTINCT c) AS n FROM (SELECT customer_id AS c FROM purchases WHERE gift) t": "filter gift",
+    "SELECT COUNT(DISTINCT c) AS n FROM (SELECT customer_id AS c, RANK() OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) t": "filter quantity",
+    "SELECT COUNT(DISTINCT r) AS n FROM (SELECT RANK() OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) t": "filter quantity",
+    "SELECT COUNT(v.x) AS n FROM purchases p JOIN (SELECT d, MIN(x) AS x FROM (VALUES (1, DATE '1997-01-01')) u(x, d) GROUP BY d) v ON v.d = p.purchased_on": "join purchased_on",
+    "SELECT COUNT(v.d) AS n FROM purchases p JOIN (SELECT day AS d FROM calendar UNION SELECT d FROM (VALUES (DATE '1997-01-01')) u(d)) v ON v.d = p.purchased_on": "join purchased_on",
+    "SELECT COUNT(v.x) AS n FROM purchases p, (VALUES (1)) v(x)": "",
     "SELECT MODE(quantity) AS m FROM purchases": "group quantity",
 }  # fmt: skip
 
