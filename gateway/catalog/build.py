@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 from gateway.catalog.document import BudgetEntry, ColumnEntry, GrantEntry, PolicyDocument, PriceEntry, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
+from gateway.catalog.keys import mistyped
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version
 from gateway.catalog.model import (
     Accounting,
@@ -314,6 +315,8 @@ def build(
     """
     builder = _Builder(document, inspection, lines)
     tables = builder.tables()
+    for path, message in mistyped(tables, document.privacy.unit.table, document.privacy.unit.key):
+        builder.problem(path, message, "Give both columns one type in the source.")
     _check_budgets(builder)
     _check_grants(builder)
     if document.privacy.unit.table not in document.tables:

@@ -160,6 +160,17 @@ def test_two_policies_over_the_same_people_name_their_account():
         check_together((shared[0], other))
 
 
+def test_a_key_of_another_type_than_its_target_is_refused():
+    odd = table(
+        "purchases",
+        ("customer_id", "VARCHAR", False),
+        *((c.name, c.type_text, c.nullable) for c in FOUND.tables[1].columns if c.name != "customer_id"),
+    )
+    with pytest.raises(PolicyErrors) as caught:
+        made(found=Inspection("s", (FOUND.tables[0], odd, FOUND.tables[2]), FOUND.distinct, ()))
+    assert "customer_id is VARCHAR, customer_id is BIGINT" in caught.value.detail
+
+
 def test_two_accounts_over_one_private_table_are_refused():
     first = made(TEXT.replace("privacy:\n", "privacy:\n  account: one\n", 1))
     second = made(
