@@ -31,7 +31,8 @@ CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "OPERATOR", "PARAMETER", "STAR",
     "TYPE", "WINDOW",
 }  # fmt: skip
-TABLES = {table.name for table in SHOP.tables} | {"r", "a", "b", "n", "m", "g", "d", "m0"}
+STEPS = {f"{kind}{number}" for kind in ("m", "r", "__staged", "__s") for number in range(4)}
+TABLES = {table.name for table in SHOP.tables} | {"r", "a", "b", "n", "m", "g", "d"} | STEPS
 """Base tables, the steps of a measurement (compile/cells, tree, distinct) and its noisy table."""
 FRAMES = {"BASE_TABLE", "JOIN", "SUBQUERY", "EMPTY", "SELECT_NODE", "EXPRESSION_LIST"}
 
