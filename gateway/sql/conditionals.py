@@ -129,6 +129,8 @@ def _conditional(node: exp.Expr, conditions: list[Term], branches: list[Term]) -
 def nvl2(node: exp.Nvl2, resolve: Resolve) -> Term:
     """Return NVL2(a, b, c): b where a is not NULL, else c."""
     test = exp.Not(this=exp.Is(this=node.this.copy(), expression=exp.Null()))
+    if node.args.get("false") is None:
+        raise mismatch(node, "NVL2 takes three arguments.")
     return resolve(exp.If(this=test, true=node.args["true"].copy(), false=node.args["false"].copy()))
 
 
