@@ -26,7 +26,6 @@ from gateway.privacy.measurement import (
     Step,
 )
 from gateway.privacy.ownership import analyse
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Analysis, Measure
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
@@ -35,6 +34,7 @@ from gateway.sql.moments import at_moment
 from gateway.sql.parse import fingerprint, parse
 from gateway.sql.plan import Measured, Read, Staged
 from gateway.sql.select import resolve
+from gateway.sql.walk import upward
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,33 +30,9 @@ from gateway.sql.plan import (
     Window,
 )
 from gateway.sql.terms import Term
+from gateway.sql.walk import inputs, upward
 
 LEAVES = (Scan, Values, Measured, Read, Staged)
-
-
-def inputs(plan: Plan) -> tuple[Plan, ...]:
-    """Return the relations that a node reads."""
-    match plan:
-        case Join() | SetOperation():
-            return plan.left, plan.right
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit():
-            return (plan.input,)
-        case Scan() | Values() | Measured() | Read() | Staged():
-            return ()
-
-
-def upward(root: Plan) -> list[Plan]:
-    """Return every node of a plan once, each after the nodes that it reads."""
-    found: dict[int, Plan] = {}
-
-    def visit(plan: Plan) -> None:
-        if id(plan) not in found:
-            for below in inputs(plan):
-                visit(below)
-            found[id(plan)] = plan
-
-    visit(root)
-    return list(found.values())
 
 
 class Columns:

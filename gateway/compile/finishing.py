@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from gateway.catalog.types import SqlType, TypeKind
 from gateway.compile import windows
-from gateway.compile.columns import of, ordering, upward
+from gateway.compile.columns import of, ordering
 from gateway.compile.leaves import DRAW
 from gateway.compile.lineage import Leaf, trace
 from gateway.compile.redraws import loosened
@@ -21,6 +21,7 @@ from gateway.privacy.measurement import Derived, Finish, OutputColumn, PublicRea
 from gateway.privacy.relations import Released
 from gateway.sql.plan import Aggregate, AggregateKind, Field, Plan, Project, Read, SortKey, Staged
 from gateway.sql.terms import whole
+from gateway.sql.walk import upward
 
 
 def compile_read(read: Read) -> PublicRead:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from sqlglot import exp
 
-from gateway.compile.columns import of, ordering, upward
+from gateway.compile.columns import of, ordering
 from gateway.privacy.bounding import Output
 from gateway.privacy.measurement import Direct, Measurement
 from gateway.sql.plan import (
@@ -32,6 +32,7 @@ from gateway.sql.plan import (
     Window,
 )
 from gateway.sql.terms import Term
+from gateway.sql.walk import upward
 
 _PICKING = {
     AggregateKind.MIN,

@@ -11,7 +11,6 @@ from gateway.errors import Position
 from gateway.policy.model import Access
 from gateway.privacy.origins import Origins
 from gateway.privacy.ownership.facts import shown
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Analysis, Measure
 from gateway.sql.plan import (
     Aggregate,
@@ -28,6 +27,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.sources import equated
 from gateway.sql.terms import BaseColumn, Term
+from gateway.sql.walk import upward
 
 
 def accesses(analysis: Analysis, dataset: Dataset) -> tuple[Access, ...]:

@@ -1,34 +1,14 @@
 """How large a plan is once everything that is read twice is written out twice."""
 
-from gateway.sql.plan import (
-    Aggregate,
-    Filter,
-    Join,
-    Limit,
-    Measured,
-    Plan,
-    Project,
-    Read,
-    Scan,
-    SetOperation,
-    Sort,
-    Staged,
-    Values,
-    Window,
-)
+from gateway.sql import walk
+from gateway.sql.plan import Aggregate, Plan
 
 
 def inputs(plan: Plan) -> tuple[Plan, ...]:
     """Return the plans that a node reads, the asked key tuples of an Aggregate last."""
-    match plan:
-        case Scan() | Values() | Measured() | Read() | Staged():
-            return ()
-        case Join() | SetOperation():
-            return plan.left, plan.right
-        case Aggregate():
-            return (plan.input,) if plan.wanted is None else (plan.input, plan.wanted.plan)
-        case Filter() | Project() | Window() | Sort() | Limit():
-            return (plan.input,)
+    below = walk.inputs(plan)
+    asked = plan.wanted if isinstance(plan, Aggregate) else None
+    return below if asked is None else (*below, asked.plan)
 
 
 def weight(plan: Plan) -> int:

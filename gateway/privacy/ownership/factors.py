@@ -12,7 +12,6 @@ from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN
 from gateway.privacy.ownership.facts import shown
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Factor
 from gateway.sql.plan import (
     Aggregate,
@@ -32,6 +31,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term
+from gateway.sql.walk import upward
 
 MAX_NARROWING = 100_000
 """A public relation of more declared rows than this is not read for the sake of fewer cells alone."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from gateway.privacy.ownership.walk import inputs, upward
 from gateway.privacy.relations import Factor
 from gateway.sql.plan import (
     Aggregate,
@@ -25,6 +24,7 @@ from gateway.sql.plan import (
     WindowCall,
 )
 from gateway.sql.terms import Term
+from gateway.sql.walk import inputs, upward
 
 
 def identity(aggregate: Aggregate, owner: str, factors: Iterable[Factor]) -> str:

@@ -11,7 +11,6 @@ from gateway.privacy.ownership.factors import factors
 from gateway.privacy.ownership.facts import owner_name
 from gateway.privacy.ownership.padded import never_true, null_of
 from gateway.privacy.ownership.steps import Steps
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Factor, Owned, Padded, Public, Relation, Released
 from gateway.sql.operators import chain
 from gateway.sql.plan import (
@@ -29,6 +28,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term, predicate
+from gateway.sql.walk import upward
 
 COMMON = (AggregateKind.MODE, AggregateKind.APPROX_TOP_K)
 """What is found by counting each value."""

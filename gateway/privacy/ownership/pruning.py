@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from gateway.privacy.ownership.walk import rebuilt, terms, upward
+from gateway.privacy.ownership.walk import rebuilt, terms
 from gateway.privacy.relations import Analysis, Measure
 from gateway.sql.plan import Aggregate, Field, Plan, Read, Staged
+from gateway.sql.walk import upward
 
 
 def pruned(analysis: Analysis) -> Analysis:

@@ -5,9 +5,9 @@ from itertools import count
 
 from gateway.catalog.model import Dataset
 from gateway.privacy.ownership.identity import identity
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Factor, Measure, Owned, Public, Released
 from gateway.sql.plan import Aggregate, Computed, Field, Measured, Project, Read, Scan, Staged
+from gateway.sql.walk import upward
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Walking a plan: what a node reads, the terms that it holds, and the same plan with some leaves replaced."""
+"""The terms that a node of a plan holds, and the same plan with some leaves replaced."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,32 +19,7 @@ from gateway.sql.plan import (
     Window,
 )
 from gateway.sql.terms import Term
-
-
-def inputs(plan: Plan) -> tuple[Plan, ...]:
-    """Return the relations that a node reads. Leaves read none: not the plan that a Read or Staged holds."""
-    match plan:
-        case Join() | SetOperation():
-            return plan.left, plan.right
-        case Scan() | Values() | Measured() | Read() | Staged():
-            return ()
-        case _:
-            return (plan.input,)
-
-
-def upward(*roots: Plan) -> list[Plan]:
-    """Return every node of some plans once, each after what it reads."""
-    found: dict[int, Plan] = {}
-
-    def visit(plan: Plan) -> None:
-        if id(plan) not in found:
-            for below in inputs(plan):
-                visit(below)
-            found[id(plan)] = plan
-
-    for root in roots:
-        visit(root)
-    return list(found.values())
+from gateway.sql.walk import upward
 
 
 def terms(plan: Plan) -> Iterator[Term]:

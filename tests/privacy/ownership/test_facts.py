@@ -8,9 +8,9 @@ from test_ownership_rules import analysed
 
 from gateway.catalog.types import INTEGER
 from gateway.compile.relations import select
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Measure
 from gateway.sql.plan import Aggregate, Read, Staged, Window
+from gateway.sql.walk import upward
 
 
 def measures(sql, dataset=SHOP):

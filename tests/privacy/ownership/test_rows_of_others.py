@@ -11,9 +11,9 @@ from support.shop import empty_database, fill, insert
 from test_ownership_rules import PASS, analysed
 
 from gateway.compile.relations import select
-from gateway.privacy.ownership.walk import upward
 from gateway.privacy.relations import Measure
 from gateway.sql.plan import Scan, Staged
+from gateway.sql.walk import upward
 
 TABLES = ("customers", "purchases", "orders", "lines")
 NEW = 10**6
