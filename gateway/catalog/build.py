@@ -4,24 +4,19 @@ import re
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import PurePath
 
-from gateway.catalog.document import BudgetEntry, ColumnEntry, GrantEntry, PolicyDocument, PriceEntry, TableEntry
+from gateway.catalog import entries
+from gateway.catalog.document import ColumnEntry, PolicyDocument, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
 from gateway.catalog.keys import mistyped
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version
 from gateway.catalog.model import (
     Accounting,
-    Budget,
     Column,
-    Compliance,
     DataClass,
     Dataset,
-    Grant,
     Hop,
-    PricePlan,
-    Privacy,
     Table,
     Use,
 )  # fmt: skip
@@ -49,7 +44,6 @@ _TYPES = {
     "VARCHAR": TEXT, "DATE": DATE, "TIMESTAMP": TIMESTAMP, "UUID": UUID,
 }  # fmt: skip
 _KEYS = (TypeKind.INTEGER, TypeKind.TEXT, TypeKind.UUID)
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 ALL_USES = frozenset(Use)
 
 
@@ -330,84 +324,15 @@ def build(
         title=document.title,
         provider=document.provider.organisation,
         source=Source(engine.kind, str(base / engine.path)),
-        compliance=_compliance(document),
-        privacy=_privacy(document),
+        compliance=entries.compliance(document),
+        privacy=entries.privacy(document),
         tables=tables,
-        grants=tuple(_grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
-        prices=tuple(_plan(name, entry) for name, entry in document.prices.items()),
+        grants=tuple(entries.grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
+        prices=tuple(entries.plan(name, entry) for name, entry in document.prices.items()),
         policy_version=policy_version(document),
         data_version=data_version,
         stamp=inspection.stamp,
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
-    )
-
-
-def _compliance(document: PolicyDocument) -> Compliance:
-    entry, provider = document.compliance, document.provider
-    owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
-    reviewer = (entry.reviewed_by or "").strip() or None
-    return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
-
-
-def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:
-    if entry is None:
-        return None
-    delta = entry.delta or document.privacy.budget.delta
-    if document.privacy.accounting is Accounting.PURE:
-        delta = Decimal(0)
-    assert delta is not None  # INVARIANT: _check_budgets asked for it
-    return Budget(entry.epsilon, delta)
-
-
-def _privacy(document: PolicyDocument) -> Privacy:
-    entry = document.privacy
-    top = _budget(entry.budget, document)
-    assert top is not None  # INVARIANT: the model requires it
-    return Privacy(
-        unit_table=entry.unit.table,
-        unit_key=entry.unit.key,
-        account=entry.account or f"{document.provider.organisation}/{entry.unit.table}.{entry.unit.key}",
-        budget=top,
-        per_organisation=_budget(entry.per_organisation, document),
-        per_buyer=_budget(entry.per_buyer, document),
-        default_epsilon=entry.per_query.default_epsilon,
-        max_epsilon=entry.per_query.max_epsilon,
-        min_units=entry.min_units,
-        max_cells=entry.max_cells,
-        accounting=entry.accounting,
-    )
-
-
-def _grant(entry: GrantEntry, index: int, document: PolicyDocument) -> Grant:
-    count, _, unit = (entry.rate or "").partition("/")
-    return Grant(
-        name=entry.name or f"grant-{index}",
-        organisation=entry.to.organisation,
-        subject=entry.to.subject,
-        mode=entry.mode,
-        purposes=frozenset(entry.purposes),
-        jurisdictions=frozenset(entry.jurisdictions),
-        valid_from=entry.valid[0] if entry.valid else None,
-        valid_until=entry.valid[1] if entry.valid else None,
-        uses=entry.uses,
-        rate_count=int(count) if entry.rate else None,
-        rate_seconds=_SECONDS[unit] if entry.rate else None,
-        price_plan=entry.price_plan,
-        budget=_budget(entry.budget, document),
-    )
-
-
-def _plan(name: str, entry: PriceEntry) -> PricePlan:
-    version = sha256(entry.model_dump_json().encode()).hexdigest()
-    return PricePlan(
-        name=name,
-        version=f"sha256:{version}",
-        currency=entry.currency,
-        per_query=entry.per_query,
-        per_epsilon=entry.per_epsilon,
-        per_million_rows=entry.per_million_rows,
-        class_factor=tuple(entry.class_factor.items()),
-        income_split=tuple(entry.income_split.items()),
     )
 
 

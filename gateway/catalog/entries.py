@@ -1,0 +1,85 @@
+"""A policy's entries as the values that every stage reads: compliance, privacy, grants, price plans. Pure.
+
+What they say has been checked where the dataset is built; the engine's types are its business too.
+"""
+
+from decimal import Decimal
+from hashlib import sha256
+
+from gateway.catalog.document import BudgetEntry, GrantEntry, PolicyDocument, PriceEntry
+from gateway.catalog.model import Accounting, Budget, Compliance, Grant, PricePlan, Privacy
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+
+
+def compliance(document: PolicyDocument) -> Compliance:
+    """Return the review that a policy states, and whether its owner made it."""
+    entry, provider = document.compliance, document.provider
+    owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
+    reviewer = (entry.reviewed_by or "").strip() or None
+    return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
+
+
+def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:
+    if entry is None:
+        return None
+    delta = entry.delta or document.privacy.budget.delta
+    if document.privacy.accounting is Accounting.PURE:
+        delta = Decimal(0)
+    assert delta is not None  # INVARIANT: _check_budgets asked for it
+    return Budget(entry.epsilon, delta)
+
+
+def privacy(document: PolicyDocument) -> Privacy:
+    """Return what a policy protects and what its budgets are."""
+    entry = document.privacy
+    top = _budget(entry.budget, document)
+    assert top is not None  # INVARIANT: the model requires it
+    return Privacy(
+        unit_table=entry.unit.table,
+        unit_key=entry.unit.key,
+        account=entry.account or f"{document.provider.organisation}/{entry.unit.table}.{entry.unit.key}",
+        budget=top,
+        per_organisation=_budget(entry.per_organisation, document),
+        per_buyer=_budget(entry.per_buyer, document),
+        default_epsilon=entry.per_query.default_epsilon,
+        max_epsilon=entry.per_query.max_epsilon,
+        min_units=entry.min_units,
+        max_cells=entry.max_cells,
+        accounting=entry.accounting,
+    )
+
+
+def grant(entry: GrantEntry, index: int, document: PolicyDocument) -> Grant:
+    """Return a grant; one without a name is called after its place."""
+    count, _, unit = (entry.rate or "").partition("/")
+    return Grant(
+        name=entry.name or f"grant-{index}",
+        organisation=entry.to.organisation,
+        subject=entry.to.subject,
+        mode=entry.mode,
+        purposes=frozenset(entry.purposes),
+        jurisdictions=frozenset(entry.jurisdictions),
+        valid_from=entry.valid[0] if entry.valid else None,
+        valid_until=entry.valid[1] if entry.valid else None,
+        uses=entry.uses,
+        rate_count=int(count) if entry.rate else None,
+        rate_seconds=_SECONDS[unit] if entry.rate else None,
+        price_plan=entry.price_plan,
+        budget=_budget(entry.budget, document),
+    )
+
+
+def plan(name: str, entry: PriceEntry) -> PricePlan:
+    """Return a price plan; its version is the hash of its canonical form."""
+    version = sha256(entry.model_dump_json().encode()).hexdigest()
+    return PricePlan(
+        name=name,
+        version=f"sha256:{version}",
+        currency=entry.currency,
+        per_query=entry.per_query,
+        per_epsilon=entry.per_epsilon,
+        per_million_rows=entry.per_million_rows,
+        class_factor=tuple(entry.class_factor.items()),
+        income_split=tuple(entry.income_split.items()),
+    )
