@@ -1,5 +1,7 @@
 """The path of a query: thirteen steps, one function. Steps 1 and 13 (bytes in, bytes out) are the front door's.
 
+So is asking for step 2, once: a stranger is turned away before the bytes of the question are read.
+
 Each step takes and returns its own frozen type, so that none can be skipped or run twice. Nothing here opens a
 file, a socket or a database: the parts do, and are passed in.
 """
@@ -13,7 +15,7 @@ from typing import Protocol
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
@@ -21,10 +23,6 @@ from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
 from gateway.request import Caller, Request
-
-
-class Tokens(Protocol):
-    async def identify(self, token: str) -> Caller: ...
 
 
 class Published(Protocol):
@@ -75,7 +73,6 @@ class Telemetry(Protocol):
 class Parts:
     """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
 
-    tokens: Tokens
     published: Published
     planner: Planner
     releaser: Releaser
@@ -101,21 +98,18 @@ class Quoted:
     stored: Mapping[str, bytes]
 
 
-async def quote(parts: Parts, request: Request, token: str) -> dict[str, object]:
-    """Return what a query would cost: steps 2 to 7. Touches no data and costs nothing."""
-    caller = await parts.tokens.identify(token)
+async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
+    """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     dataset, grant = await _admitted(parts, request, caller)
     quoted = await _quoted(parts, request, caller, dataset, grant)
     return quote_document(quoted.planned, dataset, quoted.due)
 
 
-async def answer(parts: Parts, request: Request, token: str) -> bytes:
-    """Return the exact bytes of a durable answer: steps 2 to 12.
+async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
+    """Return the exact bytes of a durable answer: steps 3 to 12.
 
     Raises GatewayError: any refusal (free, logged), `budget_exhausted`, or the uniform `query_failed` (charged).
     """
-    # 2. identify
-    caller = await parts.tokens.identify(token)
     dataset, grant = await _admitted(parts, request, caller)
     query_id = parts.new_id()
     pause_s = 0.05
@@ -147,7 +141,7 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dat
     if dataset.suspended is not None:
         raise GatewayError("dataset_suspended", "The dataset is suspended.", "Its provider has been told; try later.")
     if await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
-        raise GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
+        raise suspended()
     return dataset, decision.grant
 
 

@@ -91,7 +91,6 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         publisher = Publisher(settings.policies, DuckDBEngine(engines, settings.wait_s), ledger)
         await publisher.load()
         parts = pipeline.Parts(
-            tokens=tokens(settings),
             published=publisher,
             planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
             releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
@@ -106,7 +105,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
-        yield Running(GatewayService(parts, publisher, ledger, evidence, clock, lambda: True), publisher)
+        yield Running(GatewayService(parts, tokens(settings), publisher, ledger, evidence, lambda: True), publisher)
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
         store.close()

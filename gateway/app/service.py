@@ -11,11 +11,12 @@ from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
+from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger, QueryRow
 from gateway.orders import accounts, buyer_id
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
-from gateway.ports import Clock, EngineCost
+from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 
@@ -63,30 +64,30 @@ class GatewayService:
     def __init__(
         self,
         parts: pipeline.Parts,
+        tokens: Tokens,
         publisher: Publisher,
         ledger: Ledger,
         evidence: Evidence,
-        clock: Clock,
         ready: Callable[[], bool],
     ) -> None:
         self._parts = parts
+        self._tokens = tokens
         self._publisher = publisher
         self._ledger = ledger
         self._evidence = evidence
-        self._clock = clock
         self._ready = ready
 
-    async def answer(self, request: Request, token: str) -> bytes:
+    async def answer(self, request: Request, caller: Caller) -> bytes:
         """Return the exact stored bytes of an answer."""
-        return await pipeline.answer(self._parts, request, token)
+        return await pipeline.answer(self._parts, request, caller)
 
-    async def quote(self, request: Request, token: str) -> dict[str, object]:
+    async def quote(self, request: Request, caller: Caller) -> dict[str, object]:
         """Return what a query would cost."""
-        return await pipeline.quote(self._parts, request, token)
+        return await pipeline.quote(self._parts, request, caller)
 
     async def identify(self, token: str) -> Caller:
         """Return who holds a token."""
-        return await self._parts.tokens.identify(token)
+        return await self._tokens.identify(token)
 
     async def datasets(self, caller: Caller) -> list[dict[str, object]]:
         """Return the datasets that the caller has a grant on."""
@@ -111,7 +112,7 @@ class GatewayService:
         return [await self._budget_of(d, caller) for d in self._granted(caller) if is_granted(d, caller)]
 
     async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
-        permit = admit(dataset, caller, caller.purpose, self._clock.now().date())
+        permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
         grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
         refs = accounts(dataset, caller, grant)
         balances = await self._ledger.balances(refs)

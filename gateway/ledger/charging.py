@@ -9,7 +9,18 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
-from gateway.ledger.model import MAX_FAILURES, Account, Allowance, Balance, Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import (
+    MAX_FAILURES,
+    Account,
+    Allowance,
+    Balance,
+    Charge,
+    Failed,
+    InFlight,
+    Order,
+    Stored,
+    suspended,
+)
 from gateway.store import log
 from gateway.store.tables import accounts, claims, events, queries, releases, uses
 
@@ -155,7 +166,7 @@ def failures(connection: Connection, buyer: str, dataset: str) -> int:
 def refuse_suspended(connection: Connection, order: Order) -> None:
     """Refuse a buyer whose queries failed, in the charge's own transaction: also those that were admitted before."""
     if failures(connection, order.buyer, order.dataset) >= MAX_FAILURES:
-        raise GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
+        raise suspended()
 
 
 def use(connection: Connection, allowance: Allowance, now: datetime) -> None:

@@ -4,8 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from gateway.errors import GatewayError
+
 MAX_FAILURES = 2
 """A buyer's failed queries on one dataset after which the provider has to look."""
+
+
+def suspended() -> GatewayError:
+    """Return the refusal of a buyer with so many failures."""
+    return GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
 
 
 @dataclass(frozen=True, slots=True)

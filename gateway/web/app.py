@@ -30,10 +30,10 @@ class Door:
 
     async def query(self, request: web.Request) -> web.Response:
         """Answer POST /v1/query with the exact stored bytes."""
-        asked, token = await self._asked(request)
+        asked, caller = await self._asked(request)
         if len(self.tasks) >= self._settings.max_in_flight:
             raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
-        task = asyncio.create_task(self._service.answer(asked, token))
+        task = asyncio.create_task(self._service.answer(asked, caller))
         self.tasks.add(task)
         task.add_done_callback(self._done)
         body = await asyncio.shield(task)
@@ -48,16 +48,16 @@ class Door:
         """Answer POST /v1/quote."""
         return _json(await self._service.quote(*await self._asked(request)))
 
-    async def _asked(self, request: web.Request) -> tuple[Request, str]:
+    async def _asked(self, request: web.Request) -> tuple[Request, Caller]:
         if self.draining:
             raise GatewayError("shutting_down", "The gateway is stopping.", "Ask again when it is back.")
         token = bearer(request)
         keys = request.headers.getall("Idempotency-Key", [])
         if len(keys) > 1:
             raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
-        await self._service.identify(token)  # before the body is read: strangers cost no more than this
+        caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
         body = await self._body(request)
-        return read_request(strict_json.parse(body), keys[0] if keys else None), token
+        return read_request(strict_json.parse(body), keys[0] if keys else None), caller
 
     async def _body(self, request: web.Request) -> bytes:
         if "Content-Encoding" in request.headers:

@@ -60,9 +60,6 @@ class Unasked:
     def __init__(self):
         self.refusals = []
 
-    async def identify(self, _token):
-        return CALLER
-
     async def dataset(self, _name, _caller):
         return SHOP
 
@@ -81,7 +78,7 @@ class Unasked:
 
 def parts(spy):
     return pipeline.Parts(
-        tokens=spy, published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
+        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",
     )  # fmt: skip
@@ -90,7 +87,7 @@ def parts(spy):
 async def refusal(sql):
     spy = Unasked()
     with pytest.raises(GatewayError) as caught:
-        await pipeline.answer(parts(spy), Request(sql), "token")
+        await pipeline.answer(parts(spy), Request(sql), CALLER)
     assert spy.refusals == [caught.value.code]
     assert CODES[caught.value.code].status < 500
     assert caught.value.hint
