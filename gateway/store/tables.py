@@ -1,12 +1,14 @@
-"""The store's tables. Wide integers are text: rho and delta do not fit 64 bits in their units."""
+"""The store's tables. Wide integers are text: rho and delta do not fit 64 bits in their units.
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+Every change here comes with a migration (gateway/store/migrations); a test compares the two.
+"""
 
-SCHEMA_VERSION = 1
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
 metadata = MetaData()
 
-schema = Table("schema", metadata, Column("version", Integer, primary_key=True))
+Sequence = BigInteger().with_variant(Integer, "sqlite")
+"""64 bits everywhere; SQLite counts up only a column that it calls INTEGER."""
 
 accounts = Table(
     "accounts",
@@ -14,7 +16,68 @@ accounts = Table(
     Column("key", String, primary_key=True),
     Column("rho_spent", String, nullable=False),
     Column("delta_spent", String, nullable=False),
+    Column("uses", BigInteger, nullable=False),
 )
+
+spendings = Table(
+    "spendings",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    Column("period", String, primary_key=True),
+    Column("amount", String, nullable=False),
+)
+"""Money that an account has spent in a period: `total`, a month as 2026-11, or a day as 2026-11-26."""
+
+account_tables = Table(
+    "account_tables",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("table_name", String, primary_key=True),
+    Column("account", String, nullable=False),
+)
+"""Which account each private base table of an engine is charged to, for good."""
+
+topups = Table(
+    "topups",
+    metadata,
+    Column("topup_id", String, primary_key=True),
+    Column("account", String, nullable=False),
+    Column("rho", String, nullable=False),
+    Column("delta", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("proposed_by", String, nullable=False),
+    Column("proposed_at_us", BigInteger, nullable=False),
+    Column("decided_by", String),
+    Column("state", String, nullable=False),
+    Index("topups_by_account", "account", "state"),
+)
+
+caps = Table(
+    "caps",
+    metadata,
+    Column("buyer", String, primary_key=True),
+    Column("currency", String, primary_key=True),
+    Column("per", String, primary_key=True),
+    Column("amount", String, nullable=False),
+)
+"""What a buyer allows itself to spend in all, in a month or in a day."""
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("issuer", String, primary_key=True),
+    Column("jti", String, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+)
+
+revoked_subjects = Table(
+    "revoked_subjects",
+    metadata,
+    Column("buyer", String, primary_key=True),
+    Column("issued_until_us", BigInteger, nullable=False),
+)
+"""Tokens of a subject that were issued up to a moment: none of them is accepted."""
 
 queries = Table(
     "queries",
@@ -27,24 +90,38 @@ queries = Table(
     Column("idempotency_key", String, nullable=False),
     Column("body_digest", String, nullable=False),
     Column("question", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
     Column("state", String, nullable=False),
     Column("fence", Integer, nullable=False),
-    Column("lease_until_us", Integer, nullable=False),
-    Column("charged_at_us", Integer, nullable=False),
+    Column("lease_until_us", BigInteger, nullable=False),
+    Column("charged_at_us", BigInteger, nullable=False),
     Column("rho", String, nullable=False),
     Column("delta", String, nullable=False),
     Column("amount", String, nullable=False),
     Column("currency", String, nullable=False),
-    Column("log_index", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
     Column("leaf_hash", String, nullable=False),
+    Column("answer_log_index", BigInteger),
     Column("answer", LargeBinary),
     Column("note", String),
     UniqueConstraint("buyer", "idempotency_key"),
     Index("queries_by_question", "buyer", "question"),
     Index("queries_by_grant", "grant_key", "charged_at_us"),
+    Index("queries_by_buyer", "buyer", "charged_at_us"),
+    Index("queries_by_state", "state", "buyer"),
 )
 
-uses = Table("uses", metadata, Column("grant_key", String, primary_key=True), Column("count", Integer, nullable=False))
+texts = Table(
+    "query_texts",
+    metadata,
+    Column("query_id", String, primary_key=True),
+    Column("dataset", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Index("query_texts_by_end", "until_us"),
+)
+"""The SQL of queries, sealed for the dataset's provider, until the policy's retention ends."""
 
 releases = Table(
     "releases",
@@ -67,7 +144,7 @@ claims = Table(
 leaves = Table(
     "log_leaves",
     metadata,
-    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False),
 )
 
@@ -75,18 +152,51 @@ nodes = Table(
     "log_nodes",
     metadata,
     Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
 )
+
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("tree_size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", String, primary_key=True),
+    Column("line", String, nullable=False),
+)
+"""Signature lines that witnesses have put under a checkpoint of this size."""
 
 events = Table(
     "events",
     metadata,
-    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
     Column("visibility", String, nullable=False),
     Column("dataset", String, nullable=False),
     Column("line", String, nullable=False),
 )
+"""The outbox of meter events: written with what they tell of, read and delivered in order of `sequence`."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("sink", String, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""How far each sink has confirmed the events."""
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("organisation", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("period", String, nullable=False),
+    Column("corrects", BigInteger),
+    Column("issued_at_us", BigInteger, nullable=False),
+    Column("document", String, nullable=False),
+    Index("invoices_by_period", "period", "organisation"),
+)
+"""Invoices and credit notes in one gapless series of numbers."""
 
 versions = Table(
     "data_versions",
@@ -97,3 +207,6 @@ versions = Table(
     Column("stamp", String, nullable=False),
     Column("note", String, nullable=False),
 )
+
+facts = Table("facts", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
+"""What is known of the store itself: its epoch, the name of its log."""
