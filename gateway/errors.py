@@ -93,7 +93,9 @@ CODES: dict[str, Code] = {
     # the ledger
     "budget_exhausted": Code(_X, 403, "The privacy budget does not cover this query"),
     "uses_exhausted": Code(_X, 403, "The grant's number of uses is spent"),
+    "spending_capped": Code(_X, 403, "The price exceeds a spending cap"),
     "rate_limited": Code(_X, 429, "The grant's rate is reached"),
+    "too_many_running": Code(_X, 429, "As many of the buyer's queries run as may at once"),
     # after the charge, and operations
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),
@@ -106,6 +108,8 @@ CODES: dict[str, Code] = {
     # the provider's own files
     "policy_invalid": Code(_U, 400, "The policy file has an error"),
     "settings_invalid": Code(_U, 400, "A setting has an error"),
+    "store_outdated": Code(_I, 500, "The store has another schema than this gateway"),
+    "store_unavailable": Code(_V, 503, "The gateway's own store cannot be reached now"),
     "log_corrupt": Code(_I, 500, "The transparency log does not verify"),
 }
 

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote as escaped
 
 from gateway.catalog.model import Budget, Dataset, Grant
-from gateway.ledger.model import Account, Allowance, Order
+from gateway.ledger.model import Account, Allowance, Cap, Order, Per
 from gateway.metering.prices import Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
@@ -79,19 +80,42 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     )
 
 
-def accounts(dataset: Dataset, caller: Caller, grant: Grant) -> tuple[Account, ...]:
-    """Return every account that a charge debits: the data's own first, then the quotas inside it."""
+def accounts(dataset: Dataset, caller: Caller, grant: Grant, at: datetime) -> tuple[Account, ...]:
+    """Return every account that a charge debits: the data's own first, then the quotas inside it.
+
+    The data's account is that of its base tables and unit; no name of a dataset or policy stands in a key. A policy
+    that refills its budgets has accounts of their own in each period.
+    """
     privacy = dataset.privacy
     name, organisation, buyer = privacy.account, escaped(caller.organisation, safe=""), buyer_id(caller)
-    levels: list[tuple[str, Budget | None]] = [
-        (f"data/{name}", privacy.budget),
-        (f"organisation/{name}/{organisation}", privacy.per_organisation),
-        (f"buyer/{name}/{buyer}", privacy.per_buyer),
-        (f"grant/{name}/{dataset.name}/{grant.name}/{organisation}", grant.budget),
-    ]
-    return tuple(
-        Account(key, *accounting.limits(b.epsilon, b.delta, privacy.accounting)) for key, b in levels if b is not None
+    inner = grant_key(dataset, caller, grant)
+    plan = dataset.plan_of(grant)
+    cap = None
+    if plan is not None and grant.spend is not None:
+        cap = Cap(grant.spend[0], plan.currency, Per(grant.spend[1]))
+    found = (
+        _account(dataset, f"data/{name}", privacy.budget),
+        _account(dataset, f"organisation/{name}/{organisation}", privacy.per_organisation),
+        _account(dataset, f"buyer/{name}/{buyer}", privacy.per_buyer),
+        replace(_account(dataset, inner, grant.budget), uses_limit=grant.uses, cap=cap),
     )
+    if privacy.refill is None:
+        return found
+    period = at.date().isoformat()[: {"month": 7, "year": 4}[privacy.refill]]
+    refilled = tuple(replace(a, key=f"{a.key}@{period}", uses_limit=None, cap=None) for a in found)
+    return (*refilled, Account(inner, None, None, grant.uses, cap))  # uses and money do not come back
+
+
+def _account(dataset: Dataset, key: str, budget: Budget | None) -> Account:
+    if budget is None:
+        return Account(key, None, None)
+    return Account(key, *accounting.limits(budget.epsilon, budget.delta, dataset.privacy.accounting))
+
+
+def grant_key(dataset: Dataset, caller: Caller, grant: Grant) -> str:
+    """Return the name of a grant's account."""
+    organisation = escaped(caller.organisation, safe="")
+    return f"grant/{dataset.privacy.account}/{organisation}/{escaped(grant.name, safe='')}"
 
 
 def order(
@@ -102,8 +126,10 @@ def order(
     request: Request,
     grant: Grant,
     due: Cost,
+    at: datetime,
 ) -> Order:
     """Return the order that the ledger charges, with the facts that its meter event and log leaf carry."""
+    allowance = Allowance(grant_key(dataset, caller, grant), grant.rate_count, grant.rate_seconds, grant.at_once)
     return Order(
         query_id=query_id,
         buyer=buyer_id(caller),
@@ -112,14 +138,17 @@ def order(
         idempotency_key=request.idempotency_key or f"query:{query_id}",
         body_digest=request.body_digest,
         question=question(planned, caller),
+        fingerprint=planned.fingerprint,
         draws=due.draws,
-        accounts=accounts(dataset, caller, grant),
-        allowance=Allowance(f"{dataset.name}/{grant.name}", grant.uses, grant.rate_count, grant.rate_seconds),
+        accounts=accounts(dataset, caller, grant, at),
+        allowance=allowance,
         rho=due.rho,
         delta=due.delta,
         amount=due.price.amount,
         currency=due.price.currency,
         facts=facts(planned, dataset, caller, grant, due),
+        sql=request.sql,
+        keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
     )
 
 

@@ -119,7 +119,7 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
         if known is not None:
             return known
         quoted = await _quoted(parts, request, caller, dataset, grant)
-        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due)
+        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due, parts.clock.now())
         done = await _attempt(parts, request, quoted, wanted)
         if done is not None:
             return done

@@ -18,6 +18,7 @@ class Settings:
 
     policies: Path = Path("policies")
     state: Path = Path("state")
+    store_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     source: str = "gateway"

@@ -18,7 +18,7 @@ from gateway.catalog.model import Dataset
 from gateway.catalog.together import check_together
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
-from gateway.ledger.ledger import DataVersion, Ledger
+from gateway.ledger.versions import DataVersion, Versions
 from gateway.ports import Lease, Source
 from gateway.privacy import accounting
 from gateway.privacy.units import budget_of_epsilon
@@ -119,10 +119,10 @@ class Published:
 class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
-    def __init__(self, folder: Path, engine: DuckDBEngine, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, engine: DuckDBEngine, versions: Versions) -> None:
         self._folder = folder
         self._engine = engine
-        self._ledger = ledger
+        self._versions = versions
         self._published: dict[str, Published] = {}
         self._renewing = asyncio.Lock()
 
@@ -143,10 +143,10 @@ class Publisher:
         return published
 
     async def _read(self, file: PolicyFile) -> Published:
-        current = await self._ledger.current_version(file.name)
+        current = await self._versions.current(file.name)
         inspection = await self._inspect(file)
         if current is None:
-            current = await self._ledger.declare_version(file.name, inspection.stamp, "first start")
+            current = await self._versions.declare(file.name, inspection.stamp, "first start")
         return self._dataset(file, inspection, current)
 
     async def _inspect(self, file: PolicyFile) -> Inspection:
@@ -173,13 +173,13 @@ class Publisher:
         if file is None:
             raise unknown_dataset(name)
         inspection = await self._inspect(file)
-        current = await self._ledger.current_version(name)
+        current = await self._versions.current(name)
         same = current.version if current is not None and current.stamp == inspection.stamp else None
         draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp))
         others = [p.dataset for other, p in self._published.items() if other != name]
         check_together((*others, draft.dataset))
         await asyncio.to_thread(convert_budgets, draft.dataset, file.lines)
-        declared = await self._ledger.declare_version(name, inspection.stamp, f"refresh {file.version}", same)
+        declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
         self._published[name] = self._dataset(file, inspection, declared)
         return declared.version
 
@@ -194,7 +194,7 @@ class Publisher:
         published = self._published.get(name)
         if published is None or not is_granted(published.dataset, caller):
             raise unknown_dataset(name)
-        current = await self._ledger.current_version(name)
+        current = await self._versions.current(name)
         if current is not None and current.number != published.declaration:
             await self._renew(name, current.number)
             published = self._published.get(name)

@@ -24,9 +24,13 @@ from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
+from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Failure
+from gateway.ledger.sealing import Sealer
+from gateway.ledger.versions import Versions
 from gateway.settings import Settings
-from gateway.store.database import Store
+from gateway.store.database import Store, open_store
+from gateway.store.sqlite import FILE_NAME
 from gateway.web.app import build, serve
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
@@ -77,9 +81,9 @@ def tokens(settings: Settings) -> Tokens:
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
-    store = Store(settings.state)
+    store = await open_store(settings.state, settings.store_url)
     clock = SystemClock()
-    ledger = Ledger(store, clock, settings.source, settings.lease_s)
+    ledger, meter = _ledger(store, settings), MeterLog(store, clock, settings.source)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
@@ -88,14 +92,14 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     pools = (planners, engines, finishers)
     try:
         await asyncio.gather(*(pool.start() for pool in pools))
-        publisher = Publisher(settings.policies, DuckDBEngine(engines, settings.wait_s), ledger)
+        publisher = Publisher(settings.policies, DuckDBEngine(engines, settings.wait_s), Versions(store, clock))
         await publisher.load()
         parts = pipeline.Parts(
             published=publisher,
             planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
             releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
             book=ledger,
-            telemetry=Telemetry(ledger, new_query_id),
+            telemetry=Telemetry(meter, new_query_id),
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -105,10 +109,12 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
-        yield Running(GatewayService(parts, tokens(settings), publisher, ledger, evidence, lambda: True), publisher)
+        yield Running(
+            GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True), publisher
+        )
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
-        store.close()
+        await store.close()
 
 
 async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -166,29 +172,34 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
     return asyncio.run(work())
 
 
-def _existing(settings: Settings) -> Store:
+def _ledger(store: Store, settings: Settings) -> Ledger:
+    sealer = Sealer(bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness())), SystemRandomness())
+    return Ledger(store, SystemClock(), settings.source, sealer, settings.lease_s)
+
+
+async def _existing(settings: Settings) -> Store:
     """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
-    if not (settings.state / "gateway.sqlite3").exists():
+    if settings.store_url is None and not (settings.state / FILE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
         raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
-    return Store(settings.state)
+    return await open_store(settings.state, settings.store_url)
 
 
 def refresh(settings: Settings, name: str) -> str:
     """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
 
     async def work() -> str:
-        store = _existing(settings)
+        store = await _existing(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
         try:
             await pool.start()
-            ledger = Ledger(store, SystemClock(), settings.source, settings.lease_s)
-            publisher = Publisher(settings.policies, DuckDBEngine(pool, settings.wait_s), ledger)
+            engine, versions = DuckDBEngine(pool, settings.wait_s), Versions(store, SystemClock())
+            publisher = Publisher(settings.policies, engine, versions)
             await publisher.load()
             return await publisher.refresh(name)
         finally:
             await pool.close()
-            store.close()
+            await store.close()
 
     return asyncio.run(work())
 
@@ -197,10 +208,10 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
     """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
 
     async def work() -> tuple[Failure, ...]:
-        store = _existing(settings)
+        store = await _existing(settings)
         try:
-            ledger = Ledger(store, SystemClock(), settings.source, settings.lease_s)
-            if await ledger.current_version(name) is None:
+            ledger = _ledger(store, settings)
+            if await Versions(store, SystemClock()).current(name) is None:
                 hint = "Write the dataset's name as it is in its policy, and name the state of its gateway."
                 raise GatewayError("unknown_dataset", f"This store knows no dataset '{name}'.", hint)
             found = await ledger.failed(name)
@@ -209,7 +220,7 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
                 raise GatewayError("bad_request", f"'{excused}' has no failed query on '{name}'.", hint)
             return found
         finally:
-            store.close()
+            await store.close()
 
     return asyncio.run(work())
 

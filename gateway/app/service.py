@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway import pipeline
@@ -12,7 +13,9 @@ from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
-from gateway.ledger.ledger import Ledger, QueryRow
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.meter import MeterLog
+from gateway.ledger.model import Balance, QueryRow
 from gateway.orders import accounts, buyer_id
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -26,8 +29,8 @@ provider_log = logging.getLogger("gateway.provider")
 class Telemetry:
     """The provider's eyes: engine cost as `measured` events, failures in the provider's own log."""
 
-    def __init__(self, ledger: Ledger, new_id: Callable[[], str]) -> None:
-        self._ledger = ledger
+    def __init__(self, meter: MeterLog, new_id: Callable[[], str]) -> None:
+        self._meter = meter
         self._new_id = new_id
 
     async def measured(self, query_id: str, cost: EngineCost) -> None:
@@ -38,7 +41,7 @@ class Telemetry:
             "rows": cost.rows,
             "peak_memory_bytes": cost.peak_memory_bytes,
         }
-        await self._ledger.measured(query_id, json.dumps(figures, sort_keys=True))
+        await self._meter.measured(query_id, json.dumps(figures, sort_keys=True))
 
     def failed(self, query_id: str, error: BaseException) -> None:
         """Tell the provider why a charged query failed."""
@@ -55,7 +58,7 @@ class Telemetry:
             "reason": error.code,
             "amount": "0",
         }
-        await self._ledger.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
+        await self._meter.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
 
 
 class GatewayService:
@@ -67,6 +70,7 @@ class GatewayService:
         tokens: Tokens,
         publisher: Publisher,
         ledger: Ledger,
+        meter: MeterLog,
         evidence: Evidence,
         ready: Callable[[], bool],
     ) -> None:
@@ -74,6 +78,7 @@ class GatewayService:
         self._tokens = tokens
         self._publisher = publisher
         self._ledger = ledger
+        self._meter = meter
         self._evidence = evidence
         self._ready = ready
 
@@ -114,32 +119,17 @@ class GatewayService:
     async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
         permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
         grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
-        refs = accounts(dataset, caller, grant)
-        balances = await self._ledger.balances(refs)
+        refs = accounts(dataset, caller, grant, self._parts.clock.now())
+        balances = [b for b in map(_limited, await self._ledger.balances(refs)) if b is not None]
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
         asked = budget_of_epsilon(dataset.privacy.default_epsilon, dataset.privacy.accounting)
         rho_each = last[0] if last is not None and last[0] > 0 else asked
-        left = min(max(b.rho_limit - b.rho_spent, 0) for b in balances)
-        levels = [
-            {
-                "level": b.key.partition("/")[0],
-                "rho": {
-                    "limit": b.rho_limit / 1e12,
-                    "spent": b.rho_spent / 1e12,
-                    "left": max(b.rho_limit - b.rho_spent, 0) / 1e12,
-                },
-                "delta": {
-                    "limit": b.delta_limit / 1e18,
-                    "spent": b.delta_spent / 1e18,
-                    "left": max(b.delta_limit - b.delta_spent, 0) / 1e18,
-                },
-            }
-            for b in balances
-        ]
+        left = min(b.rho_left for b in balances)
+        levels = [b.document() for b in balances]
         return {
             "dataset": dataset.name,
             "levels": levels,
-            "share_left": float(min(_share(b.rho_limit, b.rho_spent) for b in balances)),
+            "share_left": float(min(b.share_left for b in balances)),
             "queries_left": left // rho_each,
             "counted_with": "the last query" if last is not None else "the default epsilon",
         }
@@ -151,7 +141,7 @@ class GatewayService:
         if not (billing or provided):
             hint = "Ask with a token whose roles include billing, or provider of a dataset here."
             raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
-        return await self._ledger.events(after, limit, billing=billing, provided=provided)
+        return await self._meter.events(after, limit, billing=billing, provided=provided)
 
     async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the signed receipt of the caller's own query, or of any for those who watch."""
@@ -193,5 +183,33 @@ def _provides(dataset: Dataset, caller: Caller) -> bool:
     return "provider" in caller.roles and caller.organisation == dataset.provider
 
 
-def _share(limit: int, spent: int) -> Decimal:
-    return max(Decimal(limit - spent), Decimal(0)) / Decimal(max(limit, 1))
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A balance whose account has limits of its own, in ledger units."""
+
+    level: str
+    rho: tuple[int, int]
+    delta: tuple[int, int]
+
+    @property
+    def rho_left(self) -> int:
+        return max(self.rho[0] - self.rho[1], 0)
+
+    @property
+    def share_left(self) -> Decimal:
+        return Decimal(self.rho_left) / Decimal(max(self.rho[0], 1))
+
+    def document(self) -> dict[str, object]:
+        """Return limit, spent and left in rho and delta."""
+        parts = {"rho": (self.rho, 1e12), "delta": (self.delta, 1e18)}
+        return {"level": self.level} | {
+            name: {"limit": limit / unit, "spent": spent / unit, "left": max(limit - spent, 0) / unit}
+            for name, ((limit, spent), unit) in parts.items()
+        }
+
+
+def _limited(balance: Balance) -> _Level | None:
+    if balance.rho_limit is None or balance.delta_limit is None:
+        return None
+    rho, delta = (balance.rho_limit, balance.rho_spent), (balance.delta_limit, balance.delta_spent)
+    return _Level(balance.key.partition("/")[0], rho, delta)

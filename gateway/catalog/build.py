@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import PurePath
 
 from gateway.catalog import entries
-from gateway.catalog.document import ColumnEntry, PolicyDocument, TableEntry
+from gateway.catalog.document import REFILL_ADMITS, ColumnEntry, PolicyDocument, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
 from gateway.catalog.keys import mistyped
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version
@@ -327,11 +327,13 @@ def build(
         compliance=entries.compliance(document),
         privacy=entries.privacy(document),
         tables=tables,
-        grants=tuple(entries.grant(entry, i, document) for i, entry in enumerate(document.grants, 1)),
+        grants=tuple(entries.grant(entry, document) for entry in document.grants),
         prices=tuple(entries.plan(name, entry) for name, entry in document.prices.items()),
         policy_version=policy_version(document),
         data_version=data_version,
         stamp=inspection.stamp,
+        keep_texts_days=document.retention.query_texts,
+        keep_answers_days=document.retention.answers,
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
 
@@ -348,6 +350,8 @@ def _check_budgets(builder: _Builder) -> None:
     largest = privacy.per_query.max_epsilon
     if largest > min(inner):
         builder.problem("privacy.per_query.max_epsilon", f"no query can pay {largest}", f"At most {min(inner)}.")
+    if privacy.refill is not None and privacy.refill.admits != REFILL_ADMITS:
+        builder.problem("privacy.refill.admits", "it does not say what refilling costs", f"Write: {REFILL_ADMITS}.")
     if privacy.per_query.default_epsilon > largest:
         builder.problem("privacy.per_query.default_epsilon", "the default is above the maximum", f"At most {largest}.")
 
@@ -360,9 +364,12 @@ def _check_grants(builder: _Builder) -> None:
             builder.problem(f"{path}.price_plan", f"there is no plan '{grant.price_plan}'", "Add it under `prices`.")
         if grant.valid is not None and grant.valid[0] > grant.valid[1]:
             builder.problem(f"{path}.valid", "the grant ends before it begins", "Swap the dates.")
-    names = [grant.name for grant in document.grants if grant.name is not None]
+        if grant.spend is not None and grant.price_plan is None:
+            builder.problem(f"{path}.spend", "the grant has no price plan to spend in", "Add `price_plan`.")
+    names = [entries.grant_name(grant) for grant in document.grants]
     if len(set(names)) != len(names):
-        builder.problem("grants", "two grants have one name", "Give each its own.")
+        fix = "Give each its own `name`: uses, budgets and caps hang on it."
+        builder.problem("grants", "two grants have one name, or one recipient and no name", fix)
     for name, plan in document.prices.items():
         if plan.income_split and sum(plan.income_split.values()) != 1:
             builder.problem(f"prices.{name}.income_split", "the shares do not sum to 1", "Make them sum to exactly 1.")

@@ -55,6 +55,15 @@ class PerQueryEntry(Entry):
     max_epsilon: Exact = Field(gt=0, description="The most that one query may spend.")
 
 
+REFILL_ADMITS = "over time one person may lose any amount of privacy"
+"""What a policy that refills its budgets has to say, word for word."""
+
+
+class RefillEntry(Entry):
+    every: Literal["month", "year"] = Field(description="The period, by UTC dates, with which all budgets begin anew.")
+    admits: str = Field(description=f"What that costs, word for word: {REFILL_ADMITS}.")
+
+
 class PrivacyEntry(Entry):
     unit: UnitEntry
     budget: BudgetEntry = Field(description="What everyone together may learn.")
@@ -65,6 +74,7 @@ class PrivacyEntry(Entry):
     max_cells: int = Field(default=10_000, ge=1, le=1_000_000, description="The most cells one answer may have.")
     accounting: Accounting = Field(default=Accounting.ZCDP, description="zcdp, or pure: epsilon adds up, no delta.")
     account: Name | None = Field(default=None, description="Policies over the same people name one account.")
+    refill: RefillEntry | None = Field(default=None, description="Begin every budget anew with each period.")
 
 
 class PerUnitEntry(Entry):
@@ -96,8 +106,13 @@ class GrantTo(Entry):
     subject: Name | None = Field(default=None, description="One person only; default everyone of it.")
 
 
+class SpendEntry(Entry):
+    amount: Exact = Field(ge=0, description="The most money, in the currency of the grant's price plan.")
+    per: Literal["day", "month", "total"] = Field(default="total", description="The period, by UTC dates.")
+
+
 class GrantEntry(Entry):
-    name: Name | None = Field(default=None, description="A stable name; default grant-1, grant-2 ... in order.")
+    name: Name | None = Field(default=None, description="A stable name; default its recipient's. Quotas hang on it.")
     to: GrantTo
     mode: Literal["open", "authorised", "modelling", "federated", "encrypted", "sandbox"] = "authorised"
     purposes: tuple[Name, ...] = ()
@@ -105,8 +120,10 @@ class GrantEntry(Entry):
     valid: tuple[date, date] | None = None
     uses: int | None = Field(default=None, ge=1)
     rate: str | None = Field(default=None, pattern=r"^[1-9][0-9]{0,8}/(s|min|h|day)$")
+    at_once: int = Field(default=16, ge=1, le=1000, description="Queries of one buyer that may run at once.")
     budget: BudgetEntry | None = None
     price_plan: Name | None = None
+    spend: SpendEntry | None = Field(default=None, description="The most that may be spent under this grant.")
 
 
 class PriceEntry(Entry):
@@ -114,8 +131,14 @@ class PriceEntry(Entry):
     per_query: Exact = Field(default=Decimal(0), ge=0)
     per_epsilon: Exact = Field(default=Decimal(0), ge=0)
     per_million_rows: Exact = Field(default=Decimal(0), ge=0)
+    minimum: Exact = Field(default=Decimal(0), ge=0, description="The least that a query costs that is not free.")
     class_factor: dict[DataClass, Exact] = Field(default_factory=dict)
     income_split: dict[Name, Exact] = Field(default_factory=dict)
+
+
+class RetentionEntry(Entry):
+    query_texts: int = Field(default=0, ge=0, le=3660, description="Days that the provider can read a query's SQL.")
+    answers: int = Field(default=366, ge=1, le=3660, description="Days that an answer can be fetched again.")
 
 
 class PolicyDocument(Entry):
@@ -130,3 +153,4 @@ class PolicyDocument(Entry):
     tables: dict[Name, TableEntry] = Field(min_length=1)
     grants: tuple[GrantEntry, ...] = ()
     prices: dict[Name, PriceEntry] = Field(default_factory=dict)
+    retention: RetentionEntry = Field(default_factory=RetentionEntry, description="How long what is kept is kept.")

@@ -47,14 +47,21 @@ def privacy(document: PolicyDocument) -> Privacy:
         min_units=entry.min_units,
         max_cells=entry.max_cells,
         accounting=entry.accounting,
+        refill=entry.refill.every if entry.refill is not None else None,
     )
 
 
-def grant(entry: GrantEntry, index: int, document: PolicyDocument) -> Grant:
-    """Return a grant; one without a name is called after its place."""
+def grant_name(entry: GrantEntry) -> str:
+    """Return the name that a grant's quotas hang on: its own, or its recipient's. Never its place in the file."""
+    recipient = entry.to
+    return entry.name or recipient.organisation + (f":{recipient.subject}" if recipient.subject is not None else "")
+
+
+def grant(entry: GrantEntry, document: PolicyDocument) -> Grant:
+    """Return a grant."""
     count, _, unit = (entry.rate or "").partition("/")
     return Grant(
-        name=entry.name or f"grant-{index}",
+        name=grant_name(entry),
         organisation=entry.to.organisation,
         subject=entry.to.subject,
         mode=entry.mode,
@@ -67,6 +74,8 @@ def grant(entry: GrantEntry, index: int, document: PolicyDocument) -> Grant:
         rate_seconds=_SECONDS[unit] if entry.rate else None,
         price_plan=entry.price_plan,
         budget=_budget(entry.budget, document),
+        at_once=entry.at_once,
+        spend=(entry.spend.amount, entry.spend.per) if entry.spend is not None else None,
     )
 
 
@@ -80,6 +89,7 @@ def plan(name: str, entry: PriceEntry) -> PricePlan:
         per_query=entry.per_query,
         per_epsilon=entry.per_epsilon,
         per_million_rows=entry.per_million_rows,
+        minimum=entry.minimum,
         class_factor=tuple(entry.class_factor.items()),
         income_split=tuple(entry.income_split.items()),
     )

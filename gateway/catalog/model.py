@@ -116,6 +116,8 @@ class Privacy:
     min_units: int
     max_cells: int
     accounting: Accounting = Accounting.ZCDP
+    refill: str | None = None
+    """The period, month or year, with which every budget begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ class Grant:
     rate_seconds: int | None
     price_plan: str | None
     budget: Budget | None = None
+    at_once: int | None = None
+    spend: tuple[Decimal, str] | None = None
+    """The most money and the period it is counted in: day, month or total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,7 @@ class PricePlan:
     per_million_rows: Decimal
     class_factor: tuple[tuple[DataClass, Decimal], ...]
     income_split: tuple[tuple[str, Decimal], ...]
+    minimum: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,8 @@ class Dataset:
     data_version: str
     stamp: str
     suspended: str | None = None
+    keep_texts_days: int = 0
+    keep_answers_days: int = 366
 
     def table(self, name: str) -> Table | None:
         """Return the table of this name without regard to case, or None."""

@@ -40,7 +40,7 @@ class Evidence:
             size = log.size(connection)
             return self._note(size, merkle.root(size, log.node_reader(connection)))
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
     async def receipt(self, query_id: str) -> dict[str, object]:
         """Return a query's receipt: its leaf, the proof that the log holds it, and the signed head.
@@ -64,4 +64,4 @@ class Evidence:
                 "public_key": public_bytes(self._key).hex(),
             }
 
-        return await self._store.run(work)
+        return await self._store.read(work)

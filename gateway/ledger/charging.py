@@ -1,28 +1,15 @@
-"""The ledger's rules, each a step inside one transaction: accounts, uses, rates, leases. Nothing here commits."""
+"""The ledger's rules, each a step inside one transaction: idempotency, leases, draws, pace. Nothing here commits."""
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
-from gateway.ledger.model import (
-    MAX_FAILURES,
-    Account,
-    Allowance,
-    Balance,
-    Charge,
-    Failed,
-    InFlight,
-    Order,
-    Stored,
-    suspended,
-)
-from gateway.store import log
-from gateway.store.tables import accounts, claims, events, queries, releases, uses
+from gateway.ledger import leaves
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 EXCUSED = "excused"
@@ -64,10 +51,7 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     """
     if row.question != order.question:
         changed = "the policy or the data changed before the query could be redone"
-        connection.execute(
-            update(queries).where(queries.c.query_id == row.query_id).values(state=EXCUSED, note=changed)
-        )
-        let_go(connection, row.query_id)
+        give_up(connection, row.query_id, EXCUSED, changed, now)
         return Failed(row.query_id)
     busy = claim(connection, replace(order, query_id=row.query_id), now)
     if busy is not None:
@@ -123,44 +107,21 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     return None
 
 
+def give_up(connection: Connection, query_id: str, state: str, note: str, now: datetime) -> None:
+    """Mark a charged query as failed for good, in its row and in the log; the charge stays."""
+    connection.execute(update(queries).where(queries.c.query_id == query_id).values(state=state, note=note[:2000]))
+    leaves.append(connection, "failed", now, {"query_id": query_id})
+    let_go(connection, query_id)
+
+
 def let_go(connection: Connection, query_id: str) -> None:
     """End a query's claims."""
     connection.execute(delete(claims).where(claims.c.query_id == query_id))
 
 
-def balance(connection: Connection, account: Account) -> Balance:
-    """Return what an account has spent beside today's limits."""
-    row = connection.execute(select(accounts).where(accounts.c.key == account.key)).one_or_none()
-    rho, delta = (int(row.rho_spent), int(row.delta_spent)) if row is not None else (0, 0)
-    return Balance(account.key, account.rho_limit, rho, account.delta_limit, delta)
-
-
-def debit(connection: Connection, order: Order) -> None:
-    """Debit every account of an order. Raises GatewayError `budget_exhausted` at the first that cannot pay."""
-    for account in order.accounts:
-        held = balance(connection, account)
-        rho, delta = held.rho_spent + order.rho, held.delta_spent + order.delta
-        if rho > account.rho_limit or delta > account.delta_limit:
-            raise _exhausted(held, order)
-        values = {"rho_spent": str(rho), "delta_spent": str(delta)}
-        changed = connection.execute(update(accounts).where(accounts.c.key == account.key).values(**values))
-        if changed.rowcount == 0:
-            connection.execute(insert(accounts).values(key=account.key, **values))
-
-
-def _exhausted(held: Balance, order: Order) -> GatewayError:
-    level = held.key.partition("/")[0]
-    kind = "rho" if held.rho_spent + order.rho > held.rho_limit else "delta for private keys"
-    detail = f"The budget of level '{level}' does not cover this query: its {kind} is spent."
-    left = max(held.rho_limit - held.rho_spent, 0) / 1e12
-    hint = f"Left at this level: rho {left:.6g}; the query needs {order.rho / 1e12:.6g}. Ask with a smaller epsilon."
-    return GatewayError("budget_exhausted", detail, hint)
-
-
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
-    where = (queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
-    return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
+    return _count(connection, queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
 
 
 def refuse_suspended(connection: Connection, order: Order) -> None:
@@ -169,47 +130,48 @@ def refuse_suspended(connection: Connection, order: Order) -> None:
         raise suspended()
 
 
-def use(connection: Connection, allowance: Allowance, now: datetime) -> None:
-    """Count one use of a grant. Raises `uses_exhausted`, or `rate_limited` within the grant's window."""
-    key = allowance.grant
-    count = connection.execute(select(uses.c.count).where(uses.c.grant_key == key)).scalar()
-    if allowance.uses is not None and (count or 0) >= allowance.uses:
-        hint = "Ask the provider for another grant."
-        raise GatewayError("uses_exhausted", f"The grant's {allowance.uses:,} uses are spent.", hint)
+def keep_pace(connection: Connection, order: Order, now: datetime) -> None:
+    """Hold a buyer to its grant's rate, and to so many queries at once.
+
+    A buyer with a failure on a dataset runs one query there at a time, so that no further ones fail unseen beside it.
+    Raises GatewayError `rate_limited` or `too_many_running`.
+    """
+    allowance = order.allowance
     if allowance.rate_count is not None and allowance.rate_seconds is not None:
         since = microseconds(now) - allowance.rate_seconds * 1_000_000
-        recent = (
-            select(func.count()).select_from(queries).where(queries.c.grant_key == key, queries.c.charged_at_us > since)
-        )
-        if connection.execute(recent).scalar_one() >= allowance.rate_count:
+        recent = queries.c.grant_key == allowance.grant, queries.c.charged_at_us > since
+        if _count(connection, *recent) >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
             raise GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
-    if count is None:
-        connection.execute(insert(uses).values(grant_key=key, count=1))
-    else:
-        connection.execute(update(uses).where(uses.c.grant_key == key).values(count=count + 1))
+    failed = failures(connection, order.buyer, order.dataset)
+    limit = 1 if failed else allowance.at_once
+    running = (
+        queries.c.buyer == order.buyer,
+        queries.c.dataset == order.dataset,
+        queries.c.state == RUNNING,
+        queries.c.lease_until_us > microseconds(now),
+    )
+    if limit is not None and _count(connection, *running) >= limit:
+        detail = f"{limit:,} of your queries run here at once, and no more may."
+        raise GatewayError("too_many_running", detail, "Ask again when one of them is done.")
 
 
-def note(connection: Connection, source: str, type_: str, order: Order, now: datetime) -> tuple[int, str]:
-    """Append an order to the log and the meter events; return the leaf's index and hash."""
-    facts = json.loads(order.facts)
-    spent = {
-        "rho": str(order.rho),
-        "delta": str(order.delta),
-        "amount": f"{order.amount:f}",
-        "currency": order.currency,
-    }
-    leaf = {"kind": type_, "query_id": order.query_id, "time": timestamp(now), **facts, **spent}
-    index, leaf_hash = log.append(connection, canonical(leaf).encode())
-    line = event_line(source, type_, order.query_id, now, {**facts, **spent, "log_index": index})
-    connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=order.dataset, line=line))
-    return index, leaf_hash
+def _count(connection: Connection, *where: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
 
 
-def open_query(
-    connection: Connection, order: Order, now: datetime, state: str, lease_us: int, leaf: tuple[int, str],
-    answer: bytes | None = None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a query's row begins: running under a lease, or finished with the answer of a free repeat."""
+
+    state: str
+    salt: bytes
+    leaf: tuple[int, str]
+    lease_us: int = 0
+    answer: bytes | None = None
+
+
+def open_query(connection: Connection, order: Order, now: datetime, opening: Opening) -> None:
     """Write the row of a query."""
     at = microseconds(now)
     connection.execute(
@@ -218,20 +180,23 @@ def open_query(
             buyer=order.buyer,
             organisation=order.organisation,
             dataset=order.dataset,
-            grant_key=order.allowance.grant if state == RUNNING else f"replay:{order.allowance.grant}",
+            grant_key=order.allowance.grant if opening.state == RUNNING else f"replay:{order.allowance.grant}",
             idempotency_key=order.idempotency_key,
             body_digest=order.body_digest,
             question=order.question,
-            state=state,
+            fingerprint=order.fingerprint,
+            state=opening.state,
             fence=1,
-            lease_until_us=at + lease_us,
+            lease_until_us=at + opening.lease_us,
             charged_at_us=at,
             rho=str(order.rho),
             delta=str(order.delta),
             amount=f"{order.amount:f}",
             currency=order.currency,
-            log_index=leaf[0],
-            leaf_hash=leaf[1],
-            answer=answer,
+            salt=opening.salt,
+            log_index=opening.leaf[0],
+            leaf_hash=opening.leaf[1],
+            answer_log_index=opening.leaf[0] if opening.answer is not None else None,
+            answer=opening.answer,
         )
     )

@@ -2,53 +2,30 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger import charging
-from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Outcome, microseconds
-from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, canonical, event_line, timestamp
-from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, InFlight, Order, Stored
+from gateway.ledger import accounts, charging, leaves
+from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, InFlight, Order, QueryRow, Stored
+from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
-from gateway.store import log
 from gateway.store.database import Store
-from gateway.store.tables import events, queries, releases, versions
+from gateway.store.tables import queries, releases, texts
 
 LEASE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class QueryRow:
-    """What is kept of a query: its state and, once stored, its exact answer."""
-
-    query_id: str
-    buyer: str
-    organisation: str
-    state: str
-    log_index: int
-    answer: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class DataVersion:
-    """What a provider declared: `number` counts its declarations, `stamp` marks the file of `version`."""
-
-    number: int
-    version: str
-    stamp: str
 
 
 class Ledger:
     """Every method is one transaction. Safe beside other processes on the same store."""
 
-    def __init__(self, store: Store, clock: Clock, source: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, store: Store, clock: Clock, source: str, sealer: Sealer, lease_s: float = LEASE_S) -> None:
         self._store = store
         self._clock = clock
         self._source = source
+        self._sealer = sealer
         self._lease_s = lease_s
         self._lease_us = int(lease_s * 1_000_000)
 
@@ -61,14 +38,14 @@ class Ledger:
             row = charging.by_key(connection, buyer, idempotency_key)
             return None if row is None else charging.settled(row, body_digest, self._clock.now())
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
     async def charge(self, order: Order) -> Outcome:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
-        Raises GatewayError `budget_exhausted`, `uses_exhausted`, `rate_limited`, `buyer_suspended` or
-        `idempotency_conflict`.
+        Raises GatewayError `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`,
+        `too_many_running`, `buyer_suspended` or `idempotency_conflict`.
         """
 
         def work(connection: Connection) -> Outcome:
@@ -81,16 +58,30 @@ class Ledger:
             if busy is not None:
                 return busy
             charging.refuse_suspended(connection, order)
-            charging.use(connection, order.allowance, now)
-            charging.debit(connection, order)
-            leaf = charging.note(connection, self._source, "charged", order, now)
-            charging.open_query(connection, order, now, RUNNING, self._lease_us, leaf)
+            accounts.debit(connection, order, now)
+            charging.keep_pace(connection, order, now)
+            salt = self._sealer.salt()
+            leaf = leaves.decided(connection, self._source, "charged", order, now, _committed(salt, order))
+            charging.open_query(connection, order, now, Opening(RUNNING, salt, leaf, self._lease_us))
+            self._keep_text(connection, order)
             at = microseconds(now)
             written = connection.execute(select(queries).where(queries.c.query_id == order.query_id)).one()
             assert written.charged_at_us == at  # INVARIANT: what is returned is what was written
             return charging.charge_of(written, 1)
 
         return await self._store.run(work)
+
+    def _keep_text(self, connection: Connection, order: Order) -> None:
+        if order.keep_text is None:
+            return
+        connection.execute(
+            insert(texts).values(
+                query_id=order.query_id,
+                dataset=order.dataset,
+                sealed=self._sealer.seal(order.query_id, order.sql),
+                until_us=microseconds(self._clock.now() + order.keep_text),
+            )
+        )
 
     async def replay(self, order: Order, answer: bytes) -> Stored | None:
         """Keep the answer of a free repeat; return the earlier one where the idempotency key has one."""
@@ -102,14 +93,29 @@ class Ledger:
                 known = charging.settled(row, order.body_digest, now)
                 if isinstance(known, Stored):
                     return known
-                finished = {"state": FINISHED, "answer": answer, "fence": row.fence + 1}
-                connection.execute(update(queries).where(queries.c.query_id == row.query_id).values(**finished))
+                self._answered(connection, row.query_id, bytes(row.salt), answer)
                 return None
-            leaf = charging.note(connection, self._source, "replayed", order, now)
-            charging.open_query(connection, order, now, FINISHED, 0, leaf, answer)
+            salt = self._sealer.salt()
+            commitments = _committed(salt, order) | {"answer": commitment(salt, answer)}
+            leaf = leaves.decided(connection, self._source, "replayed", order, now, commitments)
+            charging.open_query(connection, order, now, Opening(FINISHED, salt, leaf, answer=answer))
+            self._keep_text(connection, order)
             return None
 
         return await self._store.run(work)
+
+    def _answered(self, connection: Connection, query_id: str, salt: bytes, answer: bytes) -> None:
+        """Finish a charged query: commit to its answer in the log, keep the bytes, shut other workers out."""
+        content = {"query_id": query_id, "answer": commitment(salt, answer)}
+        index, _hash = leaves.append(connection, "answered", self._clock.now(), content)
+        finished = {
+            "state": FINISHED,
+            "answer": answer,
+            "answer_log_index": index,
+            "fence": queries.c.fence + 1,
+        }
+        connection.execute(update(queries).where(queries.c.query_id == query_id).values(**finished))
+        charging.let_go(connection, query_id)
 
     # -- while a charged query runs -----------------------------------------------------------------------------
 
@@ -146,18 +152,15 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bytes:
-            changed = connection.execute(update(queries).where(*_held(charge)).values(state=FINISHED, answer=answer))
-            if changed.rowcount != 1:
+            row = connection.execute(select(queries.c.buyer, queries.c.salt).where(*_held(charge))).one_or_none()
+            if row is None:
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
-            buyer = connection.execute(
-                select(queries.c.buyer).where(queries.c.query_id == charge.query_id)
-            ).scalar_one()
             for digest, content in drawn.items():
-                known = select(releases.c.digest).where(releases.c.buyer == buyer, releases.c.digest == digest)
+                known = select(releases.c.digest).where(releases.c.buyer == row.buyer, releases.c.digest == digest)
                 # INVARIANT: a claimed draw is made once
                 assert connection.execute(known).first() is None
-                connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
-            charging.let_go(connection, charge.query_id)
+                connection.execute(insert(releases).values(buyer=row.buyer, digest=digest, content=content))
+            self._answered(connection, charge.query_id, bytes(row.salt), answer)
             return answer
 
         return await self._store.run(work)
@@ -166,9 +169,8 @@ class Ledger:
         """Mark a charged query as failed for good; the charge stays."""
 
         def work(connection: Connection) -> None:
-            values = {"state": FAILED, "note": provider_note[:2000]}
-            if connection.execute(update(queries).where(*_held(charge)).values(**values)).rowcount == 1:
-                charging.let_go(connection, charge.query_id)
+            if connection.execute(select(queries.c.query_id).where(*_held(charge))).first() is not None:
+                charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
 
         await self._store.run(work)
 
@@ -182,11 +184,11 @@ class Ledger:
             found = select(releases).where(releases.c.buyer == buyer, releases.c.digest.in_(wanted))
             return {row.digest: bytes(row.content) for row in connection.execute(found)}
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""
-        return await self._store.run(lambda connection: charging.failures(connection, buyer, dataset))
+        return await self._store.read(lambda connection: charging.failures(connection, buyer, dataset))
 
     async def failed(self, dataset: str) -> tuple[Failure, ...]:
         """Return the failed queries of a dataset that nobody has looked at, oldest first."""
@@ -202,7 +204,7 @@ class Ledger:
                 for row in connection.execute(found)
             )
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
     async def excuse(self, buyer: str, dataset: str) -> int:
         """Hold a buyer's failures on a dataset against them no longer; return how many. The charges stay."""
@@ -216,7 +218,7 @@ class Ledger:
     async def balances(self, wanted: Iterable[Account]) -> tuple[Balance, ...]:
         """Return what each account has spent beside its limits."""
         asked = tuple(wanted)
-        return await self._store.run(lambda connection: tuple(charging.balance(connection, a) for a in asked))
+        return await self._store.read(lambda connection: accounts.balances(connection, asked))
 
     async def last_cost(self, buyer: str, dataset: str) -> tuple[int, int] | None:
         """Return (rho, delta) of a buyer's last charged query on a dataset."""
@@ -231,7 +233,7 @@ class Ledger:
             row = connection.execute(found).first()
             return None if row is None else (int(row.rho), int(row.delta))
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
     async def query(self, query_id: str) -> QueryRow | None:
         """Return a query by its id."""
@@ -241,75 +243,13 @@ class Ledger:
             if row is None:
                 return None
             answer = bytes(row.answer) if row.answer is not None else None
-            return QueryRow(row.query_id, row.buyer, row.organisation, row.state, row.log_index, answer)
+            return QueryRow(row.query_id, row.buyer, row.organisation, row.dataset, row.state, row.log_index, answer)
 
-        return await self._store.run(work)
+        return await self._store.read(work)
 
-    # -- events -------------------------------------------------------------------------------------------------
 
-    async def refuse(self, query_id: str, facts: str) -> None:
-        """Write a refusal: a free meter event and a leaf of the log. `facts` is a JSON object."""
-
-        def work(connection: Connection) -> None:
-            now, data = self._clock.now(), json.loads(facts)
-            leaf = {"kind": "refused", "query_id": query_id, "time": timestamp(now), **data}
-            index, _hash = log.append(connection, canonical(leaf).encode())
-            line = event_line(self._source, "refused", query_id, now, {**data, "log_index": index})
-            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=data["dataset"], line=line))
-
-        await self._store.run(work)
-
-    async def measured(self, query_id: str, figures: str) -> None:
-        """Write the true engine cost of a query, for the provider alone. `figures` is a JSON object."""
-
-        def work(connection: Connection) -> None:
-            line = event_line(self._source, "measured", query_id, self._clock.now(), json.loads(figures))
-            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == query_id)).one()
-            connection.execute(insert(events).values(visibility=PROVIDER_ONLY, dataset=row.dataset, line=line))
-
-        await self._store.run(work)
-
-    async def events(
-        self, after: str | None, limit: int, *, billing: bool, provided: frozenset[str]
-    ) -> list[tuple[str, str]]:
-        """Return (cursor, JSON line) of meter events after a cursor, oldest first.
-
-        Billing sees what buyers see, of every dataset; a provider everything, true engine cost too, of the datasets
-        `provided` alone.
-        Raises GatewayError `bad_request` for a cursor that is none.
-        """
-        if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
-            raise GatewayError("bad_request", "The cursor is not one of ours.", "Use the last Gateway-Cursor.")
-        seen: ColumnElement[bool] = events.c.dataset.in_(provided)
-        if billing:
-            seen = or_(seen, events.c.visibility == BUYER_VISIBLE)
-        found = select(events).where(events.c.sequence > int(after or 0), seen).order_by(events.c.sequence).limit(limit)
-        return await self._store.run(lambda c: [(str(row.sequence), row.line) for row in c.execute(found)])
-
-    # -- data versions ------------------------------------------------------------------------------------------
-
-    async def current_version(self, dataset: str) -> DataVersion | None:
-        """Return what the provider declared last."""
-        found = select(versions).where(versions.c.dataset == dataset).order_by(versions.c.number.desc()).limit(1)
-
-        def work(connection: Connection) -> DataVersion | None:
-            row = connection.execute(found).first()
-            return None if row is None else DataVersion(row.number, row.version, row.stamp)
-
-        return await self._store.run(work)
-
-    async def declare_version(self, dataset: str, stamp: str, note: str, version: str | None = None) -> DataVersion:
-        """Declare anew: `version` where the data are the same, else a new one named by the day and the number."""
-
-        def work(connection: Connection) -> DataVersion:
-            last = select(func.max(versions.c.number)).where(versions.c.dataset == dataset)
-            number = (connection.execute(last).scalar() or 0) + 1
-            name = version or f"{self._clock.now().date().isoformat()}.{number}"
-            row = {"dataset": dataset, "number": number, "version": name, "stamp": stamp, "note": note}
-            connection.execute(insert(versions).values(**row))
-            return DataVersion(number, name, stamp)
-
-        return await self._store.run(work)
+def _committed(salt: bytes, order: Order) -> dict[str, str]:
+    return {"sql": commitment(salt, order.sql.encode())}
 
 
 def _held(charge: Charge) -> tuple[ColumnElement[bool], ...]:

@@ -1,8 +1,9 @@
 """What the ledger is asked and what it answers: accounts, orders, charges. Integers in the units of privacy.units."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from gateway.errors import GatewayError
 
@@ -15,26 +16,56 @@ def suspended() -> GatewayError:
     return GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
 
 
+class Per(StrEnum):
+    """The period that a spending cap counts in, by UTC dates."""
+
+    DAY = "day"
+    MONTH = "month"
+    TOTAL = "total"
+
+    def name_at(self, at: datetime) -> str:
+        """Return the period of a moment: 2026-11-26, 2026-11 or total."""
+        day = at.date().isoformat()
+        return {Per.DAY: day, Per.MONTH: day[:7], Per.TOTAL: "total"}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """The most money that may be spent in a period."""
+
+    amount: Decimal
+    currency: str
+    per: Per
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One budget: `key` names it for good, the limits are those of today's policy.
+    """One account: `key` names it for good, the limits are those of today's policy (None: not limited at this level).
 
-    Keys: `data/<account>`, `organisation/<account>/<org>`, `buyer/<account>/<org>/<sub>`, `grant/<account>/<grant>`.
+    Keys: `data/<account>`, `organisation/<account>/<org>`, `buyer/<account>/<org>/<sub>`,
+    `grant/<account>/<org>/<grant>`; an account that is refilled has its period after an `@`.
     """
 
     key: str
-    rho_limit: int
-    delta_limit: int
+    rho_limit: int | None
+    delta_limit: int | None
+    uses_limit: int | None = None
+    cap: Cap | None = None
+
+    @property
+    def level(self) -> str:
+        """The part before the first slash: data, organisation, buyer or grant."""
+        return self.key.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How often a grant may be used: in all, and within a sliding window. None: without limit."""
+    """How fast a grant may be used: within a sliding window, and at once. None: without limit."""
 
     grant: str
-    uses: int | None
     rate_count: int | None
     rate_seconds: int | None
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +75,8 @@ class Order:
     `question` is the digest of what is asked (plan, versions, cost), `draws` those of the primitives that have to be
     drawn for it: another question of the same buyer that needs one of them waits for this one. `body_digest` guards
     the idempotency key. `facts` is what the meter event and the log leaf carry besides (JSON object as text:
-    canonical, no literals, no data).
+    canonical, no literals, no data). `sql` is committed to with a salt, and kept sealed for the provider as long as
+    `keep_text` says.
     """
 
     query_id: str
@@ -54,6 +86,7 @@ class Order:
     idempotency_key: str
     body_digest: str
     question: str
+    fingerprint: str
     draws: tuple[str, ...]
     accounts: tuple[Account, ...]
     allowance: Allowance
@@ -62,6 +95,8 @@ class Order:
     amount: Decimal
     currency: str
     facts: str
+    sql: str
+    keep_text: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +144,25 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
+    """What an account has spent beside its limits: the policy's and what approved top-ups add to them."""
+
     key: str
-    rho_limit: int
+    rho_limit: int | None
     rho_spent: int
-    delta_limit: int
+    delta_limit: int | None
     delta_spent: int
+    uses_limit: int | None = None
+    uses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRow:
+    """What is kept of a query: its state and, once stored, its exact answer."""
+
+    query_id: str
+    buyer: str
+    organisation: str
+    dataset: str
+    state: str
+    log_index: int
+    answer: bytes | None

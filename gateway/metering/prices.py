@@ -31,13 +31,16 @@ def smallest_unit(currency: str) -> Decimal:
 
 
 def price(plan: PricePlan | None, *, epsilon: Decimal, data_class: DataClass, declared_rows: int) -> Price:
-    """Return per_query + per_epsilon * epsilon * class factor + per_million_rows * rows / 10^6, rounded once."""
+    """Return per_query + per_epsilon * epsilon * class factor + per_million_rows * rows / 10^6, rounded once.
+
+    Never less than the plan's minimum. Money of the plan's currency; `units` says what was counted.
+    """
     if plan is None:
         return Price(Decimal(0), FREE_CURRENCY, None, None, {})
     factor = dict(plan.class_factor).get(data_class, Decimal(1))
     millions = Decimal(declared_rows) / 1_000_000
     exact = plan.per_query + plan.per_epsilon * epsilon * factor + plan.per_million_rows * millions
-    amount = exact.quantize(smallest_unit(plan.currency), rounding=ROUND_HALF_EVEN)
+    amount = max(exact, plan.minimum).quantize(smallest_unit(plan.currency), rounding=ROUND_HALF_EVEN)
     units = {
         "queries": "1",
         "epsilon": f"{epsilon:f}",

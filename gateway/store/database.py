@@ -1,74 +1,48 @@
-"""One SQLite file, one writer thread: each unit of work is one BEGIN IMMEDIATE transaction, durable when it returns."""
+"""The store as the ledger sees it: units of work that are durable, whole and one after another."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection
 
-from gateway.errors import GatewayError
-from gateway.store.tables import SCHEMA_VERSION, metadata, schema
+from gateway.store.postgres import PostgresStore
+from gateway.store.sqlite import SQLiteStore
 
 Result = TypeVar("Result")
 
-BUSY_MS = 10_000
-"""How long a transaction waits for another process of the same store."""
 
-
-def _open(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, by name
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-class Store:
-    """The state of a gateway. Opening a fresh folder makes the tables; an unknown schema version is refused."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "gateway.sqlite3"
-        path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
-        path.chmod(0o600)
-        self._engine = _open(path)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        try:
-            self._thread.submit(self._prepare).result()
-        except BaseException:
-            self.close()
-            raise
-
-    def _prepare(self) -> None:
-        with self._engine.begin() as connection:
-            metadata.create_all(connection)
-            version = connection.execute(select(schema.c.version)).scalar()
-            if version is None:
-                connection.execute(insert(schema).values(version=SCHEMA_VERSION))
-            elif version != SCHEMA_VERSION:
-                detail = f"The store has schema version {version}; this gateway knows {SCHEMA_VERSION}."
-                raise GatewayError("settings_invalid", detail, "Run the gateway version that wrote the store.")
-
-    def _work(self, work: Callable[[Connection], Result]) -> Result:
-        with self._engine.begin() as connection:
-            return work(connection)
+class Store(Protocol):
+    """Two implementations, one behaviour: SQLite for one gateway, PostgreSQL for replicas."""
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
-        """Run one transaction on the writer thread: all of it is durable, or none."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+        """Run one unit of work: when this returns, all of it is durable; when it raises, none of it stands.
 
-    def close(self) -> None:
-        """Finish what is begun and close the file."""
-        self._thread.submit(self._engine.dispose).result()
-        self._thread.shutdown()
+        Works run one after another, over all processes of the store. Raises `store_unavailable` where the database
+        cannot be reached: whether a commit under way has become durable is then not known, and the asker treats it
+        as if it had.
+        """
+        ...
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Run a work that only reads, beside the writer: it sees what was durable when it began."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is begun and let the database go."""
+        ...
+
+
+async def open_store(folder: Path, url: str | None = None, *, migrate: bool = False) -> Store:
+    """Open the store of a gateway: the SQLite file of its state folder, or the PostgreSQL database at `url`.
+
+    A fresh one gets its tables; an older one with `migrate` alone. Raises GatewayError `store_outdated` or
+    `store_unavailable`.
+    """
+    store: SQLiteStore | PostgresStore = SQLiteStore(folder) if url is None else PostgresStore(url)
+    try:
+        await store.prepare(migrate=migrate)
+    except BaseException:
+        await store.close()
+        raise
+    return store

@@ -1,35 +1,25 @@
-"""The ledger: one charge or none, nested limits, leases and fences, free repeats, events that stay."""
+"""The ledger on both stores: one charge or none, nested limits, leases and fences, free repeats, events that stay."""
 
 import asyncio
 import json
 import multiprocessing
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
 
 from gateway.errors import GatewayError
 from gateway.evidence.keys import open_key
 from gateway.evidence.receipts import Evidence
 from gateway.evidence.verifier import verify
-from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Charge, Failed, InFlight, Order, Stored
-from gateway.store.database import Store
+from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, InFlight, Per, Stored
+from gateway.store import log
+from gateway.store.database import open_store
+from gateway.store.tables import texts
 
 SHOP = frozenset({"shop"})
-START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self):
-        self.at = START
-
-    def now(self):
-        return self.at
-
-    def pass_(self, seconds):
-        self.at += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -38,36 +28,13 @@ def clock():
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "state")
-    yield store
-    store.close()
+def ledger(store, clock):
+    return ledger_of(store, clock)
 
 
 @pytest.fixture
-def ledger(store, clock):
-    return Ledger(store, clock, "gw")
-
-
-def order(number=1, **known):
-    made = Order(
-        query_id=f"Q{number}",
-        buyer="org/ana",
-        organisation="org",
-        dataset="shop",
-        idempotency_key=f"key-{number}",
-        body_digest=f"body-{number}",
-        question=f"question-{number}",
-        draws=(f"draw-{number}",),
-        accounts=(Account("data/a", 100, 50), Account("buyer/a/org/ana", 60, 50)),
-        allowance=Allowance("shop/grant-1", None, None, None),
-        rho=20,
-        delta=5,
-        amount=D("1.50"),
-        currency="CNY",
-        facts=json.dumps({"organisation": "org", "dataset": "shop"}),
-    )
-    return replace(made, **known)
+def meter(store, clock):
+    return meter_of(store, clock)
 
 
 async def refused(awaitable, code):
@@ -92,14 +59,14 @@ async def test_a_charge_debits_every_account_and_is_kept(ledger):
     assert await ledger.last_cost("org/bob", "shop") is None
 
 
-async def test_the_innermost_limit_refuses_and_nothing_is_left_behind(ledger):
+async def test_the_innermost_limit_refuses_and_nothing_is_left_behind(ledger, meter):
     for number in range(3):
         assert isinstance(await ledger.charge(order(number)), Charge)
     error = await refused(ledger.charge(order(4)), "budget_exhausted")
     assert "'buyer'" in error.detail
     assert await spent(ledger) == [(60, 15), (60, 15)]
     assert await ledger.query("Q4") is None
-    assert len(await ledger.events(None, 100, billing=True, provided=SHOP)) == 3
+    assert len(await meter.events(None, 100, billing=True, provided=SHOP)) == 3
 
 
 async def test_delta_is_an_account_of_its_own(ledger):
@@ -117,8 +84,8 @@ async def test_integers_beyond_64_bits(ledger):
 
 
 async def test_uses_and_rates(ledger, clock):
-    twice = Allowance("g", 3, 2, 60)
-    many = (Account("data/b", 10**6, 10**6),)
+    twice = Allowance("g", 2, 60)
+    many = (Account("data/b", 10**6, 10**6), Account("grant/b/org/g", None, None, uses_limit=3))
     await ledger.charge(order(1, allowance=twice, accounts=many))
     await ledger.charge(order(2, allowance=twice, accounts=many))
     await refused(ledger.charge(order(3, allowance=twice, accounts=many)), "rate_limited")
@@ -126,6 +93,44 @@ async def test_uses_and_rates(ledger, clock):
     await ledger.charge(order(4, allowance=twice, accounts=many))
     clock.pass_(61)
     await refused(ledger.charge(order(5, allowance=twice, accounts=many)), "uses_exhausted")
+    assert [b.uses for b in await ledger.balances(many)] == [3, 3]
+
+
+async def test_no_more_run_at_once_than_the_grant_allows(ledger, clock):
+    two = Allowance("g", None, None, at_once=2)
+    many = (Account("data/b", 10**6, 10**6),)
+    first = await ledger.charge(order(1, allowance=two, accounts=many))
+    await ledger.charge(order(2, allowance=two, accounts=many))
+    await refused(ledger.charge(order(3, allowance=two, accounts=many)), "too_many_running")
+    assert [b.rho_spent for b in await ledger.balances(many)] == [40], "who waits is not charged"
+    assert isinstance(await ledger.charge(order(4, allowance=two, accounts=many, buyer="org/bob")), Charge)
+    await ledger.record(first, b"answer", {})
+    assert isinstance(await ledger.charge(order(3, allowance=two, accounts=many)), Charge)
+    clock.pass_(6)
+    assert isinstance(await ledger.charge(order(5, allowance=two, accounts=many)), Charge), (
+        "leases that ended count not"
+    )
+
+
+async def test_after_a_failure_a_buyer_runs_one_query_at_a_time(ledger):
+    allowance = Allowance("g", None, None, at_once=8)
+    await ledger.fail(await ledger.charge(order(1, allowance=allowance, accounts=())), "cause")
+    assert isinstance(await ledger.charge(order(2, allowance=allowance, accounts=())), Charge)
+    await refused(ledger.charge(order(3, allowance=allowance, accounts=())), "too_many_running")
+    assert isinstance(await ledger.charge(order(4, allowance=allowance, accounts=(), dataset="other")), Charge)
+
+
+async def test_money_is_capped_by_grant_and_period(ledger, clock):
+    capped = (Account("data/b", 10**6, 10**6), Account("grant/a/org/g", None, None, cap=Cap(D("3.20"), "CNY", Per.DAY)))
+    await ledger.charge(order(1, accounts=capped))
+    await ledger.charge(order(2, accounts=capped))
+    error = await refused(ledger.charge(order(3, accounts=capped)), "spending_capped")
+    assert "3.20 CNY a day" in error.detail
+    assert isinstance(await ledger.charge(order(4, accounts=capped, amount=D("0.20"))), Charge), "to the last digit"
+    assert isinstance(await ledger.charge(order(5, accounts=capped, currency="EUR")), Charge), "another currency"
+    assert isinstance(await ledger.charge(order(6, accounts=capped, amount=D(0))), Charge), "what is free"
+    clock.pass_(86_400)
+    assert isinstance(await ledger.charge(order(3, accounts=capped)), Charge), "another day"
 
 
 async def test_an_answer_is_stored_once_and_comes_back(ledger):
@@ -242,11 +247,11 @@ async def test_failures_are_shown_to_the_provider_and_excused(ledger):
     assert await spent(ledger) == [(40, 10), (40, 10)], "the charges stay"
 
 
-async def test_a_free_repeat_is_metered_and_kept(ledger):
+async def test_a_free_repeat_is_metered_and_kept(ledger, meter):
     assert await ledger.replay(order(rho=0, delta=0), b"again") is None
     assert await ledger.replay(order(rho=0, delta=0), b"later") == Stored("Q1", b"again")
     assert await spent(ledger) == [(0, 0), (0, 0)]
-    ((_, line),) = await ledger.events(None, 10, billing=True, provided=frozenset())
+    ((_, line),) = await meter.events(None, 10, billing=True, provided=frozenset())
     assert json.loads(line)["type"] == "gateway.query.replayed"
 
 
@@ -258,42 +263,44 @@ async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
     assert not await ledger.renew(lost)
 
 
-async def test_events_have_stable_ids_cursors_and_readers(ledger):
+async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     await ledger.charge(order(1))
-    await ledger.measured("Q1", '{"rows": 3}')
-    await ledger.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
-    seen = await ledger.events(None, 10, billing=True, provided=frozenset())
+    await meter.measured("Q1", '{"rows": 3}')
+    await meter.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
+    seen = await meter.events(None, 10, billing=True, provided=frozenset())
     assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
-    assert len(await ledger.events(None, 10, billing=True, provided=SHOP)) == 3
-    assert len(await ledger.events(None, 10, billing=False, provided=SHOP)) == 3
-    assert await ledger.events(None, 10, billing=False, provided=frozenset({"other"})) == []
-    assert await ledger.events(seen[0][0], 10, billing=True, provided=frozenset()) == seen[1:]
-    assert await ledger.events(None, 1, billing=True, provided=frozenset()) == seen[:1]
+    assert len(await meter.events(None, 10, billing=True, provided=SHOP)) == 3
+    assert len(await meter.events(None, 10, billing=False, provided=SHOP)) == 3
+    assert await meter.events(None, 10, billing=False, provided=frozenset({"other"})) == []
+    assert await meter.events(seen[0][0], 10, billing=True, provided=frozenset()) == seen[1:]
+    assert await meter.events(None, 1, billing=True, provided=frozenset()) == seen[:1]
     event = json.loads(seen[0][1])
     assert event["specversion"] == "1.0"
     assert event["time"] == "2026-11-24T12:00:00.000000Z"
     assert event["data"]["amount"] == "1.50"
     assert event["data"]["log_index"] == 0
-    await refused(ledger.events("x", 1, billing=True, provided=frozenset()), "bad_request")
+    await refused(meter.events("x", 1, billing=True, provided=frozenset()), "bad_request")
 
 
-async def test_data_versions_are_declared_in_order(ledger, clock):
-    assert await ledger.current_version("shop") is None
-    assert (await ledger.declare_version("shop", "1:1:1", "first")).version == "2026-11-24.1"
+async def test_data_versions_are_declared_in_order(store, clock):
+    versions = versions_of(store, clock)
+    assert await versions.current("shop") is None
+    assert (await versions.declare("shop", "1:1:1", "first")).version == "2026-11-24.1"
     clock.pass_(86_400)
-    assert (await ledger.declare_version("shop", "2:2:2", "second")).version == "2026-11-25.2"
-    same = await ledger.declare_version("shop", "2:2:2", "a new policy", "2026-11-25.2")
+    assert (await versions.declare("shop", "2:2:2", "second")).version == "2026-11-25.2"
+    same = await versions.declare("shop", "2:2:2", "a new policy", "2026-11-25.2")
     assert (same.number, same.version) == (3, "2026-11-25.2"), "the same data keep their version"
-    assert await ledger.current_version("shop") == same
+    assert await versions.current("shop") == same
 
 
 async def test_holding_renews_until_the_block_ends(store, clock):
-    ledger = Ledger(store, clock, "gw", lease_s=0.06)
+    ledger = ledger_of(store, clock, lease_s=0.06)
     charge = await ledger.charge(order())
     async with ledger.holding(charge):
         clock.pass_(10)
         await asyncio.sleep(0.1)
         assert await ledger.charge(order()) == InFlight("Q1")
+    await store.run(lambda connection: None)  # a renewal that was under way is done
     clock.pass_(10)
     assert isinstance(await ledger.charge(order()), Charge)
     async with ledger.holding(charge):  # fenced out: the keeper stops by itself
@@ -325,46 +332,65 @@ async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger,
     await refused(evidence.receipt("nothing"), "not_found")
 
 
-def _charge_many(folder, worker, done):
+async def test_a_text_is_kept_sealed_and_only_its_commitment_is_in_the_log(ledger, store, clock):
+    from datetime import timedelta
+
+    charge = await ledger.charge(order(1, keep_text=timedelta(days=3)))
+    await ledger.charge(order(2))
+    sealed, leaf = await store.read(
+        lambda c: (c.execute(select(texts)).all(), log.read_leaf(c, charge.log_index).decode())
+    )
+    (row,) = sealed
+    assert row.query_id == "Q1"
+    assert b"Oslo" not in bytes(row.sealed)
+    assert "Oslo" not in leaf
+    assert len(json.loads(leaf)["sql"]) == 64
+    assert SEALER.open("Q1", bytes(row.sealed)) == order(1).sql
+    with pytest.raises(GatewayError):
+        SEALER.open("Q2", bytes(row.sealed))
+
+
+async def test_works_that_wait_together_stand_or_fall_alone(ledger, store):
+    """64 at once on a budget for 5: group commit gives each its own outcome."""
+    outcomes = await asyncio.gather(
+        *(ledger.charge(order(n, accounts=(Account("data/a", 100, 10**6),))) for n in range(64)), return_exceptions=True
+    )
+    paid = [o for o in outcomes if isinstance(o, Charge)]
+    assert len(paid) == 5
+    assert {o.code for o in outcomes if isinstance(o, GatewayError)} == {"budget_exhausted"}
+    assert sorted(charge.log_index for charge in paid) == list(range(5))
+    assert await store.read(log.size) == 5
+
+
+def _charge_many(folder, url, worker, done):
     async def work():
-        store = Store(folder)
-        ledger = Ledger(store, Clock(), "gw")
+        store = await open_store(Path(folder), url)
+        ledger = ledger_of(store, Clock())
         account = (Account("data/shared", 10 * 20, 10**6),)
-        paid = 0
-        for number in range(12):
+
+        async def one(number):
             try:
                 await ledger.charge(order(f"{worker}-{number}", accounts=account, buyer=f"org/{worker}"))
-                paid += 1
             except GatewayError as error:
                 assert error.code == "budget_exhausted"
-        store.close()
+                return 0
+            return 1
+
+        paid = sum(await asyncio.gather(*(one(number) for number in range(12))))
+        await store.close()
         return paid
 
     done.put(asyncio.run(work()))
 
 
-def test_processes_together_never_overspend(tmp_path):
-    Store(tmp_path).close()
+async def test_processes_together_never_overspend(store_place):
+    await (await open_store(*store_place)).close()
     context = multiprocessing.get_context("spawn")
     done = context.Queue()
-    workers = [context.Process(target=_charge_many, args=(tmp_path, n, done)) for n in range(4)]
+    workers = [context.Process(target=_charge_many, args=(*store_place, n, done)) for n in range(4)]
     for worker in workers:
         worker.start()
-    paid = sum(done.get(timeout=60) for _ in workers)
+    paid = sum([await asyncio.to_thread(done.get, timeout=60) for _ in workers])
     for worker in workers:
         worker.join(timeout=30)
     assert paid == 10
-
-
-def test_a_store_of_another_version_is_refused(tmp_path):
-    store = Store(tmp_path)
-    store.close()
-    import sqlite3
-
-    connection = sqlite3.connect(tmp_path / "gateway.sqlite3")
-    connection.execute("UPDATE schema SET version = 99")
-    connection.commit()
-    connection.close()
-    with pytest.raises(GatewayError) as caught:
-        Store(tmp_path)
-    assert caught.value.code == "settings_invalid"

@@ -1,0 +1,41 @@
+"""What the log and the meter say of a decision, written in its own transaction. Nothing here commits."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
+from gateway.ledger.model import Order
+from gateway.store import log
+from gateway.store.tables import events
+
+
+def append(connection: Connection, kind: str, now: datetime, content: Mapping[str, Any]) -> tuple[int, str]:
+    """Append one leaf; return its index and hash. INVARIANT: no literal of a query and no result stands in it."""
+    leaf = {"kind": kind, "time": timestamp(now), **content}
+    return log.append(connection, canonical(leaf).encode())
+
+
+def decided(
+    connection: Connection, source: str, kind: str, order: Order, now: datetime, commitments: Mapping[str, str]
+) -> tuple[int, str]:
+    """Append an order to the log and the meter events; return the leaf's index and hash.
+
+    The leaf of a charge names the accounts that it debits: balances can be made again from the log alone.
+    """
+    facts = json.loads(order.facts)
+    spent = {
+        "rho": str(order.rho),
+        "delta": str(order.delta),
+        "amount": f"{order.amount:f}",
+        "currency": order.currency,
+    }
+    debited = {"accounts": [account.key for account in order.accounts]} if kind == "charged" else {}
+    content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
+    index, leaf_hash = append(connection, kind, now, content)
+    line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})
+    connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=order.dataset, line=line))
+    return index, leaf_hash

@@ -1,0 +1,59 @@
+"""The meter's log: refusals and true engine cost, and the events that billing and providers read."""
+
+import json
+
+from sqlalchemy import ColumnElement, Connection, insert, or_, select
+
+from gateway.errors import GatewayError
+from gateway.ledger import leaves
+from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, event_line
+from gateway.ports import Clock
+from gateway.store.database import Store
+from gateway.store.tables import events, queries
+
+
+class MeterLog:
+    """Every method is one transaction of the store that the ledger writes charges to."""
+
+    def __init__(self, store: Store, clock: Clock, source: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._source = source
+
+    async def refuse(self, query_id: str, facts: str) -> None:
+        """Write a refusal: a free meter event and a leaf of the log. `facts` is a JSON object."""
+
+        def work(connection: Connection) -> None:
+            now, data = self._clock.now(), json.loads(facts)
+            index, _hash = leaves.append(connection, "refused", now, {"query_id": query_id, **data})
+            line = event_line(self._source, "refused", query_id, now, {**data, "log_index": index})
+            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=data["dataset"], line=line))
+
+        await self._store.run(work)
+
+    async def measured(self, query_id: str, figures: str) -> None:
+        """Write the true engine cost of a query, for the provider alone. `figures` is a JSON object."""
+
+        def work(connection: Connection) -> None:
+            line = event_line(self._source, "measured", query_id, self._clock.now(), json.loads(figures))
+            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == query_id)).one()
+            connection.execute(insert(events).values(visibility=PROVIDER_ONLY, dataset=row.dataset, line=line))
+
+        await self._store.run(work)
+
+    async def events(
+        self, after: str | None, limit: int, *, billing: bool, provided: frozenset[str]
+    ) -> list[tuple[str, str]]:
+        """Return (cursor, JSON line) of meter events after a cursor, oldest first.
+
+        Billing sees what buyers see, of every dataset; a provider everything, true engine cost too, of the datasets
+        `provided` alone.
+        Raises GatewayError `bad_request` for a cursor that is none.
+        """
+        if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
+            raise GatewayError("bad_request", "The cursor is not one of ours.", "Use the last Gateway-Cursor.")
+        seen: ColumnElement[bool] = events.c.dataset.in_(provided)
+        if billing:
+            seen = or_(seen, events.c.visibility == BUYER_VISIBLE)
+        found = select(events).where(events.c.sequence > int(after or 0), seen).order_by(events.c.sequence).limit(limit)
+        return await self._store.read(lambda c: [(str(row.sequence), row.line) for row in c.execute(found)])

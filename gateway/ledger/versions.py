@@ -1,0 +1,49 @@
+"""Data versions: declared by the provider, never detected, and seen by every process of the store."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from gateway.ports import Clock
+from gateway.store.database import Store
+from gateway.store.tables import versions
+
+
+@dataclass(frozen=True, slots=True)
+class DataVersion:
+    """What a provider declared: `number` counts its declarations, `stamp` marks the file of `version`."""
+
+    number: int
+    version: str
+    stamp: str
+
+
+class Versions:
+    """What the provider of each dataset declared."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def current(self, dataset: str) -> DataVersion | None:
+        """Return what the provider declared last."""
+        found = select(versions).where(versions.c.dataset == dataset).order_by(versions.c.number.desc()).limit(1)
+
+        def work(connection: Connection) -> DataVersion | None:
+            row = connection.execute(found).first()
+            return None if row is None else DataVersion(row.number, row.version, row.stamp)
+
+        return await self._store.read(work)
+
+    async def declare(self, dataset: str, stamp: str, note: str, version: str | None = None) -> DataVersion:
+        """Declare anew: `version` where the data are the same, else a new one named by the day and the number."""
+
+        def work(connection: Connection) -> DataVersion:
+            last = select(func.max(versions.c.number)).where(versions.c.dataset == dataset)
+            number = (connection.execute(last).scalar() or 0) + 1
+            name = version or f"{self._clock.now().date().isoformat()}.{number}"
+            row = {"dataset": dataset, "number": number, "version": name, "stamp": stamp, "note": note}
+            connection.execute(insert(versions).values(**row))
+            return DataVersion(number, name, stamp)
+
+        return await self._store.run(work)

