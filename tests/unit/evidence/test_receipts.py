@@ -10,19 +10,21 @@ from gateway.evidence.keys import open_key, public_bytes
 from gateway.evidence.receipts import Evidence
 from gateway.evidence.verifier import NotVerified, verify
 from gateway.store import log
-from gateway.store.database import Store
+from gateway.store.database import open_store
 from gateway.store.tables import queries
 
 
 @pytest.fixture
 async def receipt(tmp_path):
-    store = Store(tmp_path / "state")
+    store = await open_store(tmp_path / "state")
 
     def work(connection):
         for number in range(7):
             index, leaf_hash = log.append(connection, json.dumps({"query_id": f"Q{number}", "rho": 5}).encode())
-            columns = dict.fromkeys((c.name for c in queries.columns if c.name not in ("answer", "note")), "x")
-            numbers = {"fence": 1, "lease_until_us": 0, "charged_at_us": 0, "log_index": index}
+            columns = dict.fromkeys(
+                (c.name for c in queries.columns if c.name not in ("answer", "answer_log_index", "note")), "x"
+            )
+            numbers = {"fence": 1, "lease_until_us": 0, "charged_at_us": 0, "log_index": index, "salt": b"salt"}
             values = {
                 **columns,
                 **numbers,
@@ -34,7 +36,7 @@ async def receipt(tmp_path):
 
     await store.run(work)
     made = await Evidence(store, open_key(tmp_path / "state"), "gw").receipt("Q3")
-    store.close()
+    await store.close()
     return made
 
 
