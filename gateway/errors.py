@@ -45,9 +45,11 @@ CODES: dict[str, Code] = {
     "unsupported_option": Code(_U, 400, "This option is reserved and not yet served"),
     "idempotency_conflict": Code(_U, 409, "The idempotency key was used with another body"),
     "too_many_requests": Code(_X, 429, "More is asked at once than the gateway takes"),
+    "answer_expired": Code(_U, 410, "The answer is no longer kept"),
     # who asks
     "unauthenticated": Code(_D, 401, "The token is missing or not valid"),
     "forbidden": Code(_D, 403, "The caller's roles do not allow this"),
+    "two_persons": Code(_D, 403, "This takes two persons"),
     # the SQL as text
     "sql_too_long": Code(_U, 400, "The SQL exceeds a size limit"),
     "sql_too_deep": Code(_U, 400, "The SQL is nested too deeply"),
