@@ -159,8 +159,11 @@ def quote_table(document: Mapping[str, Any]) -> Table:
 
 def datasets_table(document: Mapping[str, Any]) -> Table:
     """Return one row for each dataset that the caller may use."""
-    rows = [(entry["name"], entry["title"], entry["provider"], entry["data_version"]) for entry in document["datasets"]]
-    return table_of(("name", "title", "provider", "data version"), rows)
+    rows = [
+        (entry["name"], entry["title"], entry["provider"], entry["data_version"] or "-", entry["state"])
+        for entry in document["datasets"]
+    ]
+    return table_of(("name", "title", "provider", "data version", "state"), rows)
 
 
 def budget_table(document: Mapping[str, Any]) -> Table:

@@ -285,6 +285,8 @@ async def test_data_versions_are_declared_in_order(ledger, clock):
     same = await ledger.declare_version("shop", "2:2:2", "a new policy", "2026-11-25.2")
     assert (same.number, same.version) == (3, "2026-11-25.2"), "the same data keep their version"
     assert await ledger.current_version("shop") == same
+    await ledger.declare_version("garden", "1:1:1", "first")
+    assert await ledger.declared() == {"shop": 3, "garden": 1}
 
 
 async def test_holding_renews_until_the_block_ends(store, clock):
