@@ -78,7 +78,7 @@ class Door:
                     parts.append(part)
         except TimeoutError:
             raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
-        except (ConnectionError, ClientError):
+        except (ConnectionError, ClientError, web.RequestPayloadError):
             raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
         return b"".join(parts)
 
@@ -146,6 +146,28 @@ def bearer(request: web.Request) -> str:
     return token
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVENTS = "/v1/meter/events"
+PARAMETERS: dict[str, frozenset[str]] = {EVENTS: frozenset({"after", "limit"})}
+"""The query parameters of each route; the others take none."""
+
+
+@web.middleware
+async def known_parameters(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored."""
+    route = request.match_info.route.resource
+    known = PARAMETERS.get(route.canonical, frozenset()) if route is not None else frozenset(request.query)
+    unknown = sorted(set(request.query) - known)
+    if unknown:
+        shown = repr(unknown[0][:64])
+        hint = f"Known: {', '.join(sorted(known))}." if known else "This address takes no parameters."
+        raise GatewayError("bad_request", f"The parameter {shown} is not known.", hint)
+    if len(request.query) > len(set(request.query)):
+        raise GatewayError("bad_request", "A parameter stands twice.", "Send each once.")
+    return await handler(request)
+
+
 def _json(content: object) -> web.Response:
     body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     return web.Response(body=body, content_type="application/json")
@@ -154,14 +176,14 @@ def _json(content: object) -> web.Response:
 def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
     """Return the application and its door (whose tasks a shutdown waits for)."""
     door = Door(service, settings)
-    app = web.Application(middlewares=[errors], client_max_size=settings.max_body_bytes + 1)
+    app = web.Application(middlewares=[errors, known_parameters], client_max_size=settings.max_body_bytes + 1)
     app.router.add_post("/v1/query", door.query)
     app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
         ("/v1/datasets", door.datasets),
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
-        ("/v1/meter/events", door.events),
+        (EVENTS, door.events),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
         ("/v1/log/checkpoint", door.checkpoint),
