@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.errors import GatewayError
+from gateway.metering.prices import FREE_CURRENCY
 
 PLAIN_WIDTH = 116
 MISSING = Text("-", style="dim")
@@ -110,8 +111,13 @@ def cost_line(answer: Mapping[str, Any]) -> Text:
     equivalent = privacy.get("as")
     if equivalent:
         line.append(f"  (epsilon {equivalent['epsilon']:.3g} at delta {equivalent['delta']:.2g})")
-    line.append(f"  price {price['amount']} {price['currency']}", style="bold")
+    line.append(f"  price {price_text(price)}", style="bold")
     return line
+
+
+def price_text(price: Mapping[str, Any]) -> str:
+    """Return an amount with its currency, or `free` where no price plan holds."""
+    return "free" if price["currency"] == FREE_CURRENCY else f"{price['amount']} {price['currency']}"
 
 
 def notes(answer: Mapping[str, Any]) -> list[Text]:
