@@ -9,7 +9,7 @@ from gateway import pipeline
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened, is_granted
 from gateway.catalog.describe import describe
-from gateway.catalog.model import Dataset
+from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
@@ -42,19 +42,23 @@ class Telemetry:
         }
         await self._ledger.measured(query_id, json.dumps(figures, sort_keys=True))
 
-    def failed(self, query_id: str, error: BaseException) -> None:
-        """Tell the provider why a charged query failed."""
-        provider_log.error("query %s failed: %s: %s", query_id, type(error).__name__, error)
+    def failed(self, query_id: str, why: str) -> None:
+        """Tell the provider why a charged query failed: it may hold what an engine says of the data."""
+        provider_log.error("query %s failed: %s", query_id, why)
 
-    async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None:
-        """Write a refusal as a free meter event: code and place, no SQL."""
+    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
+        """Write a refusal as a free meter event: its code, and the SQL's fingerprint where it could be read."""
         facts = {
             "organisation": caller.organisation,
             "buyer": caller.subject,
             "dataset": dataset.name,
             "policy_version": dataset.policy_version,
+            "grant": grant.name if grant is not None else None,
+            "fingerprint": error.fingerprint,
             "decision": "refused",
             "reason": error.code,
+            "rho": "0",
+            "delta": "0",
             "amount": "0",
         }
         await self._ledger.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Interrupted
+from gateway.pipeline import REDONE
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
@@ -17,6 +18,9 @@ from gateway.web.reading import read_request
 from gateway.web.service import Service
 
 MAX_EVENTS = 1000
+
+LAST_WORDS_S = 5.0
+"""How long, after the drain, what was cut short has to say so."""
 
 
 class Door:
@@ -36,7 +40,12 @@ class Door:
         task = asyncio.create_task(self._service.answer(asked, caller))
         self.tasks.add(task)
         task.add_done_callback(self._done)
-        body = await asyncio.shield(task)
+        try:
+            body = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            raise Interrupted(REDONE) from None  # the drain is over
         return web.Response(body=body, content_type="application/json")
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
@@ -200,7 +209,7 @@ async def serve(
     app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
-    runner = web.AppRunner(app, handler_cancellation=False)
+    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=LAST_WORDS_S)
     await runner.setup()
     served, loop = runner.server, asyncio.get_running_loop()
     assert served is not None  # INVARIANT: a runner that is set up has a server
@@ -221,5 +230,9 @@ async def serve(
     door.draining = True
     if door.tasks:
         await asyncio.wait(door.tasks, timeout=settings.drain_s)
+    for task in tuple(door.tasks):
+        task.cancel()  # a charge stands, and has not failed: its key has it redone
+    if door.tasks:
+        await asyncio.wait(door.tasks, timeout=LAST_WORDS_S)
     server.close()
     await runner.cleanup()
