@@ -1,34 +1,23 @@
 """What callers see and change of accounts: past queries, spending, tokens, top-ups, sealed texts."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
-from gateway.catalog.model import Budget, Dataset
+from gateway.app.parts import Books
+from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.identity.tokens import Tokens
-from gateway.ledger.buyers import Buyers, PastQuery
-from gateway.ledger.keeping import Kept
-from gateway.ledger.ledger import Ledger
+from gateway.ledger.buyers import PastQuery
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.model import Cap, Per
-from gateway.ledger.revoking import Revocations
-from gateway.ledger.topups import TopUp, TopUps, within
+from gateway.ledger.topups import TopUp, within
 from gateway.orders import buyer_id, named_buyer
 from gateway.privacy import accounting
-from gateway.privacy.units import rho_text, delta_text
+from gateway.privacy.units import DELTA_UNIT
 from gateway.request import Caller
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The parts of the ledger that concern accounts."""
-
-    ledger: Ledger
-    buyers: Buyers
-    topups: TopUps
-    revocations: Revocations
-    kept: Kept
 
 
 class AccountService:
@@ -88,7 +77,7 @@ class AccountService:
         return [_topup(made) for name in accounts for made in await self._books.topups.of_account(name)]
 
     async def propose(
-        self, caller: Caller, dataset: str, budget: Budget, account: str | None, reason: str
+        self, caller: Caller, dataset: str, budget: tuple[Decimal, Decimal | None], account: str | None, reason: str
     ) -> dict[str, object]:
         """Propose to raise a limit of a dataset that the caller provides: of all its data, or of one account."""
         found = self._provided(caller, dataset)
@@ -100,7 +89,10 @@ class AccountService:
         if not within(key, privacy.account):
             hint = "Name one of GET /v1/topups or leave `account` out for the dataset's own."
             raise GatewayError("bad_request", "The account is none of this dataset.", hint)
-        rho, delta = accounting.limits(budget.epsilon, budget.delta, privacy.accounting)
+        epsilon, delta_asked = budget
+        # epsilon is converted at the budget's own delta; delta is added as it is asked for
+        rho, _ = accounting.limits(epsilon, privacy.budget.delta, privacy.accounting)
+        delta = math.floor(Fraction(delta_asked or 0) / DELTA_UNIT)
         made = await self._books.topups.propose(self._new_id(), key, rho, delta, reason, buyer_id(caller))
         return _topup(made)
 
@@ -155,7 +147,7 @@ def _past(query: PastQuery) -> dict[str, object]:
         "state": query.state.upper(),
         "fingerprint": query.fingerprint,
         "charged_at": query.charged_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "privacy": {"rho": rho_text(query.rho), "delta": delta_text(query.delta)},
+        "privacy": {"rho": decimal_text(query.rho, RHO_DECIMALS), "delta": decimal_text(query.delta, DELTA_DECIMALS)},
         "price": {"amount": query.amount, "currency": query.currency},
     }
 
@@ -164,8 +156,8 @@ def _topup(made: TopUp) -> dict[str, object]:
     return {
         "topup_id": made.topup_id,
         "account": made.account,
-        "rho": rho_text(made.rho),
-        "delta": delta_text(made.delta),
+        "rho": decimal_text(made.rho, RHO_DECIMALS),
+        "delta": decimal_text(made.delta, DELTA_DECIMALS),
         "reason": made.reason,
         "state": made.state,
         "proposed_by": made.proposed_by,

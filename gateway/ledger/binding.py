@@ -25,9 +25,7 @@ class Bindings:
         Raises GatewayError `policy_invalid` where one of them has been charged to another account.
         """
         names = [table.casefold() for table in tables]
-        found = select(account_tables).where(
-            account_tables.c.source == source, account_tables.c.table_name.in_(names)
-        )
+        found = select(account_tables).where(account_tables.c.source == source, account_tables.c.table_name.in_(names))
 
         def known(connection: Connection) -> dict[str, str]:
             rows = {row.table_name: row.account for row in connection.execute(found)}

@@ -78,9 +78,7 @@ class Buyers:
         def work(connection: Connection) -> tuple[Spending, ...]:
             now = self._clock.now()
             periods = {per.name_at(now): per for per in Per}
-            mine = select(spendings).where(
-                spendings.c.account == purse(buyer), spendings.c.period.in_(list(periods))
-            )
+            mine = select(spendings).where(spendings.c.account == purse(buyer), spendings.c.period.in_(list(periods)))
             spent: dict[str, dict[Per, Decimal]] = {}
             for row in connection.execute(mine):
                 spent.setdefault(row.currency, {})[periods[row.period]] = Decimal(row.amount)

@@ -11,6 +11,7 @@ from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import queries, texts
 
+
 class Kept:
     """Every method is one transaction."""
 
@@ -52,4 +53,3 @@ class Kept:
             return gone, emptied
 
         return await self._store.run(work)
-

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.accounts import APPROVED
 from gateway.ledger.charging import microseconds, moment
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import topups
@@ -129,8 +130,8 @@ def _tell(connection: Connection, made: TopUp, now: datetime) -> None:
         "topup_id": made.topup_id,
         "state": made.state,
         "account": made.account,
-        "rho": str(made.rho),
-        "delta": str(made.delta),
+        "rho": decimal_text(made.rho, RHO_DECIMALS),
+        "delta": decimal_text(made.delta, DELTA_DECIMALS),
         "reason": made.reason,
         "proposed_by": made.proposed_by,
         "decided_by": made.decided_by,

@@ -36,7 +36,8 @@ def test_a_token_carries_what_was_asked(tmp_path):
     claims = jwt.decode(result.stdout.strip(), secret, algorithms=["HS256"], audience="controlled-query-gateway")
     assert claims["sub"] == "ana"
     assert claims["org"] == "widgets"
-    assert claims["roles"] == ["buyer", "billing"]
+    assert claims["roles"] == ["billing", "buyer"]
+    assert len(claims["jti"]) == 24
     assert claims["purpose"] == "market-research"
     assert claims["jurisdiction"] == "SG"
     assert claims["exp"] - claims["iat"] == 900
