@@ -32,7 +32,7 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
     return asyncio.run(work())
 
 
-async def _existing(settings: Settings) -> Store:
+async def existing(settings: Settings) -> Store:
     """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
     if settings.store_url is None and not (settings.state / FILE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
@@ -44,7 +44,7 @@ def refresh(settings: Settings, name: str) -> str:
     """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
 
     async def work() -> str:
-        store = await _existing(settings)
+        store = await existing(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
         try:
             await pool.start()
@@ -62,7 +62,7 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
     """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
 
     async def work() -> tuple[Failure, ...]:
-        store = await _existing(settings)
+        store = await existing(settings)
         try:
             kept = books(store, settings)
             if await kept.versions.current(name) is None:
