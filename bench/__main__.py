@@ -16,7 +16,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, planning
+from bench import accuracy, charges, planning
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.app.running import Running, start
 from gateway.catalog.model import Dataset
@@ -113,6 +113,8 @@ async def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["planning"]:
         Console().print(planning.measure())
+    elif sys.argv[1:2] == ["charges"]:
+        Console().print(charges.compare())
     elif sys.argv[1:2] == ["accuracy"]:
         accuracy.main(sys.argv[2:])
     else:

@@ -68,6 +68,11 @@ class Client:
             headers["Idempotency-Key"] = idempotency_key
         return self._call("POST", path, json.dumps(body, allow_nan=False).encode(), headers)
 
+    def put(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Send one JSON body in place of what is there. Raises as `get` does."""
+        headers = {"Content-Type": "application/json"}
+        return self._call("PUT", path, json.dumps(body, allow_nan=False).encode(), headers)
+
     def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         """Return the reply.
 
