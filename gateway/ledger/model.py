@@ -19,7 +19,8 @@ def suspended() -> GatewayError:
 class Account:
     """One budget: `key` names it for good, the limits are those of today's policy.
 
-    Keys: `data/<account>`, `organisation/<account>/<org>`, `buyer/<account>/<org>/<sub>`, `grant/<account>/<grant>`.
+    Keys: `data/<account>`, `organisation/<account>/<org>`, `buyer/<account>/<org>/<sub>`,
+    `grant/<account>/<dataset>/<grant>/<org>`.
     """
 
     key: str
