@@ -51,3 +51,9 @@ def test_the_parts_sum_to_the_amount_and_none_is_off_by_a_unit(count, shares, cu
     for payee, part in parts.items():
         assert part % unit == 0
         assert abs(part - amount * shares[payee]) < unit + D("1e-12")
+
+
+def test_what_is_left_over_goes_to_the_largest_remainder():
+    # seven cents: 0.7, 3.15 and 3.15 of them
+    shares = {"a": D("0.45"), "b": D("0.45"), "c": D("0.10")}
+    assert split(D("0.07"), shares, "CNY") == {"a": D("0.03"), "b": D("0.03"), "c": D("0.01")}
