@@ -106,7 +106,13 @@ def test_what_the_log_s_own_key_signed_amiss_does_not_verify(tmp_path):
 
     public = public_bytes(key).hex()
     assert verify(signed(), public).tree_size == 1
-    for amiss in (signed(log_index=1), signed(log_index=5), signed(origin="other"), signed(size="01"), signed(size="1 ")):
+    for amiss in (
+        signed(log_index=1),
+        signed(log_index=5),
+        signed(origin="other"),
+        signed(size="01"),
+        signed(size="1 "),
+    ):
         with pytest.raises(NotVerified):
             verify(amiss, public)
 
