@@ -9,7 +9,6 @@ from typing import Any
 
 import jwt
 
-from gateway.errors import GatewayError
 from gateway.identity.development import ISSUER, DevelopmentKey
 from gateway.identity.keys import ASYMMETRIC, KeySource, unauthenticated
 from gateway.ports import Clock
@@ -163,6 +162,3 @@ def _caller(claims: dict[str, Any]) -> Caller:
         jurisdiction=_name(claims, "jurisdiction", required=False),
         token_id=_name(claims, "jti", required=False),
     )
-
-
-__all__ = ["GatewayError", "Tokens"]
