@@ -19,6 +19,7 @@ from gateway.catalog.together import check_together
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.ledger.ledger import DataVersion, Ledger
+from gateway.policy.decide import grants_of
 from gateway.ports import Lease, Source
 from gateway.privacy import accounting
 from gateway.privacy.units import budget_of_epsilon
@@ -186,19 +187,19 @@ class Publisher:
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
         """Return the dataset a request names, or the only one that its organisation has a grant on."""
         if name is None:
-            granted = [d for d in self.datasets.values() if is_granted(d, caller)]
+            granted = [d for d in self.datasets.values() if grants_of(d, caller)]
             if len(granted) != 1:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
             name = granted[0].name
         published = self._published.get(name)
-        if published is None or not is_granted(published.dataset, caller):
+        if published is None or not grants_of(published.dataset, caller):
             raise unknown_dataset(name)
         current = await self._ledger.current_version(name)
         if current is not None and current.number != published.declaration:
             await self._renew(name, current.number)
             published = self._published.get(name)
-            if published is None or not is_granted(published.dataset, caller):  # the grant may be gone by now
+            if published is None or not grants_of(published.dataset, caller):  # the grant may be gone by now
                 raise unknown_dataset(name)
         return published.dataset
 
@@ -225,13 +226,6 @@ class Publisher:
     async def lease(self, dataset: Dataset) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
         return await self._engine.lease(dataset.source, dataset.stamp)
-
-
-def is_granted(dataset: Dataset, caller: Caller) -> bool:
-    return any(
-        grant.organisation == caller.organisation and grant.subject in (None, caller.subject)
-        for grant in dataset.grants
-    )
 
 
 def unknown_dataset(name: str) -> GatewayError:

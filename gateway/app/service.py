@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from gateway import pipeline
-from gateway.app.publishing import Publisher, is_granted, unknown_dataset
+from gateway.app.publishing import Publisher, unknown_dataset
 from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
@@ -14,7 +14,7 @@ from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger, QueryRow
 from gateway.orders import accounts, buyer_id
-from gateway.policy.decide import admit
+from gateway.policy.decide import admit, grants_of
 from gateway.policy.model import Refusal
 from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
@@ -97,23 +97,23 @@ class GatewayService:
         ]
 
     def _granted(self, caller: Caller) -> list[Dataset]:
-        return [d for d in self._publisher.datasets.values() if is_granted(d, caller) or _provides(d, caller)]
+        return [d for d in self._publisher.datasets.values() if grants_of(d, caller) or _provides(d, caller)]
 
     async def dataset(self, caller: Caller, name: str) -> dict[str, object]:
         """Return what may be asked of a dataset, from its policy alone."""
         found = next((d for d in self._granted(caller) if d.name == name), None)
         if found is None:
             raise unknown_dataset(name)
-        plans = [found.plan_of(g) for g in found.grants if g.organisation == caller.organisation]
+        plans = [found.plan_of(grant) for grant in grants_of(found, caller)]
         return describe(found, next((plan for plan in plans if plan is not None), None))
 
     async def budget(self, caller: Caller) -> list[dict[str, object]]:
         """Return limits, what is spent and left of every dataset the caller may use."""
-        return [await self._budget_of(d, caller) for d in self._granted(caller) if is_granted(d, caller)]
+        return [await self._budget_of(d, caller) for d in self._granted(caller) if grants_of(d, caller)]
 
     async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
         permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
-        grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
+        grant = grants_of(dataset, caller)[0] if isinstance(permit, Refusal) else permit.grant
         refs = accounts(dataset, caller, grant)
         balances = await self._ledger.balances(refs)
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
