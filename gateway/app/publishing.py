@@ -36,7 +36,7 @@ class Publisher:
         self._held: dict[str, Published | Unopened] = {}
         self._without_file: dict[str, int] = {}
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
-        self._renewing = asyncio.Lock()
+        self._renewing: dict[str, asyncio.Lock] = {}
 
     @property
     def held(self) -> Mapping[str, Published | Unopened]:
@@ -224,7 +224,7 @@ class Publisher:
         """
         if declaration <= self._seen(name):
             return
-        async with self._renewing:
+        async with self._renewing.setdefault(name, asyncio.Lock()):  # one look at a time; others do not wait for it
             if declaration <= self._seen(name):
                 return
             held = self._held.get(name)
