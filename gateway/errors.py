@@ -113,8 +113,11 @@ CODES: dict[str, Code] = {
 class GatewayError(Exception):
     """An answer other than the one asked for.
 
-    `detail` says what is wrong with this request, `hint` what to write instead.
+    `detail` says what is wrong with this request, `hint` what to write instead. `fingerprint` is that of the SQL that
+    is refused, where it could be read: for the meter event, no answer shows it.
     """
+
+    fingerprint: str | None = None
 
     def __init__(self, code: str, detail: str, hint: str = "", position: Position | None = None) -> None:
         super().__init__(f"{code}: {detail}")
@@ -138,3 +141,10 @@ class GatewayError(Exception):
     @property
     def title(self) -> str:
         return CODES[self.code].title
+
+
+class Interrupted(GatewayError):
+    """Work that the gateway itself ended because it stops. Raised by its own process alone, never on a child's word."""
+
+    def __init__(self, hint: str = "Ask again when it is back.") -> None:
+        super().__init__("shutting_down", "The gateway is stopping.", hint)

@@ -79,19 +79,26 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     )
 
 
+def data_account(dataset: Dataset) -> Account:
+    """Return the data's own account, which every charge debits."""
+    privacy = dataset.privacy
+    limits = accounting.limits(privacy.budget.epsilon, privacy.budget.delta, privacy.accounting)
+    return Account(f"data/{privacy.account}", *limits)
+
+
 def accounts(dataset: Dataset, caller: Caller, grant: Grant) -> tuple[Account, ...]:
     """Return every account that a charge debits: the data's own first, then the quotas inside it."""
     privacy = dataset.privacy
     name, organisation, buyer = privacy.account, escaped(caller.organisation, safe=""), buyer_id(caller)
     levels: list[tuple[str, Budget | None]] = [
-        (f"data/{name}", privacy.budget),
         (f"organisation/{name}/{organisation}", privacy.per_organisation),
         (f"buyer/{name}/{buyer}", privacy.per_buyer),
         (f"grant/{name}/{dataset.name}/{grant.name}/{organisation}", grant.budget),
     ]
-    return tuple(
+    quotas = tuple(
         Account(key, *accounting.limits(b.epsilon, b.delta, privacy.accounting)) for key, b in levels if b is not None
     )
+    return (data_account(dataset), *quotas)
 
 
 def order(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gateway import pipeline
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
-from gateway.app.publishing import Publisher, source_of
+from gateway.app.policies import source_of
+from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
 from gateway.catalog.document import PolicyDocument
@@ -86,10 +87,12 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
     )
     pools = (planners, engines, finishers)
+    keeping: asyncio.Task[None] | None = None
     try:
         await asyncio.gather(*(pool.start() for pool in pools))
         publisher = Publisher(settings.policies, DuckDBEngine(engines, settings.wait_s), ledger)
         await publisher.load()
+        keeping = asyncio.create_task(publisher.keep_up())
         parts = pipeline.Parts(
             published=publisher,
             planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
@@ -107,6 +110,9 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         yield Running(GatewayService(parts, tokens(settings), publisher, ledger, evidence, lambda: True), publisher)
     finally:
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.wait([keeping])
         await asyncio.gather(*(pool.close() for pool in pools))
         store.close()
 
@@ -136,7 +142,7 @@ async def _reload(publisher: Publisher) -> None:
     except GatewayError as error:
         log.error("policies were not reloaded: %s. %s", error, error.hint)  # noqa: TRY400 - the words, not the stack
     else:
-        log.warning("policies reloaded: %s", ", ".join(sorted(publisher.datasets)))
+        log.warning("policies reloaded; open: %s", ", ".join(sorted(publisher.datasets)) or "none")
 
 
 def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
@@ -184,7 +190,6 @@ def refresh(settings: Settings, name: str) -> str:
             await pool.start()
             ledger = Ledger(store, SystemClock(), settings.source, settings.lease_s)
             publisher = Publisher(settings.policies, DuckDBEngine(pool, settings.wait_s), ledger)
-            await publisher.load()
             return await publisher.refresh(name)
         finally:
             await pool.close()

@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
+from gateway.ledger.events import (
+    BUYER_VISIBLE,
+    DELTA_DECIMALS,
+    RHO_DECIMALS,
+    canonical,
+    decimal_text,
+    event_line,
+    timestamp,
+)
 from gateway.ledger.model import (
     MAX_FAILURES,
     Account,
@@ -194,8 +202,8 @@ def note(connection: Connection, source: str, type_: str, order: Order, now: dat
     """Append an order to the log and the meter events; return the leaf's index and hash."""
     facts = json.loads(order.facts)
     spent = {
-        "rho": str(order.rho),
-        "delta": str(order.delta),
+        "rho": decimal_text(order.rho, RHO_DECIMALS),
+        "delta": decimal_text(order.delta, DELTA_DECIMALS),
         "amount": f"{order.amount:f}",
         "currency": order.currency,
     }

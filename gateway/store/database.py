@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.pool import StaticPool
 
 from gateway.errors import GatewayError
+from gateway.store.folder import STORE_NAME, own_folder
 from gateway.store.tables import SCHEMA_VERSION, metadata, schema
 
 Result = TypeVar("Result")
@@ -35,11 +36,14 @@ def _open(path: Path) -> Engine:
 
 
 class Store:
-    """The state of a gateway. Opening a fresh folder makes the tables; an unknown schema version is refused."""
+    """The state of a gateway. Opening a fresh folder makes the tables.
+
+    An unknown schema version, and a folder of something else that is open to others, are refused: `settings_invalid`.
+    """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "gateway.sqlite3"
+        own_folder(folder)
+        path = folder / STORE_NAME
         path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
         path.chmod(0o600)
         self._engine = _open(path)

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import ClientError, web
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Interrupted
+from gateway.pipeline import REDONE
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
@@ -17,6 +18,9 @@ from gateway.web.reading import read_request
 from gateway.web.service import Service
 
 MAX_EVENTS = 1000
+
+LAST_WORDS_S = 5.0
+"""How long, after the drain, what was cut short has to say so."""
 
 
 class Door:
@@ -36,7 +40,12 @@ class Door:
         task = asyncio.create_task(self._service.answer(asked, caller))
         self.tasks.add(task)
         task.add_done_callback(self._done)
-        body = await asyncio.shield(task)
+        try:
+            body = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            raise Interrupted(REDONE) from None  # the drain is over
         return web.Response(body=body, content_type="application/json")
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
@@ -78,7 +87,7 @@ class Door:
                     parts.append(part)
         except TimeoutError:
             raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
-        except (ConnectionError, ClientError):
+        except (ConnectionError, ClientError, web.RequestPayloadError):
             raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
         return b"".join(parts)
 
@@ -146,6 +155,28 @@ def bearer(request: web.Request) -> str:
     return token
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVENTS = "/v1/meter/events"
+PARAMETERS: dict[str, frozenset[str]] = {EVENTS: frozenset({"after", "limit"})}
+"""The query parameters of each route; the others take none."""
+
+
+@web.middleware
+async def known_parameters(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored."""
+    route = request.match_info.route.resource
+    known = PARAMETERS.get(route.canonical, frozenset()) if route is not None else frozenset(request.query)
+    unknown = sorted(set(request.query) - known)
+    if unknown:
+        shown = repr(unknown[0][:64])
+        hint = f"Known: {', '.join(sorted(known))}." if known else "This address takes no parameters."
+        raise GatewayError("bad_request", f"The parameter {shown} is not known.", hint)
+    if len(request.query) > len(set(request.query)):
+        raise GatewayError("bad_request", "A parameter stands twice.", "Send each once.")
+    return await handler(request)
+
+
 def _json(content: object) -> web.Response:
     body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     return web.Response(body=body, content_type="application/json")
@@ -154,14 +185,14 @@ def _json(content: object) -> web.Response:
 def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
     """Return the application and its door (whose tasks a shutdown waits for)."""
     door = Door(service, settings)
-    app = web.Application(middlewares=[errors], client_max_size=settings.max_body_bytes + 1)
+    app = web.Application(middlewares=[errors, known_parameters], client_max_size=settings.max_body_bytes + 1)
     app.router.add_post("/v1/query", door.query)
     app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
         ("/v1/datasets", door.datasets),
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
-        ("/v1/meter/events", door.events),
+        (EVENTS, door.events),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
         ("/v1/log/checkpoint", door.checkpoint),
@@ -178,7 +209,7 @@ async def serve(
     app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
-    runner = web.AppRunner(app, handler_cancellation=False)
+    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=LAST_WORDS_S)
     await runner.setup()
     served, loop = runner.server, asyncio.get_running_loop()
     assert served is not None  # INVARIANT: a runner that is set up has a server
@@ -199,5 +230,9 @@ async def serve(
     door.draining = True
     if door.tasks:
         await asyncio.wait(door.tasks, timeout=settings.drain_s)
+    for task in tuple(door.tasks):
+        task.cancel()  # a charge stands, and has not failed: its key has it redone
+    if door.tasks:
+        await asyncio.wait(door.tasks, timeout=LAST_WORDS_S)
     server.close()
     await runner.cleanup()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -152,6 +153,15 @@ class Gateway:
         for thread in threads:
             thread.join(timeout=120)
         return results
+
+
+def eventually(check, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture(scope="module")

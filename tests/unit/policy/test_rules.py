@@ -125,8 +125,8 @@ def test_without_a_grant_the_dataset_does_not_exist():
 
 def test_a_grant_to_one_person_is_theirs_alone():
     dataset = replace(SHOP, grants=(replace(GRANT, subject="bob"),))
-    assert grants_of(dataset, CALLER) == ()
-    assert len(grants_of(dataset, replace(CALLER, subject="bob"))) == 1
+    assert grants_of(dataset.grants, CALLER) == ()
+    assert len(grants_of(dataset.grants, replace(CALLER, subject="bob"))) == 1
 
 
 def test_permit_asks_every_rule_in_order():
