@@ -91,3 +91,19 @@ def test_what_the_end_of_the_drain_cuts_short_has_not_failed_and_is_redone_under
     assert gateway.ask(COUNT.format(1), key="cut", token=token)[0] == 200
     assert abs(gateway.spent() - 0.02) < 1e-9, "one charge"
     assert [e["type"] for e in gateway.events()] == ["gateway.query.charged"]
+
+
+def test_a_free_repeat_whose_public_rows_cannot_be_read_is_not_called_charged(own):
+    gateway = own()
+    token = gateway.token()
+    sql = "SELECT COUNT(*) AS n FROM calendar"
+    assert gateway.ask(sql, token=token)[0] == 200
+    assert gateway.ask(sql, token=token)[1]["privacy"]["stored"]
+    gateway.stop()
+    gateway.environment["GATEWAY_ENGINE_DEADLINE_S"] = "0"
+    gateway.start()
+    status, problem = gateway.ask(sql, token=token)
+    assert (status, problem["code"]) == (503, "engine_unavailable")
+    assert "Nothing was charged" in problem["hint"]
+    assert "killed after 0 s" in (gateway.folder / "log").read_text()
+    assert gateway.ask("SELECT COUNT(*) AS n FROM purchases", token=token)[1]["code"] == "query_failed"

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from gateway.evidence.keys import open_key, public_bytes
-from gateway.evidence.receipts import Evidence
+from gateway.evidence.receipts import Evidence, key_id
 from gateway.evidence.verifier import NotVerified, verify
-from gateway.store import log
+from gateway.store import log, merkle
 from gateway.store.database import open_store
 from gateway.store.tables import queries
 
@@ -92,6 +92,31 @@ async def test_a_second_signature_or_a_longer_body_does_not_verify(receipt):
     ):
         with pytest.raises(NotVerified):
             verify({**receipt, "checkpoint": changed}, key)
+
+
+def test_what_the_log_s_own_key_signed_amiss_does_not_verify(tmp_path):
+    """In a log of one leaf the proof is empty and leads to the root from any index: the size alone says which are."""
+    key, leaf = open_key(tmp_path), b'{"query_id": "Q0"}'
+    root = base64.b64encode(merkle.leaf_hash(leaf)).decode()
+
+    def signed(origin="gw", size="1", **changed):
+        body = f"{origin}\n{size}\n{root}\n"
+        signature = base64.b64encode(key_id("gw", public_bytes(key)) + key.sign(body.encode())).decode()
+        note = f"{body}\n\u2014 gw {signature}\n"
+        made = {"query_id": "Q0", "leaf": leaf.decode(), "log_index": 0, "tree_size": 1, "inclusion_proof": []}
+        return {**made, "checkpoint": note, "key_name": "gw", **changed}
+
+    public = public_bytes(key).hex()
+    assert verify(signed(), public).tree_size == 1
+    for amiss in (
+        signed(log_index=1),
+        signed(log_index=5),
+        signed(origin="other"),
+        signed(size="01"),
+        signed(size="1 "),
+    ):
+        with pytest.raises(NotVerified):
+            verify(amiss, public)
 
 
 async def test_the_key_is_its_owner_s_alone(tmp_path):

@@ -1,0 +1,47 @@
+"""Budgets and prices that a caller is shown are those of the caller's own grants, whoever else has one."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal as D
+from types import SimpleNamespace
+
+import pytest
+from support.shop import CALLER, GRANT, NOW, PLAN, SHOP
+
+from gateway.app.service import GatewayService
+from gateway.catalog.model import Budget
+from gateway.ledger.ledger import Ledger
+from gateway.ports import FixedClock
+from gateway.privacy.accounting import limits
+from gateway.store.database import Store
+
+OURS = replace(GRANT, name="ours", budget=Budget(D(1), D("1e-6")), valid_until=date(2026, 1, 2))
+"""A grant that has ended: what it was is shown all the same."""
+
+THEIRS = replace(GRANT, name="theirs", organisation="others", budget=Budget(D(4), D("1e-6")))
+BOBS = replace(GRANT, name="bobs", subject="bob", price_plan="dear")
+
+
+@pytest.fixture
+def service(tmp_path):
+    dataset = replace(
+        SHOP, grants=(THEIRS, BOBS, OURS), prices=(PLAN, replace(PLAN, name="dear", version="sha256:dear"))
+    )
+    store = Store(tmp_path / "state")
+    parts = SimpleNamespace(clock=FixedClock(NOW))
+    publisher = SimpleNamespace(datasets={"shop": dataset})
+    yield GatewayService(parts, None, publisher, Ledger(store, FixedClock(NOW), "gw"), None, lambda: True)
+    store.close()
+
+
+async def test_a_budget_is_of_the_callers_own_grant(service):
+    (found,) = await service.budget(CALLER)
+    levels = {level["level"]: level["rho"]["limit"] for level in found["levels"]}
+    assert levels["grant"] == limits(OURS.budget.epsilon, OURS.budget.delta)[0] / 1e12
+
+
+async def test_a_price_is_of_the_callers_own_grant(service):
+    shown = str(await service.dataset(CALLER, "shop"))
+    assert "sha256:plan" in shown
+    assert "sha256:dear" not in shown
+    assert "sha256:dear" in str(await service.dataset(replace(CALLER, subject="bob"), "shop"))
