@@ -92,10 +92,10 @@ class Provider:
     async def measured(self, _query_id, _cost):
         return
 
-    def failed(self, query_id, error):
-        self.failures.append((query_id, str(error)))
+    def failed(self, query_id, why):
+        self.failures.append((query_id, why))
 
-    async def refused(self, _dataset, _caller, error):
+    async def refused(self, _dataset, _caller, _grant, error):
         self.refusals.append(error.code)
 
 
@@ -172,7 +172,7 @@ async def test_a_failure_after_the_charge_is_one_error_that_is_kept_and_counted(
         assert "17" not in caught.value.detail + caught.value.hint
         assert caught.value.__cause__ is None
     assert codes == ["query_failed", "query_failed", "query_failed", "buyer_suspended"]
-    assert [text for _, text in provider.failures] == ["the row of customer 17 is odd"] * 2
+    assert [text for _, text in provider.failures] == ["ValueError: the row of customer 17 is odd"] * 2
     assert [failure.note for failure in await ledger.failed("shop")] == [
         "ValueError: the row of customer 17 is odd"
     ] * 2

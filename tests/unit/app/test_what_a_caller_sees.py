@@ -9,6 +9,7 @@ import pytest
 from support.shop import CALLER, GRANT, NOW, PLAN, SHOP
 
 from gateway.app.service import GatewayService
+from gateway.app.standing import Published
 from gateway.catalog.model import Budget
 from gateway.ledger.ledger import Ledger
 from gateway.ports import FixedClock
@@ -29,7 +30,9 @@ def service(tmp_path):
     )
     store = Store(tmp_path / "state")
     parts = SimpleNamespace(clock=FixedClock(NOW))
-    publisher = SimpleNamespace(datasets={"shop": dataset})
+    document = SimpleNamespace(provider=SimpleNamespace(organisation="acme"))
+    file = SimpleNamespace(name="shop", document=document)
+    publisher = SimpleNamespace(held={"shop": Published(file, dataset, 1)})
     yield GatewayService(parts, None, publisher, Ledger(store, FixedClock(NOW), "gw"), None, lambda: True)
     store.close()
 
