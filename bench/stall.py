@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
@@ -24,7 +25,6 @@ from gateway.app import run
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.http import Client
 from gateway.identity.development import DevelopmentKey
-from gateway.request import Caller
 from gateway.settings import Settings
 from tests.support import tpch
 
@@ -75,8 +75,10 @@ def _prepare(folder: Path) -> list[str]:
     shutil.copyfile(tpch.ROOT / "policies" / "tpch" / "tpch.yaml", folder / "policies" / "tpch.yaml")
     os.link(tpch.database(SCALE), folder / "policies" / "tpch.duckdb")
     key = DevelopmentKey.open(folder / "state", SystemRandomness())
-    asker = (tpch.CALLER.organisation, ["buyer"], tpch.CALLER.purpose, tpch.CALLER.jurisdiction)
-    return [key.issue(f"buyer-{number}", *asker, 3600, SystemClock().now()) for number in range(BUYERS)]
+    return [
+        key.issue(replace(tpch.CALLER, subject=f"buyer-{number}"), 3600, SystemClock().now())
+        for number in range(BUYERS)
+    ]
 
 
 def _ask(address: str, tokens: list[str]) -> tuple[float, float]:

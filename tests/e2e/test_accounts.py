@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import POLICY, Gateway
+from support.gateways import POLICY, Gateway
 
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import POLICY, eventually
+from support.gateways import POLICY, eventually
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 GARDEN = (

@@ -6,17 +6,16 @@ import pytest
 from support.answers import ipc_of
 from support.queries import ANSWERED
 from support.shop import CALLER, NOW, SHOP, empty_database, fill
+from support.stores import ledger_of
 
 from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
 from gateway.errors import GatewayError
-from gateway.ledger.ledger import Ledger
 from gateway.orders import accounts, buyer_id
 from gateway.planning import plan
 from gateway.ports import EngineCost, ExactRows, FixedClock, PublicRows
 from gateway.request import Request
-from gateway.store.database import Store
 
 BUYER = buyer_id(CALLER)
 SECRET = "5e" * 32
@@ -67,7 +66,7 @@ class Database:
         return self
 
     async def run(self, statement, _deadline_s):
-        (data, *_) = await self.ledger.balances(accounts(SHOP, CALLER, SHOP.grants[0]))
+        (data, *_) = await self.ledger.balances(accounts(SHOP, CALLER, SHOP.grants[0], NOW))
         self.spent_at_the_first_row = self.spent_at_the_first_row or data.rho_spent
         if self.fails is not None:
             raise self.fails
@@ -92,10 +91,10 @@ class Provider:
     async def measured(self, _query_id, _cost):
         return
 
-    def failed(self, query_id, error):
-        self.failures.append((query_id, str(error)))
+    def failed(self, query_id, why):
+        self.failures.append((query_id, why))
 
-    async def refused(self, _dataset, _caller, error):
+    async def refused(self, _dataset, _caller, _grant, error):
         self.refusals.append(error.code)
 
 
@@ -105,15 +104,8 @@ class Planner:
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "state")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def ledger(store):
-    return Ledger(store, FixedClock(NOW), "gw")
+    return ledger_of(store, FixedClock(NOW))
 
 
 @pytest.fixture
@@ -140,7 +132,7 @@ def parts(database, ledger, provider):
 
 
 async def spent(ledger):
-    return [b.rho_spent for b in await ledger.balances(accounts(SHOP, CALLER, SHOP.grants[0]))]
+    return [b.rho_spent for b in await ledger.balances(accounts(SHOP, CALLER, SHOP.grants[0], NOW))]
 
 
 async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(parts, ledger, database):
@@ -172,7 +164,7 @@ async def test_a_failure_after_the_charge_is_one_error_that_is_kept_and_counted(
         assert "17" not in caught.value.detail + caught.value.hint
         assert caught.value.__cause__ is None
     assert codes == ["query_failed", "query_failed", "query_failed", "buyer_suspended"]
-    assert [text for _, text in provider.failures] == ["the row of customer 17 is odd"] * 2
+    assert [text for _, text in provider.failures] == ["ValueError: the row of customer 17 is odd"] * 2
     assert [failure.note for failure in await ledger.failed("shop")] == [
         "ValueError: the row of customer 17 is odd"
     ] * 2

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from support.shop import CALLER, GRANT, NOW, PLAN, SHOP
+from support.stores import ledger_of
 
 from gateway.app.service import GatewayService
+from gateway.app.standing import Published
 from gateway.catalog.model import Budget
-from gateway.ledger.ledger import Ledger
 from gateway.ports import FixedClock
 from gateway.privacy.accounting import limits
-from gateway.store.database import Store
+from gateway.store.database import open_store
 
 OURS = replace(GRANT, name="ours", budget=Budget(D(1), D("1e-6")), valid_until=date(2026, 1, 2))
 """A grant that has ended: what it was is shown all the same."""
@@ -23,15 +24,17 @@ BOBS = replace(GRANT, name="bobs", subject="bob", price_plan="dear")
 
 
 @pytest.fixture
-def service(tmp_path):
+async def service(tmp_path):
     dataset = replace(
         SHOP, grants=(THEIRS, BOBS, OURS), prices=(PLAN, replace(PLAN, name="dear", version="sha256:dear"))
     )
-    store = Store(tmp_path / "state")
+    store = await open_store(tmp_path / "state")
     parts = SimpleNamespace(clock=FixedClock(NOW))
-    publisher = SimpleNamespace(datasets={"shop": dataset})
-    yield GatewayService(parts, None, publisher, Ledger(store, FixedClock(NOW), "gw"), None, lambda: True)
-    store.close()
+    document = SimpleNamespace(provider=SimpleNamespace(organisation="acme"))
+    file = SimpleNamespace(name="shop", document=document)
+    publisher = SimpleNamespace(held={"shop": Published(file, dataset, 1)})
+    yield GatewayService(parts, None, publisher, ledger_of(store, FixedClock(NOW)), None, None, lambda: True)
+    await store.close()
 
 
 async def test_a_budget_is_of_the_callers_own_grant(service):
