@@ -49,7 +49,7 @@ def test_a_failed_query_says_what_a_retry_costs_and_two_suspend_but_what_was_pai
     assert held(gateway, COUNT.format(2), "two", token, kill)[1]["code"] == "query_failed"
     assert gateway.ask(COUNT.format(3), token=token)[1]["code"] == "buyer_suspended"
     last = gateway.events()[-1]["data"]
-    assert (last["reason"], last["grant"]) == ("buyer_suspended", "grant-1")
+    assert (last["reason"], last["grant"]) == ("buyer_suspended", "widgets")
     assert gateway.ask(COUNT.format(0), key="paid", token=token) == (200, paid), "it was paid for"
     _, body = gateway.call("GET", f"/v1/queries/{paid['query_id']}", token=token)
     assert json.loads(body)["answer"] == paid

@@ -209,7 +209,7 @@ def test_a_declared_fact_that_does_not_hold_suspends_and_its_provider_reads_whic
     gateway.start()
     assert code(gateway, "shop") == (503, "dataset_suspended")
     refused = gateway.events()[-1]["data"]
-    assert (refused["reason"], refused["grant"]) == ("dataset_suspended", "grant-1")
+    assert (refused["reason"], refused["grant"]) == ("dataset_suspended", "widgets")
     _, told = shown(gateway, "shop", "pat", "acme", ("provider",))
     assert (told["state"], "purchases.unique[customer_id]" in told["reason"]) == ("suspended", True)
     assert "reason" not in shown(gateway, "shop", "ana", "widgets", ("buyer",))[1]

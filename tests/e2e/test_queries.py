@@ -56,14 +56,14 @@ def test_refusals_are_free_metered_and_placed(gateway):
     last = gateway.events()[-1]
     assert last["type"] == "gateway.query.refused"
     assert last["data"]["reason"] == "column_use"
-    assert last["data"]["grant"] == "grant-1"
+    assert last["data"]["grant"] == "widgets"
     _, quantity = gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE amount > 45")
     assert quantity["code"] == "column_use"
     again = gateway.events()[-1]
     assert again["data"]["fingerprint"] == last["data"]["fingerprint"] != None  # noqa: E711
     gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE")
     unread = gateway.events()[-1]["data"]
-    assert (unread["reason"], unread["grant"], unread["fingerprint"]) == ("sql_syntax", "grant-1", None)
+    assert (unread["reason"], unread["grant"], unread["fingerprint"]) == ("sql_syntax", "widgets", None)
     gateway.ask("SELECT COUNT(*) AS n FROM purchases", purpose="marketing")
     assert gateway.events()[-1]["data"]["grant"] is None, "no grant covers it"
 

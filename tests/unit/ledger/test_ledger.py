@@ -101,7 +101,7 @@ async def test_keys_and_draws_of_one_buyer_are_nothing_to_another(ledger):
 
 
 async def test_free_repeats_use_up_no_rate(ledger):
-    once = Allowance("g", None, 2, 60)
+    once = Allowance("g", 2, 60)
     await ledger.charge(order(1, allowance=once))
     for number in (2, 3):
         await ledger.replay(order(number, allowance=once, draws=(), rho=0, delta=0), b"again")
