@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway import pipeline
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
+from gateway.app.evidencing import open_evidence
 from gateway.app.publishing import Publisher, source_of
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
@@ -18,8 +19,8 @@ from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
-from gateway.evidence.keys import open_key
-from gateway.evidence.receipts import Evidence
+from gateway.evidence.marks import MarkFile
+from gateway.evidence.opening import check_mark
 from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Tokens
@@ -83,6 +84,11 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     store = await open_store(settings.state, settings.store_url)
     clock = SystemClock()
+    try:
+        evidence = await open_evidence(store, settings)
+    except BaseException:
+        await store.close()
+        raise
     ledger, meter = _ledger(store, settings), MeterLog(store, clock, settings.source)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)
@@ -106,12 +112,12 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             engine_deadline_s=settings.engine_deadline_s,
             new_id=new_query_id,
         )
-        evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         yield Running(
             GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True), publisher
         )
+        await evidence.checkpoint()  # the mark of the last leaf, where all went well
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
         await store.close()
@@ -177,19 +183,25 @@ def _ledger(store: Store, settings: Settings) -> Ledger:
     return Ledger(store, SystemClock(), settings.source, sealer, settings.lease_s)
 
 
-async def _existing(settings: Settings) -> Store:
-    """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
+async def existing(settings: Settings) -> Store:
+    """Open the store of a gateway that has run. Raises GatewayError, `settings_invalid` rather than make a new one."""
     if settings.store_url is None and not (settings.state / FILE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
         raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
-    return await open_store(settings.state, settings.store_url)
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        await check_mark(store, MarkFile(settings.state))
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 def refresh(settings: Settings, name: str) -> str:
     """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
 
     async def work() -> str:
-        store = await _existing(settings)
+        store = await existing(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
         try:
             await pool.start()
@@ -208,7 +220,7 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
     """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
 
     async def work() -> tuple[Failure, ...]:
-        store = await _existing(settings)
+        store = await existing(settings)
         try:
             ledger = _ledger(store, settings)
             if await Versions(store, SystemClock()).current(name) is None:

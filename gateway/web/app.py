@@ -12,6 +12,7 @@ from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
 from gateway.web.connections import TimedConnection
+from gateway.web.log import LogDoor
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
 from gateway.web.service import Service
@@ -56,10 +57,11 @@ class Door:
         if len(keys) > 1:
             raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
         caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
-        body = await self._body(request)
+        body = await self.body(request)
         return read_request(strict_json.parse(body), keys[0] if keys else None), caller
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def body(self, request: web.Request) -> bytes:
+        """Return the bytes of a JSON body: plain, whole, in time and within the limit."""
         if "Content-Encoding" in request.headers:
             raise GatewayError("bad_encoding", "Compressed bodies are not read.", "Send plain JSON.")
         if request.content_type != "application/json":
@@ -82,28 +84,29 @@ class Door:
             raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
         return b"".join(parts)
 
-    async def _caller(self, request: web.Request) -> Caller:
+    async def caller(self, request: web.Request) -> Caller:
+        """Return who sends a request. Raises `unauthenticated`."""
         return await self._service.identify(bearer(request))
 
     async def datasets(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets."""
-        return _json({"datasets": await self._service.datasets(await self._caller(request))})
+        return _json({"datasets": await self._service.datasets(await self.caller(request))})
 
     async def dataset(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}."""
-        return _json(await self._service.dataset(await self._caller(request), request.match_info["name"]))
+        return _json(await self._service.dataset(await self.caller(request), request.match_info["name"]))
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/refresh."""
-        return _json(await self._service.refresh(await self._caller(request), request.match_info["name"]))
+        return _json(await self._service.refresh(await self.caller(request), request.match_info["name"]))
 
     async def budget(self, request: web.Request) -> web.Response:
         """Answer GET /v1/budget."""
-        return _json({"datasets": await self._service.budget(await self._caller(request))})
+        return _json({"datasets": await self._service.budget(await self.caller(request))})
 
     async def events(self, request: web.Request) -> web.Response:
         """Answer GET /v1/meter/events as JSON lines; the header Gateway-Cursor continues after them."""
-        caller = await self._caller(request)
+        caller = await self.caller(request)
         after, limit = request.query.get("after"), request.query.get("limit", "100")
         if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_EVENTS):
             raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
@@ -115,15 +118,11 @@ class Door:
 
     async def one_query(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}."""
-        return _json(await self._service.query(await self._caller(request), request.match_info["id"]))
+        return _json(await self._service.query(await self.caller(request), request.match_info["id"]))
 
     async def receipt(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}/receipt."""
-        return _json(await self._service.receipt(await self._caller(request), request.match_info["id"]))
-
-    async def checkpoint(self, _request: web.Request) -> web.Response:
-        """Answer GET /v1/log/checkpoint."""
-        return web.Response(text=await self._service.checkpoint())
+        return _json(await self._service.receipt(await self.caller(request), request.match_info["id"]))
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Answer GET /healthz: the process is alive."""
@@ -164,13 +163,13 @@ def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
         ("/v1/meter/events", door.events),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
-        ("/v1/log/checkpoint", door.checkpoint),
         ("/healthz", door.healthz),
         ("/readyz", door.readyz),
     ]
     for path, handler in gets:
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
+    LogDoor(service, door.caller, door.body).add_to(app)
     return app, door
 
 

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from gateway.evidence.keys import open_key, public_bytes
+from gateway.evidence.offline.failure import NotVerified
+from gateway.evidence.offline.receipts import verify
 from gateway.evidence.receipts import Evidence
-from gateway.evidence.verifier import NotVerified, verify
 from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.tables import queries

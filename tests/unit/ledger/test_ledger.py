@@ -12,8 +12,8 @@ from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, ver
 
 from gateway.errors import GatewayError
 from gateway.evidence.keys import open_key
+from gateway.evidence.offline.receipts import verify
 from gateway.evidence.receipts import Evidence
-from gateway.evidence.verifier import verify
 from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, InFlight, Per, Stored
 from gateway.store import log
 from gateway.store.database import open_store
