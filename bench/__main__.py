@@ -71,7 +71,10 @@ async def stalls(running: Running, state: Path) -> str:
     """Return how long the event loop stood still while eight heavy queries ran at a time."""
     key = DevelopmentKey.open(state, SystemRandomness())
     now = SystemClock().now()
-    tokens = [key.issue(f"b{i}", "widget-analytics", ["buyer"], "market-research", "CN", 3600, now) for i in range(8)]
+    tokens = [
+        key.issue(Caller(f"b{i}", "widget-analytics", frozenset({"buyer"}), "market-research", "CN"), 3600, now)
+        for i in range(8)
+    ]
     gaps: list[float] = []
 
     async def watch() -> None:

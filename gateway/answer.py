@@ -121,7 +121,7 @@ def privacy(dataset: Dataset, rho: int, delta: int) -> dict[str, object]:
     epsilon, at_delta = accounting.display(rho, delta, dataset.privacy.budget.delta, dataset.privacy.accounting)
     return {
         "rho": _rho(rho),
-        "delta": float(delta) * 1e-18,
+        "delta": delta / 10**18,
         "epsilon": round(epsilon_of_budget(rho, dataset.privacy.accounting), 9),
         "as": {"epsilon": epsilon, "delta": at_delta},
     }

@@ -45,9 +45,11 @@ CODES: dict[str, Code] = {
     "unsupported_option": Code(_U, 400, "This option is reserved and not yet served"),
     "idempotency_conflict": Code(_U, 409, "The idempotency key was used with another body"),
     "too_many_requests": Code(_X, 429, "More is asked at once than the gateway takes"),
+    "answer_expired": Code(_U, 410, "The answer is no longer kept"),
     # who asks
     "unauthenticated": Code(_D, 401, "The token is missing or not valid"),
     "forbidden": Code(_D, 403, "The caller's roles do not allow this"),
+    "two_persons": Code(_D, 403, "This takes two persons"),
     # the SQL as text
     "sql_too_long": Code(_U, 400, "The SQL exceeds a size limit"),
     "sql_too_deep": Code(_U, 400, "The SQL is nested too deeply"),
@@ -118,8 +120,11 @@ CODES: dict[str, Code] = {
 class GatewayError(Exception):
     """An answer other than the one asked for.
 
-    `detail` says what is wrong with this request, `hint` what to write instead.
+    `detail` says what is wrong with this request, `hint` what to write instead. `fingerprint` is that of the SQL that
+    is refused, where it could be read: for the meter event, no answer shows it.
     """
+
+    fingerprint: str | None = None
 
     def __init__(self, code: str, detail: str, hint: str = "", position: Position | None = None) -> None:
         super().__init__(f"{code}: {detail}")
@@ -143,3 +148,10 @@ class GatewayError(Exception):
     @property
     def title(self) -> str:
         return CODES[self.code].title
+
+
+class Interrupted(GatewayError):
+    """Work that the gateway itself ended because it stops. Raised by its own process alone, never on a child's word."""
+
+    def __init__(self, hint: str = "Ask again when it is back.") -> None:
+        super().__init__("shutting_down", "The gateway is stopping.", hint)

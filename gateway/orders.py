@@ -32,8 +32,13 @@ class Cost:
 
 
 def buyer_id(caller: Caller) -> str:
-    """Return the name of a buyer in accounts and tables: organisation and subject, escaped so that none can mix."""
-    return f"{escaped(caller.organisation, safe='')}/{escaped(caller.subject, safe='')}"
+    """Return the name of a buyer in accounts and tables."""
+    return named_buyer(caller.organisation, caller.subject)
+
+
+def named_buyer(organisation: str, subject: str) -> str:
+    """Return organisation and subject as one name, escaped so that none can mix."""
+    return f"{escaped(organisation, safe='')}/{escaped(subject, safe='')}"
 
 
 def draws(planned: Planned) -> tuple[str, ...]:
@@ -80,6 +85,19 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     )
 
 
+def data_account(dataset: Dataset, at: datetime) -> Account:
+    """Return the data's own account, which every charge debits, in the period of a moment."""
+    account = _account(dataset, f"data/{dataset.privacy.account}", dataset.privacy.budget)
+    period = _period(dataset, at)
+    return account if period is None else replace(account, key=f"{account.key}@{period}")
+
+
+def _period(dataset: Dataset, at: datetime) -> str | None:
+    """Return the period that a refilled dataset's accounts carry: 2026-11, or 2026."""
+    refill = dataset.privacy.refill
+    return None if refill is None else at.date().isoformat()[: {"month": 7, "year": 4}[refill]]
+
+
 def accounts(dataset: Dataset, caller: Caller, grant: Grant, at: datetime) -> tuple[Account, ...]:
     """Return every account that a charge debits: the data's own first, then the quotas inside it.
 
@@ -99,9 +117,9 @@ def accounts(dataset: Dataset, caller: Caller, grant: Grant, at: datetime) -> tu
         _account(dataset, f"buyer/{name}/{buyer}", privacy.per_buyer),
         replace(_account(dataset, inner, grant.budget), uses_limit=grant.uses, cap=cap),
     )
-    if privacy.refill is None:
+    period = _period(dataset, at)
+    if period is None:
         return found
-    period = at.date().isoformat()[: {"month": 7, "year": 4}[privacy.refill]]
     refilled = tuple(replace(a, key=f"{a.key}@{period}", uses_limit=None, cap=None) for a in found)
     return (*refilled, Account(inner, None, None, grant.uses, cap))  # uses and money do not come back
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Interrupted
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
 from gateway.planning import PlanJob, Planned
@@ -23,6 +23,8 @@ from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
 from gateway.request import Caller, Request
+
+REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
 class Published(Protocol):
@@ -65,8 +67,8 @@ class Telemetry(Protocol):
     """The provider's eyes: true engine cost and failures. Never a buyer's."""
 
     async def measured(self, query_id: str, cost: EngineCost) -> None: ...
-    def failed(self, query_id: str, error: BaseException) -> None: ...
-    async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None: ...
+    def failed(self, query_id: str, why: str) -> None: ...
+    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Quoted:
 
 async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
+    _buys(caller)
     dataset, grant = await _admitted(parts, request, caller)
     quoted = await _quoted(parts, request, caller, dataset, grant)
     return quote_document(quoted.planned, dataset, quoted.due)
@@ -110,14 +113,16 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
 
     Raises GatewayError: any refusal (free, logged), `budget_exhausted`, or the uniform `query_failed` (charged).
     """
-    dataset, grant = await _admitted(parts, request, caller)
+    _buys(caller)
     query_id = parts.new_id()
     pause_s = 0.05
     while True:
-        # 3 to 7. parse, resolve, permit, plan privacy, recall and price
+        # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away
         known = await _known(parts, request, caller)
         if known is not None:
             return known
+        # 3 to 7. parse, resolve, permit, plan privacy, recall and price
+        dataset, grant = await _admitted(parts, request, caller)
         quoted = await _quoted(parts, request, caller, dataset, grant)
         wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due, parts.clock.now())
         done = await _attempt(parts, request, quoted, wanted)
@@ -128,20 +133,27 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
         pause_s = min(2 * pause_s, 0.8)
 
 
-async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
-    """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+def _buys(caller: Caller) -> None:
     if "buyer" not in caller.roles:
         raise GatewayError("forbidden", "Questions are for buyers.", "Ask with a token whose roles include buyer.")
+
+
+async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
+    """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
     dataset = await parts.published.dataset(request.dataset, caller)
     decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
-        await parts.telemetry.refused(dataset, caller, error)
+        await parts.telemetry.refused(dataset, caller, None, error)
         raise error
+    shut: GatewayError | None = None
     if dataset.suspended is not None:
-        raise GatewayError("dataset_suspended", "The dataset is suspended.", "Its provider has been told; try later.")
-    if await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
-        raise suspended()
+        shut = GatewayError("dataset_suspended", "The dataset is suspended.", "Its provider has been told; try later.")
+    elif await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
+        shut = suspended()
+    if shut is not None:
+        await parts.telemetry.refused(dataset, caller, decision.grant, shut)
+        raise shut
     return dataset, decision.grant
 
 
@@ -167,7 +179,7 @@ async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Datas
     try:
         planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant))
     except GatewayError as error:
-        await parts.telemetry.refused(dataset, caller, error)
+        await parts.telemetry.refused(dataset, caller, grant, error)
         raise
     # 7. recall and price
     stored = await parts.book.releases(buyer_id(caller), list(draws(planned)))
@@ -200,7 +212,8 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
     try:
         return await parts.book.charge(wanted)
     except GatewayError as error:
-        await parts.telemetry.refused(quoted.dataset, quoted.caller, error)
+        error.fingerprint = quoted.planned.fingerprint
+        await parts.telemetry.refused(quoted.dataset, quoted.caller, quoted.grant, error)
         raise
 
 
@@ -216,7 +229,8 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         lease = await parts.published.lease(quoted.dataset)
         try:
             for step in reads:
-                known.reads[step.name] = (await lease.read(Statement(step.sql), parts.engine_deadline_s)).ipc
+                asked = Statement(step.sql, query_id=wanted.query_id)
+                known.reads[step.name] = (await lease.read(asked, parts.engine_deadline_s)).ipc
         finally:
             await lease.close()
     finished = await _finished(parts, request, quoted, known)
@@ -226,7 +240,11 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
 
 
 async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
-    """Run a charged query. Whatever fails from here on is one uniform error; the charge stays."""
+    """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
+
+    What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
+    lease runs out, and the same idempotency key has it redone under the same charge.
+    """
     try:
         async with parts.book.holding(charge):
             run = _Run(parts, quoted, lease, charge.query_id)
@@ -241,10 +259,19 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
             )
             # 12. record, durably, before a byte leaves
             return await parts.book.record(charge, out, run.drawn)
-    except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error
-        parts.telemetry.failed(charge.query_id, error)
-        await parts.book.fail(charge, f"{type(error).__name__}: {error}")
+    except Interrupted:
+        raise Interrupted(REDONE) from None
+    except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
+        why = _why(error)
+        parts.telemetry.failed(charge.query_id, why)
+        await parts.book.fail(charge, why)
         raise _failed() from None
+
+
+def _why(error: BaseException) -> str:
+    """Return an error and its cause in words, for the provider alone."""
+    said = f"{type(error).__name__}: {error}"
+    return said if error.__cause__ is None else f"{said} {_why(error.__cause__)}"
 
 
 @dataclass(slots=True)
@@ -269,7 +296,8 @@ class _Run:
             case Measurement():
                 await self._measure(step)
             case PublicRead():
-                rows = await self.lease.read(Statement(step.sql), self.parts.engine_deadline_s)
+                asked = Statement(step.sql, query_id=self.query_id)
+                rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
                 await self.parts.telemetry.measured(self.query_id, rows.cost)
             case Derived():
@@ -297,7 +325,8 @@ class _Run:
     async def _executed(self, probe: Probe) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters
         inputs = tuple(self._inputs[name] for name in probe.inputs)
-        return await self.lease.run(Statement(probe.sql, secret, inputs), self.parts.engine_deadline_s)
+        asked = Statement(probe.sql, secret, inputs, self.query_id)
+        return await self.lease.run(asked, self.parts.engine_deadline_s)
 
 
 async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
@@ -307,5 +336,8 @@ async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known
 
 
 def _failed() -> GatewayError:
-    hint = "The provider has been told. Another request with the same idempotency key costs nothing more."
+    hint = (
+        "It stays charged: its idempotency key returns this failure again, and another key is another charge. "
+        "The provider has been told; after two failures it has to look before you may ask on."
+    )
     return GatewayError("query_failed", "The query was charged and could not be finished.", hint)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from sqlglot import exp
+
 from gateway.catalog.model import DataClass, Dataset, Grant
 from gateway.compile.finishing import Leaf, compile_derived, compile_finish, compile_read
 from gateway.compile.measurement import compile_measurement
@@ -91,9 +93,18 @@ def plan(job: PlanJob) -> Planned:
     Raises GatewayError for every refusal: size and syntax, unknown names, use and class of columns, and each rule
     of ownership and bounding that the query does not keep.
     """
-    dataset, request = job.dataset, job.request
     # 3. parse
-    tree = parse(request.sql, request.dialect)
+    tree = parse(job.request.sql, job.request.dialect)
+    mark = fingerprint(job.request.sql, job.request.dialect)
+    try:
+        return _planned(job, tree, mark)
+    except GatewayError as error:
+        error.fingerprint = mark
+        raise
+
+
+def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
+    dataset, request = job.dataset, job.request
     momentary = at_moment(tree, job.now)
     # 4. resolve
     resolved = resolve(tree, dataset)
@@ -121,7 +132,7 @@ def plan(job: PlanJob) -> Planned:
         data_class=_highest_class(dataset, used),
         declared_rows=sum(table.rows for table in tables_read(analysis)),
         explain=explain(resolved),
-        fingerprint=fingerprint(request.sql, request.dialect),
+        fingerprint=mark,
         question=_question(program, job),
         momentary=momentary,
     )

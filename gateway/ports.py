@@ -44,12 +44,14 @@ class InputTable:
 class Statement:
     """SQL of ours for one engine, with its bound parameters in order and the released tables that it reads.
 
-    `parameters` holds the secret of the keyed hash as text; it never appears in `sql`.
+    `parameters` holds the secret of the keyed hash as text; it never appears in `sql`. `query_id` names the query in
+    the provider's log, beside whatever the engine says of it.
     """
 
     sql: str
     parameters: tuple[str, ...] = ()
     inputs: tuple[InputTable, ...] = ()
+    query_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

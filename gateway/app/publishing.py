@@ -2,159 +2,113 @@
 
 A data version is declared, never detected: `gateway dataset refresh` (or the first start) looks at the file, checks
 the declared facts and writes a version with the file's stamp into the store. Every process of the store sees it.
+Data that cannot be opened shut one dataset, not the gateway; mistakes in a policy file leave everything as it was.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.catalog.build import build
-from gateway.catalog.document import PolicyDocument
+from gateway.app.policies import PolicyFile, convert_budgets, read_policies
+from gateway.app.standing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOOK_S, Published, Unopened, is_granted
+from gateway.catalog.build import build, check_alone
 from gateway.catalog.inspection import Inspection, order
-from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
+from gateway.catalog.load import PolicyErrors
 from gateway.catalog.model import Dataset
-from gateway.catalog.together import check_together
+from gateway.catalog.together import Member, check_together
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
+from gateway.ledger.binding import Bindings
 from gateway.ledger.versions import DataVersion, Versions
-from gateway.ports import Lease, Source
-from gateway.privacy import accounting
-from gateway.privacy.units import budget_of_epsilon
+from gateway.ports import Lease
 from gateway.request import Caller
 
 log = logging.getLogger("gateway.provider")
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
-    """One policy as read: its version, the folder that its paths start from, and where its parts stand."""
-
-    document: PolicyDocument
-    version: str
-    folder: Path
-    lines: PolicyLines
-
-    @property
-    def name(self) -> str:
-        return self.document.dataset
-
-    def source(self) -> Source:
-        """Return the engine's source with an absolute path."""
-        return source_of(self.document, self.folder)
-
-
-def source_of(document: PolicyDocument, folder: Path) -> Source:
-    """Return the engine's source of a policy that stands in `folder`, with an absolute path."""
-    engine = document.engine
-    return Source(engine.kind, str((folder / str(engine.path)).resolve()))
-
-
-def read_policy(path: Path) -> tuple[PolicyDocument, PolicyLines]:
-    """Return the policy of one file and where its parts stand.
-
-    Raises GatewayError `policy_invalid`, also where it is not UTF-8 text.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise GatewayError("policy_invalid", f"{path.name} is not UTF-8 text.", "Save the file as UTF-8.") from None
-    except OSError as error:
-        detail = f"{path.name} cannot be read: {error.strerror}."
-        raise GatewayError("policy_invalid", detail, "Give the gateway a file that it may read.") from None
-    return read(text, path.name)
-
-
-def read_policies(folder: Path) -> dict[str, PolicyFile]:
-    """Return every policy of a folder by its dataset's name.
-
-    Raises GatewayError `policy_invalid` for a file that does not hold, two with one name, or none at all.
-    """
-    folder = folder.resolve()  # engine workers stand in another folder: every path that they are given is absolute
-    files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
-    found: dict[str, PolicyFile] = {}
-    for path in files:
-        document, lines = read_policy(path)
-        if document.dataset in found:
-            detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
-            raise GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
-        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
-    if not found:
-        hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
-        raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder}.", hint)
-    return found
-
-
-def convert_budgets(dataset: Dataset, lines: PolicyLines) -> None:
-    """Convert every budget to ledger units once, beside the event loop; the results are kept.
-
-    Raises PolicyErrors where a budget does not pay one query at the policy's largest epsilon, counted in those units.
-    """
-    privacy = dataset.privacy
-    levels = [b for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
-    cost = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
-    if any(cost > accounting.limits(b.epsilon, b.delta, privacy.accounting)[0] for b in levels):
-        path = "privacy.per_query.max_epsilon"
-        message = f"no query can pay {privacy.max_epsilon:f}: it costs more rho than the smallest budget holds"
-        fix = f"At most {accounting.largest_payable(levels, privacy.accounting):f}, or a larger budget."
-        raise PolicyErrors(lines.name, (Problem(path, lines.line(path), message, fix),))
-    budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in dataset.grants)]
-    for budget in budgets:
-        if budget is not None:
-            accounting.limits(budget.epsilon, budget.delta, privacy.accounting)
-    spent = budget_of_epsilon(privacy.default_epsilon, privacy.accounting)
-    accounting.display(spent, 0, privacy.budget.delta, privacy.accounting)
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A dataset as it is served, the policy file it came from, and the declaration that it was built at."""
-
-    file: PolicyFile
-    dataset: Dataset
-    declaration: int
-
-
 class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
-    def __init__(self, folder: Path, engine: DuckDBEngine, versions: Versions) -> None:
+    def __init__(self, folder: Path, engine: DuckDBEngine, versions: Versions, bindings: Bindings) -> None:
         self._folder = folder
         self._engine = engine
         self._versions = versions
-        self._published: dict[str, Published] = {}
+        self._bindings = bindings
+        self._held: dict[str, Published | Unopened] = {}
+        self._without_file: dict[str, int] = {}
+        """Declarations that were looked at and whose dataset has no policy file here, by name."""
         self._renewing = asyncio.Lock()
 
     @property
+    def held(self) -> Mapping[str, Published | Unopened]:
+        """Every dataset by its name, also those that cannot be opened now."""
+        return self._held
+
+    @property
     def datasets(self) -> Mapping[str, Dataset]:
-        return {name: published.dataset for name, published in self._published.items()}
+        """The datasets that are open."""
+        return {name: held.dataset for name, held in self._held.items() if isinstance(held, Published)}
+
+    # -- all of them ----------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Read all policies anew and publish them together, or none: a mistake leaves what is served as it was."""
+        """Read all policies anew and publish them together; a dataset without its file is withdrawn.
+
+        Data that cannot be opened leave their dataset shut, or as it was under the same policy. Raises GatewayError
+        `policy_invalid` for a mistake in any file; then what is served stays as it was.
+        """
         files = read_policies(self._folder)
-        built = {name: await self._build(file) for name, file in files.items()}
-        check_together(tuple(published.dataset for published in built.values()))
-        self._published = built
+        found = {name: await self._opened(file) for name, file in files.items()}
+        for new in found.values():
+            if isinstance(new, Unopened):
+                check_alone(new.file.document, new.file.lines)
+        check_together([file.member() for file in files.values()])
+        for name, new in found.items():
+            old = self._held.get(name)
+            kept = isinstance(new, Unopened) and isinstance(old, Published) and new.file.same(old.file)
+            if kept and old is not None:
+                found[name] = old
+        self._held = found
+
+    async def _opened(self, file: PolicyFile, pause_s: float = FIRST_PAUSE_S) -> Published | Unopened:
+        """Open a dataset, or say why it cannot be opened. Raises `policy_invalid`."""
+        try:
+            return await self._build(file)
+        except GatewayError as error:
+            if error.code == "policy_invalid":
+                raise
+            return await self._shut(file, error, pause_s)
+
+    async def _shut(self, file: PolicyFile, error: GatewayError, pause_s: float) -> Unopened:
+        log.error("dataset %s at %s is not open: %s %s", file.name, file.source().path, error, error.hint)
+        current = await self._versions.current(file.name)
+        number, version = (current.number, current.version) if current is not None else (0, None)
+        again_at = asyncio.get_running_loop().time() + pause_s
+        return Unopened(file, error, number, version, pause_s, again_at)
 
     async def _build(self, file: PolicyFile) -> Published:
         published = await self._read(file)
-        await asyncio.to_thread(convert_budgets, published.dataset, file.lines)
+        privacy, grants = published.dataset.privacy, published.dataset.grants
+        await asyncio.to_thread(convert_budgets, privacy, grants, file.lines)
+        await self._bind(file)
         return published
 
     async def _read(self, file: PolicyFile) -> Published:
         current = await self._versions.current(file.name)
-        inspection = await self._inspect(file)
+        inspection = await self._engine.inspect(file.source(), order(file.document))
         if current is None:
+            draft = DataVersion(0, "unpublished", inspection.stamp)
+            self._dataset(file, inspection, draft)  # what cannot be published declares no version
             current = await self._versions.declare(file.name, inspection.stamp, "first start")
-        return self._dataset(file, inspection, current)
-
-    async def _inspect(self, file: PolicyFile) -> Inspection:
         try:
-            return await self._engine.inspect(file.source(), order(file.document))
-        except GatewayError as error:  # a buyer's request may have led here: the path is for the log alone
-            log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
-            raise
+            return self._dataset(file, inspection, current)
+        except PolicyErrors as error:
+            if current.stamp == inspection.stamp:
+                raise
+            # the policy fits what was declared: it is the new data that nobody has declared that do not fit it
+            hint = "Mend the data or the policy, then: gateway dataset refresh."
+            raise GatewayError("refresh_needed", f"The data changed and do not fit: {error.detail}", hint) from None
 
     @staticmethod
     def _dataset(file: PolicyFile, inspection: Inspection, current: DataVersion) -> Published:
@@ -163,75 +117,162 @@ class Publisher:
         dataset = build(file.document, declared, data_version=version, base=file.folder, lines=file.lines)
         return Published(file, dataset, current.number)
 
+    # -- one of them ----------------------------------------------------------------------------------------------
+
     async def refresh(self, name: str) -> str:
         """Publish a dataset's policy and data as they are now, and return the data version.
 
-        Every process of the store follows. The data version changes with the data alone. Raises `unknown_dataset`,
-        `policy_invalid` or what the engine raises; then nothing changes.
+        A file that is new in the folder is published, and a dataset that was shut is opened; every process of the
+        store follows. The data version changes with the data alone. Raises `unknown_dataset`, `policy_invalid` or
+        what the engine raises; then nothing changes.
         """
-        file = read_policies(self._folder).get(name)
+        files = read_policies(self._folder)
+        file = files.get(name)
         if file is None:
             raise unknown_dataset(name)
-        inspection = await self._inspect(file)
+        check_together(self._beside(files, file))
+        inspection = await self._looked_at(file)
         current = await self._versions.current(name)
         same = current.version if current is not None and current.stamp == inspection.stamp else None
-        draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp))
-        others = [p.dataset for other, p in self._published.items() if other != name]
-        check_together((*others, draft.dataset))
-        await asyncio.to_thread(convert_budgets, draft.dataset, file.lines)
+        draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp)).dataset
+        await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
+        await self._bind(file)
         declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
-        self._published[name] = self._dataset(file, inspection, declared)
+        self._held[name] = self._dataset(file, inspection, declared)
         return declared.version
 
+    async def _bind(self, file: PolicyFile) -> None:
+        """Hold the file's private tables to the account that they were always charged to."""
+        member = file.member()
+        source = f"{member.source.kind}:{member.source.path}"
+        await self._bindings.bind(source, member.private_tables, member.privacy.account)
+
+    def _beside(self, files: Mapping[str, PolicyFile], file: PolicyFile) -> list[Member]:
+        """Return a policy's members beside those that are served, and those of the folder that are not yet."""
+        served = {name: held.file for name, held in self._held.items()}
+        others = {**files, **served, file.name: file}
+        for other in others.values():
+            if other is not served.get(other.name):  # these were checked when they were published
+                check_alone(other.document, other.lines)
+        return [other.member() for other in others.values()]
+
+    async def _looked_at(self, file: PolicyFile) -> Inspection:
+        try:
+            return await self._engine.inspect(file.source(), order(file.document))
+        except GatewayError as error:  # the path is for the log alone
+            log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
+            raise
+
+    def provider_in_folder(self, name: str) -> str | None:
+        """Return the provider of a dataset whose file is new in the folder, for who wants to publish it."""
+        try:
+            file = read_policies(self._folder).get(name)
+        except GatewayError:
+            return None
+        return file.document.provider.organisation if file is not None else None
+
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
-        """Return the dataset a request names, or the only one that its organisation has a grant on."""
+        """Return the dataset a request names, or the only one that its organisation has a grant on.
+
+        Raises `unknown_dataset`, the same for one that is not granted and one that is not there, and to those with a
+        grant `engine_unavailable` where it cannot be opened.
+        """
         if name is None:
-            granted = [d for d in self.datasets.values() if is_granted(d, caller)]
+            granted = [name for name, held in self._held.items() if is_granted(held.grants, caller)]
             if len(granted) != 1:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
-            name = granted[0].name
-        published = self._published.get(name)
-        if published is None or not is_granted(published.dataset, caller):
-            raise unknown_dataset(name)
+            name = granted[0]
         current = await self._versions.current(name)
-        if current is not None and current.number != published.declaration:
-            await self._renew(name, current.number)
-            published = self._published.get(name)
-            if published is None or not is_granted(published.dataset, caller):  # the grant may be gone by now
-                raise unknown_dataset(name)
-        return published.dataset
-
-    async def _renew(self, name: str, declaration: int) -> None:
-        """Follow a declaration of another process: read the policy and the data anew.
-
-        A policy that was broken since it was declared keeps the dataset as it was, and is told to the operator.
-        """
-        async with self._renewing:
-            published = self._published[name]
-            if published.declaration >= declaration:
-                return
-            try:
-                file = read_policies(self._folder).get(name, published.file)
-                renewed = await self._build(file)
-                check_together((*(p.dataset for other, p in self._published.items() if other != name), renewed.dataset))
-            except GatewayError as error:
-                if error.code != "policy_invalid":
-                    raise
-                log.error("the policy of %s was not renewed: %s", name, error)  # noqa: TRY400 - words, no stack
-                renewed = await self._build(published.file)
-            self._published[name] = renewed
+        if current is not None:
+            await self._follow(name, current.number)
+        held = self._held.get(name)
+        if held is None or not is_granted(held.grants, caller):
+            raise unknown_dataset(name)
+        if isinstance(held, Unopened):
+            raise unavailable()
+        return held.dataset
 
     async def lease(self, dataset: Dataset) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
         return await self._engine.lease(dataset.source, dataset.stamp)
 
+    # -- what changes beside us -----------------------------------------------------------------------------------
 
-def is_granted(dataset: Dataset, caller: Caller) -> bool:
-    return any(
-        grant.organisation == caller.organisation and grant.subject in (None, caller.subject)
-        for grant in dataset.grants
-    )
+    async def keep_up(self) -> None:
+        """Try shut datasets again, less and less often, and follow what other processes declare, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self._look()
+            except Exception:  # the next look may do better; nothing that is served depends on it
+                log.exception("datasets could not be looked at")
+
+    async def _look(self) -> None:
+        for name, number in (await self._versions.declared()).items():
+            await self._follow(name, number)
+        now = asyncio.get_running_loop().time()
+        for name, held in tuple(self._held.items()):
+            if isinstance(held, Unopened) and held.again_at <= now:
+                await self._try_again(name, held)
+
+    async def _try_again(self, name: str, shut: Unopened) -> None:
+        pause_s = min(2 * shut.pause_s, LONGEST_PAUSE_S)
+        try:
+            new = await self._opened(shut.file, pause_s)
+        except GatewayError as error:  # the data are there, and the policy does not fit them
+            new = await self._shut(shut.file, error, pause_s)
+        if self._held.get(name) is shut:  # else it was withdrawn, reloaded or refreshed meanwhile
+            self._held[name] = new
+            if isinstance(new, Published):
+                log.warning("dataset %s is open", name)
+
+    async def _follow(self, name: str, declaration: int) -> None:
+        """Follow a declaration of another process: read the policy and the data anew.
+
+        A policy that was broken since it was declared keeps the dataset as it was, and is told to the operator.
+        """
+        if declaration <= self._seen(name):
+            return
+        async with self._renewing:
+            if declaration <= self._seen(name):
+                return
+            held = self._held.get(name)
+            new = await self._followed(name, held)
+            if new is None:
+                self._without_file[name] = declaration
+            elif self._held.get(name) is held:  # else it was withdrawn, reloaded or refreshed meanwhile
+                self._held[name] = new
+
+    async def _followed(self, name: str, held: Published | Unopened | None) -> Published | Unopened | None:
+        """Return a dataset as it stands after a declaration; None where it is not held and no file here names it."""
+        try:
+            files = read_policies(self._folder)
+            file = files.get(name) or (held.file if held is not None else None)
+            if file is None:
+                return None
+            check_together(self._beside(files, file))
+            return await self._opened(file)
+        except GatewayError as error:
+            log.error("the policy of %s was not renewed: %s", name, error)  # noqa: TRY400 - words, no stack
+            return await self._as_it_was(held) if held is not None else None
+
+    def _seen(self, name: str) -> int:
+        held = self._held.get(name)
+        return held.declaration if held is not None else self._without_file.get(name, 0)
+
+    async def _as_it_was(self, held: Published | Unopened) -> Published | Unopened:
+        """Return a dataset under the policy that it has, at the data that are declared now."""
+        try:
+            return await self._opened(held.file)
+        except GatewayError as error:
+            return await self._shut(held.file, error, FIRST_PAUSE_S)
+
+
+def unavailable() -> GatewayError:
+    """Return what those with a grant are told of a dataset that cannot be opened; why is its provider's alone."""
+    hint = "Its provider has been told; ask again later."
+    return GatewayError("engine_unavailable", "The data cannot be opened now.", hint)
 
 
 def unknown_dataset(name: str) -> GatewayError:

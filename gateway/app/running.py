@@ -1,4 +1,4 @@
-"""Starts the real thing: store, worker pools, service, front door; and the provider's one-off tasks beside it."""
+"""Starts the real thing: store, worker pools, service, front door."""
 
 import asyncio
 import contextlib
@@ -7,48 +7,27 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway import pipeline
+from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.evidencing import open_evidence
-from gateway.app.publishing import Publisher, source_of
+from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
+from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
-from gateway.catalog.document import PolicyDocument
-from gateway.catalog.inspection import Inspection, order
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
-from gateway.evidence.marks import MarkFile
-from gateway.evidence.opening import check_mark
-from gateway.identity.development import DevelopmentKey, open_secret
-from gateway.identity.keys import from_file, from_url
-from gateway.identity.tokens import Tokens
-from gateway.ledger.ledger import Ledger
-from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Failure
-from gateway.ledger.sealing import Sealer
-from gateway.ledger.versions import Versions
+from gateway.identity.development import open_secret
 from gateway.settings import Settings
-from gateway.store.database import Store, open_store
-from gateway.store.sqlite import FILE_NAME
+from gateway.store.database import open_store
 from gateway.web.app import build, serve
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
 
 log = logging.getLogger("gateway")
 
-MEBIBYTE = 1024 * 1024
-
-
-def engine_role(settings: Settings) -> Role:
-    """Return the role of DuckDB's processes: their address space is the engine's memory and room for libraries."""
-    return Role(
-        name="engine",
-        factory="gateway.engines.duckdb_worker:make",
-        config={"memory_mb": settings.engine_memory_mb, "threads": settings.engine_threads},
-        memory_bytes=(settings.engine_memory_mb + 3072) * MEBIBYTE,
-    )
+PURGE_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +35,8 @@ class Running:
     """A gateway whose parts are up."""
 
     service: GatewayService
+    accounts: AccountService
     publisher: Publisher
-
-
-def tokens(settings: Settings) -> Tokens:
-    """Return the checker of the one trusted issuer that the settings name, or of the embedded key."""
-    outside = settings.issuer is not None
-    keys = None
-    if settings.jwks_file is not None:
-        keys = from_file(settings.jwks_file)
-    elif settings.jwks_url is not None:
-        keys = from_url(settings.jwks_url)
-    return Tokens(
-        SystemClock(),
-        settings.audience,
-        development=None if outside else DevelopmentKey.open(settings.state, SystemRandomness()),
-        issuer=settings.issuer,
-        keys=keys,
-        secret=settings.hs256_secret,
-        max_lifetime_s=settings.max_token_lifetime_s,
-        skew_s=settings.clock_skew_s,
-    )
 
 
 @contextlib.asynccontextmanager
@@ -89,23 +49,26 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     except BaseException:
         await store.close()
         raise
-    ledger, meter = _ledger(store, settings), MeterLog(store, clock, settings.source)
+    kept = books(store, settings)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
         Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
     )
     pools = (planners, engines, finishers)
+    tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools))
-        publisher = Publisher(settings.policies, DuckDBEngine(engines, settings.wait_s), Versions(store, clock))
+        engine = DuckDBEngine(engines, settings.wait_s)
+        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
+        tasks.append(asyncio.create_task(publisher.keep_up()))
         parts = pipeline.Parts(
             published=publisher,
             planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
             releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
-            book=ledger,
-            telemetry=Telemetry(meter, new_query_id),
+            book=kept.ledger,
+            telemetry=Telemetry(kept.meter, new_query_id),
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -114,13 +77,29 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         )
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
-        yield Running(
-            GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True), publisher
-        )
-        await evidence.checkpoint()  # the mark of the last leaf, where all went well
+        checked = tokens(settings, kept.revocations)
+        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, lambda: True)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
+        tasks.append(asyncio.create_task(_purge(accounts)))
+        yield Running(service, accounts, publisher)
+        with contextlib.suppress(GatewayError):  # the store may be away by now
+            await evidence.checkpoint()  # the mark of the last leaf
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(pool.close() for pool in pools))
         await store.close()
+
+
+async def _purge(accounts: AccountService) -> None:
+    """Delete, now and each hour, what the policies keep no longer. A store that is away is tried again."""
+    while True:
+        try:
+            await accounts.purge()
+        except GatewayError as error:
+            log.warning("nothing was purged: %s", error)
+        await asyncio.sleep(PURGE_EVERY_S)
 
 
 async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -137,7 +116,7 @@ async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        app, door = build(running.service, settings)
+        app, door = build(running.service, running.accounts, settings)
         await serve(app, door, settings, ready, stop)
 
 
@@ -148,7 +127,7 @@ async def _reload(publisher: Publisher) -> None:
     except GatewayError as error:
         log.error("policies were not reloaded: %s. %s", error, error.hint)  # noqa: TRY400 - the words, not the stack
     else:
-        log.warning("policies reloaded: %s", ", ".join(sorted(publisher.datasets)))
+        log.warning("policies reloaded; open: %s", ", ".join(sorted(publisher.datasets)) or "none")
 
 
 def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
@@ -161,80 +140,6 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
     logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
     asyncio.run(_main(settings, ready or announce))
     return 0
-
-
-def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
-    """Return what the engine says of a policy's tables, for `gateway policy check`."""
-
-    async def work() -> Inspection:
-        pool = Pool(engine_role(Settings()), 1, spares=0)
-        await pool.start()
-        try:
-            source = source_of(document, base)
-            return await DuckDBEngine(pool, 30.0).inspect(source, order(document))
-        finally:
-            await pool.close()
-
-    return asyncio.run(work())
-
-
-def _ledger(store: Store, settings: Settings) -> Ledger:
-    sealer = Sealer(bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness())), SystemRandomness())
-    return Ledger(store, SystemClock(), settings.source, sealer, settings.lease_s)
-
-
-async def existing(settings: Settings) -> Store:
-    """Open the store of a gateway that has run. Raises GatewayError, `settings_invalid` rather than make a new one."""
-    if settings.store_url is None and not (settings.state / FILE_NAME).exists():
-        detail = f"{settings.state} holds no gateway's state."
-        raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
-    store = await open_store(settings.state, settings.store_url)
-    try:
-        await check_mark(store, MarkFile(settings.state))
-    except BaseException:
-        await store.close()
-        raise
-    return store
-
-
-def refresh(settings: Settings, name: str) -> str:
-    """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
-
-    async def work() -> str:
-        store = await existing(settings)
-        pool = Pool(engine_role(settings), 1, spares=0)
-        try:
-            await pool.start()
-            engine, versions = DuckDBEngine(pool, settings.wait_s), Versions(store, SystemClock())
-            publisher = Publisher(settings.policies, engine, versions)
-            await publisher.load()
-            return await publisher.refresh(name)
-        finally:
-            await pool.close()
-            await store.close()
-
-    return asyncio.run(work())
-
-
-def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failure, ...]:
-    """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
-
-    async def work() -> tuple[Failure, ...]:
-        store = await existing(settings)
-        try:
-            ledger = _ledger(store, settings)
-            if await Versions(store, SystemClock()).current(name) is None:
-                hint = "Write the dataset's name as it is in its policy, and name the state of its gateway."
-                raise GatewayError("unknown_dataset", f"This store knows no dataset '{name}'.", hint)
-            found = await ledger.failed(name)
-            if excused is not None and await ledger.excuse(excused, name) == 0:
-                hint = "Name a buyer of the list, as it is written there: organisation/subject."
-                raise GatewayError("bad_request", f"'{excused}' has no failed query on '{name}'.", hint)
-            return found
-        finally:
-            await store.close()
-
-    return asyncio.run(work())
 
 
 class _WithoutBytes(logging.Filter):

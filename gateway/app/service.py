@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway import pipeline
-from gateway.app.publishing import Publisher, is_granted, unknown_dataset
+from gateway.app.publishing import Publisher, unavailable, unknown_dataset
+from gateway.app.standing import Published, Unopened, is_granted
 from gateway.catalog.describe import describe
-from gateway.catalog.model import Dataset
+from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Balance, QueryRow
-from gateway.orders import accounts, buyer_id
+from gateway.ledger.model import Account, Balance, QueryRow
+from gateway.orders import accounts, buyer_id, data_account
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
 from gateway.ports import EngineCost
@@ -46,19 +47,23 @@ class Telemetry:
         }
         await self._meter.measured(query_id, json.dumps(figures, sort_keys=True))
 
-    def failed(self, query_id: str, error: BaseException) -> None:
-        """Tell the provider why a charged query failed."""
-        provider_log.error("query %s failed: %s: %s", query_id, type(error).__name__, error)
+    def failed(self, query_id: str, why: str) -> None:
+        """Tell the provider why a charged query failed: it may hold what an engine says of the data."""
+        provider_log.error("query %s failed: %s", query_id, why)
 
-    async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None:
-        """Write a refusal as a free meter event: code and place, no SQL."""
+    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
+        """Write a refusal as a free meter event: its code, and the SQL's fingerprint where it could be read."""
         facts = {
             "organisation": caller.organisation,
             "buyer": caller.subject,
             "dataset": dataset.name,
             "policy_version": dataset.policy_version,
+            "grant": grant.name if grant is not None else None,
+            "fingerprint": error.fingerprint,
             "decision": "refused",
             "reason": error.code,
+            "rho": "0",
+            "delta": "0",
             "amount": "0",
         }
         await self._meter.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
@@ -98,33 +103,60 @@ class GatewayService:
         return await self._tokens.identify(token)
 
     async def datasets(self, caller: Caller) -> list[dict[str, object]]:
-        """Return the datasets that the caller has a grant on."""
+        """Return the datasets that the caller has a grant on or provides, and how each stands."""
         return [
-            {"name": d.name, "title": d.title, "provider": d.provider, "data_version": d.data_version}
-            for d in self._granted(caller)
+            {**_named(held), "data_version": held.data_version, "state": held.state} for held in self._visible(caller)
         ]
 
-    def _granted(self, caller: Caller) -> list[Dataset]:
-        return [d for d in self._publisher.datasets.values() if is_granted(d, caller) or _provides(d, caller)]
+    def _visible(self, caller: Caller) -> list[Published | Unopened]:
+        held = self._publisher.held.values()
+        return [one for one in held if is_granted(one.grants, caller) or _provides(one, caller)]
 
     async def dataset(self, caller: Caller, name: str) -> dict[str, object]:
-        """Return what may be asked of a dataset, from its policy alone."""
-        found = next((d for d in self._granted(caller) if d.name == name), None)
-        if found is None:
+        """Return what may be asked of a dataset, from its policy alone; to its provider also why it is shut.
+
+        Raises `unknown_dataset`, and `engine_unavailable` to those who only have a grant on one that is not open.
+        """
+        held = next((one for one in self._visible(caller) if one.file.name == name), None)
+        if held is None:
             raise unknown_dataset(name)
+        told: dict[str, object] = {"state": held.state}
+        if _provides(held, caller):
+            told["reason"] = held.reason
+        elif isinstance(held, Unopened):
+            raise unavailable()
+        if isinstance(held, Unopened):
+            versions = {"policy": held.file.version, "data": held.data_version}
+            return {**_named(held), "versions": versions, **told}
+        found = held.dataset
         plans = [found.plan_of(g) for g in found.grants if g.organisation == caller.organisation]
-        return describe(found, next((plan for plan in plans if plan is not None), None))
+        return {**describe(found, next((plan for plan in plans if plan is not None), None)), **told}
 
     async def budget(self, caller: Caller) -> list[dict[str, object]]:
-        """Return limits, what is spent and left of every dataset the caller may use."""
-        return [await self._budget_of(d, caller) for d in self._granted(caller) if is_granted(d, caller)]
+        """Return limits, what is spent and left of every open dataset that the caller may use or provides.
+
+        A provider sees the data's own account; a buyer also the quotas within it.
+        """
+        found = []
+        for held in self._visible(caller):
+            if isinstance(held, Published):
+                dataset = held.dataset
+                if is_granted(held.grants, caller):
+                    found.append(await self._budget_of(dataset, caller))
+                else:
+                    found.append(await self._budget(dataset, (data_account(dataset, self._parts.clock.now()),), None))
+        return found
 
     async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
         permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
         grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
-        refs = accounts(dataset, caller, grant, self._parts.clock.now())
-        balances = [b for b in map(_limited, await self._ledger.balances(refs)) if b is not None]
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
+        return await self._budget(dataset, accounts(dataset, caller, grant, self._parts.clock.now()), last)
+
+    async def _budget(
+        self, dataset: Dataset, refs: tuple[Account, ...], last: tuple[int, int] | None
+    ) -> dict[str, object]:
+        balances = [b for b in map(_limited, await self._ledger.balances(refs)) if b is not None]
         asked = budget_of_epsilon(dataset.privacy.default_epsilon, dataset.privacy.accounting)
         rho_each = last[0] if last is not None and last[0] > 0 else asked
         left = min(b.rho_left for b in balances)
@@ -139,7 +171,7 @@ class GatewayService:
 
     async def events(self, caller: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
         """Return meter events after a cursor: billing reads the buyer-visible ones, a provider its own datasets'."""
-        provided = frozenset(d.name for d in self._publisher.datasets.values() if _provides(d, caller))
+        provided = frozenset(name for name, held in self._publisher.held.items() if _provides(held, caller))
         billing = "billing" in caller.roles
         if not (billing or provided):
             hint = "Ask with a token whose roles include billing, or provider of a dataset here."
@@ -183,14 +215,19 @@ class GatewayService:
         await self._evidence.cosign(tree_size, line)
 
     def _watching(self, caller: Caller) -> None:
-        if not caller.roles & WATCHING and not any(_provides(d, caller) for d in self._publisher.datasets.values()):
+        if not caller.roles & WATCHING and not any(_provides(held, caller) for held in self._publisher.held.values()):
             hint = "Ask with a token whose roles include billing, supervisor, arbiter, or provider of a dataset here."
             raise GatewayError("forbidden", "The log's leaves are for billing, supervisors and providers.", hint)
 
     async def refresh(self, caller: Caller, name: str) -> dict[str, object]:
-        """Declare a new data version, for the dataset's provider."""
-        found = next((d for d in self._publisher.datasets.values() if d.name == name), None)
-        if found is None or not _provides(found, caller):
+        """Declare a new data version, for the dataset's provider; a file that is new in the folder is published."""
+        held = self._publisher.held.get(name)
+        if held is not None:
+            allowed = _provides(held, caller)
+        else:
+            watching = "provider" in caller.roles
+            allowed = watching and self._publisher.provider_in_folder(name) == caller.organisation
+        if not allowed:
             raise unknown_dataset(name)
         return {"dataset": name, "data_version": await self._publisher.refresh(name)}
 
@@ -203,8 +240,13 @@ def _not_yours() -> GatewayError:
     return GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
 
 
-def _provides(dataset: Dataset, caller: Caller) -> bool:
-    return "provider" in caller.roles and caller.organisation == dataset.provider
+def _provides(held: Published | Unopened, caller: Caller) -> bool:
+    return "provider" in caller.roles and caller.organisation == held.file.document.provider.organisation
+
+
+def _named(held: Published | Unopened) -> dict[str, object]:
+    document = held.file.document
+    return {"name": held.file.name, "title": document.title, "provider": document.provider.organisation}
 
 
 @dataclass(frozen=True, slots=True)

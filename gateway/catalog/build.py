@@ -64,6 +64,13 @@ class _Builder:
         line = self.lines.line(path) if self.lines is not None else None
         self.problems.append(Problem(path, line, message, fix))
 
+    def refuse(self) -> None:
+        """Raise all problems, if there are any."""
+        if self.problems:
+            raise PolicyErrors(
+                self.lines.name if self.lines is not None else self.document.dataset, tuple(self.problems)
+            )
+
     def tables(self) -> tuple[Table, ...]:
         self.table_names()
         return tuple(t for name, entry in self.document.tables.items() if (t := self.table(name, entry)) is not None)
@@ -313,10 +320,8 @@ def build(
         builder.problem(path, message, "Give both columns one type in the source.")
     _check_budgets(builder)
     _check_grants(builder)
-    if document.privacy.unit.table not in document.tables:
-        builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
-    if builder.problems:
-        raise PolicyErrors(lines.name if lines is not None else document.dataset, tuple(builder.problems))
+    _check_unit(builder)
+    builder.refuse()
     engine = document.engine
     broken = inspection.broken_facts
     return Dataset(
@@ -336,6 +341,21 @@ def build(
         keep_answers_days=document.retention.answers,
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
+
+
+def check_alone(document: PolicyDocument, lines: PolicyLines) -> None:
+    """Check what a policy decides without its engine: budgets, grants, prices, its unit. Raises PolicyErrors."""
+    builder = _Builder(document, Inspection("", (), (), ()), lines)
+    _check_budgets(builder)
+    _check_grants(builder)
+    _check_unit(builder)
+    builder.refuse()
+
+
+def _check_unit(builder: _Builder) -> None:
+    document = builder.document
+    if document.privacy.unit.table not in document.tables:
+        builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
 
 
 def _check_budgets(builder: _Builder) -> None:

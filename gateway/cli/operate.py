@@ -12,6 +12,7 @@ from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.tokens import ROLES
+from gateway.request import Caller
 from gateway.settings import from_environment
 
 State = Annotated[Path, typer.Option(help="Folder of the store, the log and the development keys.")]
@@ -72,7 +73,9 @@ def token(
             )
         key = DevelopmentKey.open(settings.state, SystemRandomness())
         now = SystemClock().now()
-        typer.echo(key.issue(subject, organisation, role, purpose, jurisdiction, life, now, settings.audience))
+        jti = SystemRandomness().token_bytes(12).hex()
+        caller = Caller(subject, organisation, frozenset(role), purpose, jurisdiction, jti)
+        typer.echo(key.issue(caller, life, now, settings.audience))
 
 
 @dataset_app.command("refresh")

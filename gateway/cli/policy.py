@@ -10,11 +10,10 @@ import typer
 
 from gateway.app import inspect_policy, read_policy
 from gateway.app.clock import SystemClock
-from gateway.app.publishing import convert_budgets
+from gateway.app.policies import convert_budgets
 from gateway.catalog.build import build
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.model import Dataset
-from gateway.catalog.together import check_together
 from gateway.cli.show import console, table_of
 from gateway.policy.rules.mode import SERVED
 from gateway.privacy import accounting
@@ -32,8 +31,7 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help
     document, lines = read_policy(file)
     found = inspect_policy(document, file.parent)
     dataset = build(document, found, data_version="unpublished", base=file.parent, lines=lines)
-    check_together((dataset,))
-    convert_budgets(dataset, lines)
+    convert_budgets(dataset.privacy, dataset.grants, lines)
     today = SystemClock().now().date()
     screen = console()
     screen.print(f"{file.name}: {dataset.name} is well formed, version {dataset.policy_version[:19]}...")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.errors import GatewayError
+from gateway.metering.prices import FREE_CURRENCY
 
 PLAIN_WIDTH = 116
 MISSING = Text("-", style="dim")
@@ -110,8 +111,13 @@ def cost_line(answer: Mapping[str, Any]) -> Text:
     equivalent = privacy.get("as")
     if equivalent:
         line.append(f"  (epsilon {equivalent['epsilon']:.3g} at delta {equivalent['delta']:.2g})")
-    line.append(f"  price {price['amount']} {price['currency']}", style="bold")
+    line.append(f"  price {price_text(price)}", style="bold")
     return line
+
+
+def price_text(price: Mapping[str, Any]) -> str:
+    """Return an amount with its currency, or `free` where no price plan holds."""
+    return "free" if price["currency"] == FREE_CURRENCY else f"{price['amount']} {price['currency']}"
 
 
 def notes(answer: Mapping[str, Any]) -> list[Text]:
@@ -159,8 +165,11 @@ def quote_table(document: Mapping[str, Any]) -> Table:
 
 def datasets_table(document: Mapping[str, Any]) -> Table:
     """Return one row for each dataset that the caller may use."""
-    rows = [(entry["name"], entry["title"], entry["provider"], entry["data_version"]) for entry in document["datasets"]]
-    return table_of(("name", "title", "provider", "data version"), rows)
+    rows = [
+        (entry["name"], entry["title"], entry["provider"], entry["data_version"] or "-", entry["state"])
+        for entry in document["datasets"]
+    ]
+    return table_of(("name", "title", "provider", "data version", "state"), rows)
 
 
 def budget_table(document: Mapping[str, Any]) -> Table:

@@ -1,11 +1,15 @@
 """DuckDB from the gateway's side: leases of worker processes, and the provider's own look at a file."""
 
+import logging
+
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerError
 from gateway.workers.worker import Worker
+
+log = logging.getLogger("gateway.provider")
 
 OPEN_S = 10.0
 INSPECT_S = 300.0
@@ -27,9 +31,10 @@ class DuckDBLease:
 
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
+        argument = (statement.sql, statement.parameters, inputs, statement.query_id)
         assert self._worker is not None  # INVARIANT: nothing is run on what was given back
         try:
-            reply = await self._worker.call("run", (statement.sql, statement.parameters, inputs), deadline_s)
+            reply = await self._worker.call("run", argument, deadline_s)
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         figures = reply.header
@@ -60,7 +65,8 @@ class DuckDBEngine:
         worker = await self._pool.acquire(self._wait_s, prefer=source.path)
         try:
             await worker.call("open", (source.path, stamp), OPEN_S)
-        except WorkerError:
+        except WorkerError as error:
+            log.error("%s cannot be opened: %s", source.path, error)  # noqa: TRY400 - words, no stack
             worker.release()
             raise _unavailable() from None
         except BaseException:
@@ -73,7 +79,8 @@ class DuckDBEngine:
         """Return what the file says of a policy's tables, for its provider."""
         try:
             reply = await self._pool.call("inspect", (source.path, order), INSPECT_S, self._wait_s)
-        except WorkerError:
+        except WorkerError as error:
+            log.error("%s cannot be inspected: %s", source.path, error)  # noqa: TRY400 - words, no stack
             raise _unavailable() from None
         found = reply.header["inspection"]
         return Inspection(

@@ -64,7 +64,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
 
 
 class DuckDBHandler:
-    """Handles `open(path, stamp)`, `run(sql, parameters, inputs)` and, for the provider, `inspect(path, order)`."""
+    """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id)`; for a provider `inspect(path, order)`."""
 
     def __init__(self, memory_mb: int, threads: int) -> None:
         self._memory_mb = memory_mb
@@ -108,7 +108,7 @@ class DuckDBHandler:
         return {}, b""
 
     def _run(
-        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...]
+        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...], query_id: str
     ) -> tuple[dict[str, Any], bytes]:
         assert self._connection is not None  # INVARIANT: a lease opens before it runs
         wall, cpu = time.perf_counter(), time.process_time()
@@ -119,7 +119,7 @@ class DuckDBHandler:
             with _holding(self._connection, inputs):
                 table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
         except (duckdb.Error, pa.ArrowInvalid, AssertionError) as error:
-            log.error("statement failed: %s", error)  # noqa: TRY400 - the text alone, to the provider
+            log.error("query %s: the statement failed: %s", query_id, error)  # noqa: TRY400 - the text alone, to the provider
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:

@@ -1,7 +1,6 @@
 """The embedded development key: lets a fresh gateway issue and check its own tokens, where no issuer is set."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,6 +9,7 @@ from pathlib import Path
 import jwt
 
 from gateway.ports import Randomness
+from gateway.request import Caller
 
 ISSUER = "embedded"
 
@@ -46,30 +46,18 @@ class DevelopmentKey:
     def kid(self) -> str:
         return sha256(b"kid" + self.secret.encode()).hexdigest()[:16]
 
-    def issue(
-        self,
-        subject: str,
-        organisation: str,
-        roles: Sequence[str],
-        purpose: str | None,
-        jurisdiction: str | None,
-        ttl_s: int,
-        now: datetime,
-        audience: str = "controlled-query-gateway",
-    ) -> str:
-        """Return a signed token for a subject of an organisation."""
+    def issue(self, caller: Caller, ttl_s: int, now: datetime, audience: str = "controlled-query-gateway") -> str:
+        """Return a signed token for a caller; its `token_id` (jti) is what the token can be taken back by."""
         at = int(now.timestamp())
         claims: dict[str, object] = {
             "iss": ISSUER,
             "aud": audience,
-            "sub": subject,
-            "org": organisation,
-            "roles": list(roles),
+            "sub": caller.subject,
+            "org": caller.organisation,
+            "roles": sorted(caller.roles),
             "iat": at,
             "exp": at + ttl_s,
         }
-        if purpose is not None:
-            claims["purpose"] = purpose
-        if jurisdiction is not None:
-            claims["jurisdiction"] = jurisdiction
+        optional = {"jti": caller.token_id, "purpose": caller.purpose, "jurisdiction": caller.jurisdiction}
+        claims |= {name: value for name, value in optional.items() if value is not None}
         return jwt.encode(claims, self.secret, algorithm="HS256", headers={"kid": self.kid})

@@ -5,6 +5,9 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -22,6 +25,18 @@ _HEADER = {"alg", "kid", "typ"}
 _MAX_NAME = 128
 
 
+Revoked = Callable[[str, Caller, datetime], Awaitable[bool]]
+"""Tells whether a token of this issuer and caller, issued at this moment, has been taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long a token may live, and how far its issuer's clock may be off, in seconds."""
+
+    longest_s: int = 86_400
+    skew_s: int = 30
+
+
 class Tokens:
     """Checks tokens of one trusted issuer: outside keys, one outside secret, or the embedded development key."""
 
@@ -34,19 +49,21 @@ class Tokens:
         issuer: str | None = None,
         keys: KeySource | None = None,
         secret: str | None = None,
-        max_lifetime_s: int = 86_400,
-        skew_s: int = 30,
+        lifetimes: Lifetimes = Lifetimes(),
+        revoked: Revoked | None = None,
     ) -> None:
         # INVARIANT: one issuer, one kind of key
         assert [development is not None, keys is not None, secret is not None].count(True) == 1
         self._clock = clock
         self._audience = audience
         self._development = development
-        self._issuer = issuer if development is None else ISSUER
+        named = issuer if development is None else ISSUER
+        assert named is not None  # INVARIANT: outside keys come with an outside issuer
+        self.issuer = named
         self._keys = keys
         self._secret = secret if development is None else development.secret
-        self._max_lifetime_s = max_lifetime_s
-        self._skew_s = skew_s
+        self._lifetimes = lifetimes
+        self._revoked = revoked
 
     async def identify(self, token: str) -> Caller:
         """Return the caller of a valid token. Raises GatewayError `unauthenticated`, always in the same words."""
@@ -60,14 +77,18 @@ class Tokens:
                 key,
                 algorithms=[algorithm],
                 audience=self._audience,
-                issuer=self._issuer,
+                issuer=self.issuer,
                 options={"require": ["iss", "aud", "sub", "exp", "iat"], "verify_exp": False, "verify_iat": False,
                          "verify_nbf": False, "strict_aud": True},
             )  # fmt: skip
         except (jwt.PyJWTError, ValueError, TypeError):
             raise unauthenticated() from None
         self._check_times(claims)
-        return _caller(claims)
+        caller = _caller(claims)
+        issued_at = datetime.fromtimestamp(claims["iat"], tz=UTC)
+        if self._revoked is not None and await self._revoked(self.issuer, caller, issued_at):
+            raise unauthenticated()
+        return caller
 
     async def _key(self, header: dict[str, Any]) -> tuple[str, Any]:
         algorithm, kid = header["alg"], header.get("kid")
@@ -80,13 +101,13 @@ class Tokens:
         return algorithm, self._secret
 
     def _check_times(self, claims: dict[str, Any]) -> None:
-        now = self._clock.now().timestamp()
+        now, skew_s = self._clock.now().timestamp(), self._lifetimes.skew_s
         issued, expires, begins = (_seconds(claims, name) for name in ("iat", "exp", "nbf"))
         if issued is None or expires is None:
             raise unauthenticated()
-        in_time = expires > now - self._skew_s and issued <= now + self._skew_s
-        short = 0 < expires - issued <= self._max_lifetime_s
-        if not (in_time and short and (begins is None or begins <= now + self._skew_s)):
+        in_time = expires > now - skew_s and issued <= now + skew_s
+        short = 0 < expires - issued <= self._lifetimes.longest_s
+        if not (in_time and short and (begins is None or begins <= now + skew_s)):
             raise unauthenticated()
 
 

@@ -15,6 +15,9 @@ RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 EXCUSED = "excused"
 """Failed as well, but not held against the buyer: the provider has looked, or it was none of the buyer's doing."""
 
+EXPIRED = "expired"
+"""Finished, and its answer was kept as long as the policy says: its bytes are gone, its commitment stays."""
+
 Outcome = Charge | InFlight | Stored | Failed
 
 
@@ -32,13 +35,16 @@ def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Row[Any]
 def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
-    Raises GatewayError `idempotency_conflict` where the body differs.
+    Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept.
     """
     if row.body_digest != body_digest:
         hint = "Use a new Idempotency-Key for another question."
         raise GatewayError("idempotency_conflict", "The idempotency key was used with another body.", hint)
     if row.state == FINISHED:
         return Stored(row.query_id, bytes(row.answer))
+    if row.state == EXPIRED:
+        hint = "Ask with a new Idempotency-Key: what is stored of it is free."
+        raise GatewayError("answer_expired", "The answer to this key is no longer kept.", hint)
     if row.state in (FAILED, EXCUSED):
         return Failed(row.query_id)
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None

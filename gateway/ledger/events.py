@@ -9,6 +9,16 @@ METER_VERSION = 1
 BUYER_VISIBLE, PROVIDER_ONLY = "billing", "provider"
 
 
+RHO_DECIMALS, DELTA_DECIMALS = 12, 18
+"""Decimals of one ledger unit of rho and of delta: see gateway.privacy.units."""
+
+
+def decimal_text(units: int, decimals: int) -> str:
+    """Return an amount of 10^-decimals each as an exact decimal text, without trailing zeros."""
+    whole, part = divmod(units, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
+
+
 def canonical(content: dict[str, Any]) -> str:
     """Return the one JSON text of a document: sorted keys, no spaces."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -7,7 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, timestamp
+from gateway.ledger.events import (
+    BUYER_VISIBLE,
+    DELTA_DECIMALS,
+    RHO_DECIMALS,
+    canonical,
+    decimal_text,
+    event_line,
+    timestamp,
+)
 from gateway.ledger.model import Order
 from gateway.store import log
 from gateway.store.tables import events
@@ -28,8 +36,8 @@ def decided(
     """
     facts = json.loads(order.facts)
     spent = {
-        "rho": str(order.rho),
-        "delta": str(order.delta),
+        "rho": decimal_text(order.rho, RHO_DECIMALS),
+        "delta": decimal_text(order.delta, DELTA_DECIMALS),
         "amount": f"{order.amount:f}",
         "currency": order.currency,
     }

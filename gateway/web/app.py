@@ -1,23 +1,28 @@
 """The native REST front door: bytes to requests, answers to bytes. Steps 1 and 13 of the path."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import ClientError, web
+from aiohttp import web
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Interrupted
+from gateway.pipeline import REDONE
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
+from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
+from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.log import LogDoor
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
-from gateway.web.service import Service
+from gateway.web.service import Accounts, Service
 
 MAX_EVENTS = 1000
+
+LAST_WORDS_S = 5.0
+"""How long, after the drain, what was cut short has to say so."""
 
 
 class Door:
@@ -37,7 +42,12 @@ class Door:
         task = asyncio.create_task(self._service.answer(asked, caller))
         self.tasks.add(task)
         task.add_done_callback(self._done)
-        body = await asyncio.shield(task)
+        try:
+            body = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            raise Interrupted(REDONE) from None  # the drain is over
         return web.Response(body=body, content_type="application/json")
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
@@ -47,7 +57,7 @@ class Door:
 
     async def quote(self, request: web.Request) -> web.Response:
         """Answer POST /v1/quote."""
-        return _json(await self._service.quote(*await self._asked(request)))
+        return json_response(await self._service.quote(*await self._asked(request)))
 
     async def _asked(self, request: web.Request) -> tuple[Request, Caller]:
         if self.draining:
@@ -57,56 +67,31 @@ class Door:
         if len(keys) > 1:
             raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
         caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
-        body = await self.body(request)
+        body = await read_body(request, self._settings)
         return read_request(strict_json.parse(body), keys[0] if keys else None), caller
 
-    async def body(self, request: web.Request) -> bytes:
-        """Return the bytes of a JSON body: plain, whole, in time and within the limit."""
-        if "Content-Encoding" in request.headers:
-            raise GatewayError("bad_encoding", "Compressed bodies are not read.", "Send plain JSON.")
-        if request.content_type != "application/json":
-            raise GatewayError("bad_encoding", "The body is not JSON.", "Send Content-Type: application/json.")
-        limit = self._settings.max_body_bytes
-        too_large = GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
-        if request.content_length is not None and request.content_length > limit:
-            raise too_large
-        parts, size = [], 0
-        try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
-                async for part in request.content.iter_chunked(65536):
-                    size += len(part)
-                    if size > limit:
-                        raise too_large
-                    parts.append(part)
-        except TimeoutError:
-            raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
-        except (ConnectionError, ClientError):
-            raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
-        return b"".join(parts)
-
-    async def caller(self, request: web.Request) -> Caller:
-        """Return who sends a request. Raises `unauthenticated`."""
+    async def _caller(self, request: web.Request) -> Caller:
         return await self._service.identify(bearer(request))
 
     async def datasets(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets."""
-        return _json({"datasets": await self._service.datasets(await self.caller(request))})
+        return json_response({"datasets": await self._service.datasets(await self._caller(request))})
 
     async def dataset(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}."""
-        return _json(await self._service.dataset(await self.caller(request), request.match_info["name"]))
+        return json_response(await self._service.dataset(await self._caller(request), request.match_info["name"]))
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/refresh."""
-        return _json(await self._service.refresh(await self.caller(request), request.match_info["name"]))
+        return json_response(await self._service.refresh(await self._caller(request), request.match_info["name"]))
 
     async def budget(self, request: web.Request) -> web.Response:
         """Answer GET /v1/budget."""
-        return _json({"datasets": await self._service.budget(await self.caller(request))})
+        return json_response({"datasets": await self._service.budget(await self._caller(request))})
 
     async def events(self, request: web.Request) -> web.Response:
         """Answer GET /v1/meter/events as JSON lines; the header Gateway-Cursor continues after them."""
-        caller = await self.caller(request)
+        caller = await self._caller(request)
         after, limit = request.query.get("after"), request.query.get("limit", "100")
         if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_EVENTS):
             raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
@@ -118,49 +103,59 @@ class Door:
 
     async def one_query(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}."""
-        return _json(await self._service.query(await self.caller(request), request.match_info["id"]))
+        return json_response(await self._service.query(await self._caller(request), request.match_info["id"]))
 
     async def receipt(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}/receipt."""
-        return _json(await self._service.receipt(await self.caller(request), request.match_info["id"]))
+        return json_response(await self._service.receipt(await self._caller(request), request.match_info["id"]))
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Answer GET /healthz: the process is alive."""
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def readyz(self, _request: web.Request) -> web.Response:
         """Answer GET /readyz: queries would be taken."""
         if self.draining or not await self._service.ready():
             raise GatewayError("shutting_down", "The gateway takes no queries now.", "Ask again in a moment.")
-        return _json({"status": "ready"})
+        return json_response({"status": "ready"})
 
 
-def bearer(request: web.Request) -> str:
-    """Return the one bearer token of a request. Raises `unauthenticated`."""
-    headers = request.headers.getall("Authorization", [])
-    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
-    if scheme.lower() != "bearer" or not token:
-        hint = "Send one header `Authorization: Bearer <token>`."
-        raise GatewayError("unauthenticated", "The token is missing or not valid.", hint)
-    return token
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+EVENTS = "/v1/meter/events"
+PARAMETERS: dict[str, frozenset[str]] = {
+    EVENTS: frozenset({"after", "limit"}),
+    QUERIES: frozenset({"before", "limit"}),
+}
+"""The query parameters of each route; the others take none."""
 
 
-def _json(content: object) -> web.Response:
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
-    return web.Response(body=body, content_type="application/json")
+@web.middleware
+async def known_parameters(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored."""
+    route = request.match_info.route.resource
+    known = PARAMETERS.get(route.canonical, frozenset()) if route is not None else frozenset(request.query)
+    unknown = sorted(set(request.query) - known)
+    if unknown:
+        shown = repr(unknown[0][:64])
+        hint = f"Known: {', '.join(sorted(known))}." if known else "This address takes no parameters."
+        raise GatewayError("bad_request", f"The parameter {shown} is not known.", hint)
+    if len(request.query) > len(set(request.query)):
+        raise GatewayError("bad_request", "A parameter stands twice.", "Send each once.")
+    return await handler(request)
 
 
-def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
+def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web.Application, Door]:
     """Return the application and its door (whose tasks a shutdown waits for)."""
     door = Door(service, settings)
-    app = web.Application(middlewares=[errors], client_max_size=settings.max_body_bytes + 1)
+    app = web.Application(middlewares=[errors, known_parameters], client_max_size=settings.max_body_bytes + 1)
     app.router.add_post("/v1/query", door.query)
     app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
         ("/v1/datasets", door.datasets),
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
-        ("/v1/meter/events", door.events),
+        (EVENTS, door.events),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
         ("/healthz", door.healthz),
@@ -169,7 +164,8 @@ def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
     for path, handler in gets:
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
-    LogDoor(service, door.caller, door.body).add_to(app)
+    AccountDoor(service, accounts, settings).add_to(app)
+    LogDoor(service, settings).add_to(app)
     return app, door
 
 
@@ -177,7 +173,7 @@ async def serve(
     app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
-    runner = web.AppRunner(app, handler_cancellation=False)
+    runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=LAST_WORDS_S)
     await runner.setup()
     served, loop = runner.server, asyncio.get_running_loop()
     assert served is not None  # INVARIANT: a runner that is set up has a server
@@ -198,5 +194,9 @@ async def serve(
     door.draining = True
     if door.tasks:
         await asyncio.wait(door.tasks, timeout=settings.drain_s)
+    for task in tuple(door.tasks):
+        task.cancel()  # a charge stands, and has not failed: its key has it redone
+    if door.tasks:
+        await asyncio.wait(door.tasks, timeout=LAST_WORDS_S)
     server.close()
     await runner.cleanup()

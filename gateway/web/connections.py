@@ -1,12 +1,21 @@
 """Connections that are held to time: whoever does not finish a request's head is let go, and so is one too many.
 
-The server library bounds neither; what a request does once its head is read is the door's business.
+The server library bounds neither, and answers what it cannot read by quoting it; here that is a problem document of
+our own words. What a request does once its head is read is the door's business.
 """
 
 import asyncio
+import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
+
+from gateway.errors import GatewayError
+from gateway.web.problem import HEADERS, of_status, problem
+
+log = logging.getLogger("gateway.web")
 
 
 class TimedConnection(RequestHandler):
@@ -35,6 +44,46 @@ class TimedConnection(RequestHandler):
             self._check.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a body that stops being HTTP on its way ends its request now, not when its time is over."""
+        super().data_received(data)
+        if not self._messages or isinstance(self._messages[-1][0], RawRequestMessage):
+            return
+        bodies = [body for _, body in self._messages]
+        if self._current_request is not None:
+            bodies.append(self._current_request.content)
+        for body in bodies:
+            if not body.is_eof():
+                body.set_exception(web.RequestPayloadError())
+                body.feed_eof()
+                self.close()  # once that request is answered
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP, and what fails outside the application; nothing of it is quoted or logged."""
+        del message  # the library's: it holds the bytes that came
+        log.warning("a request could not be read: %s", type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError
+        if status >= 500:
+            return _closing(GatewayError("internal", "The gateway failed; nothing was released.", "Ask again."))
+        if isinstance(exc, LineTooLong):
+            return _closing(GatewayError("too_large", "A line of the request's head is too long.", "Shorten it."))
+        return _closing(GatewayError("bad_request", "This is not HTTP as the gateway reads it.", "Send HTTP/1.1."))
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; what the library raised before the application saw the request is one of ours as well."""
+        if isinstance(resp, web.HTTPException):
+            resp = _closing(of_status(resp.status))
+        return await super().finish_response(request, resp, start_time)
+
     def _look_again(self) -> None:
         self._check = self._loop.call_later(self._head_s / 4, self._look)
 
@@ -46,3 +95,11 @@ class TimedConnection(RequestHandler):
             self.force_close()
             return
         self._look_again()
+
+
+def _closing(error: GatewayError) -> web.Response:
+    """Return a problem document that ends its connection: where the next request begins is not known."""
+    response = problem(error)
+    response.headers.update(HEADERS)
+    response.force_close()
+    return response

@@ -1,12 +1,10 @@
 """Front door to the transparency log: checkpoints, tiles (C2SP tlog-tiles) and the signatures of witnesses."""
 
-import json
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
-from gateway.request import Caller
+from gateway.settings import Settings
 from gateway.web import strict_json
+from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.reading import read_cosignature
 from gateway.web.service import Service
 
@@ -16,15 +14,9 @@ IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 class LogDoor:
     """The handlers of the log. Checkpoints are open to everyone; hashes and leaves to those who watch."""
 
-    def __init__(
-        self,
-        service: Service,
-        caller: Callable[[web.Request], Awaitable[Caller]],
-        body: Callable[[web.Request], Awaitable[bytes]],
-    ) -> None:
+    def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
-        self._caller = caller
-        self._body = body
+        self._settings = settings
 
     def add_to(self, app: web.Application) -> None:
         """Give the application its addresses."""
@@ -43,13 +35,13 @@ class LogDoor:
 
     async def tile(self, request: web.Request) -> web.Response:
         """Answer GET /v1/log/tile/...: hashes and leaves, which never change once they are there."""
-        content = await self._service.tile(await self._caller(request), request.match_info["path"])
+        caller = await self._service.identify(bearer(request))
+        content = await self._service.tile(caller, request.match_info["path"])
         return web.Response(body=content, content_type="application/octet-stream", headers=IMMUTABLE)
 
     async def cosignature(self, request: web.Request) -> web.Response:
         """Answer POST /v1/log/cosignatures: a witness hands in what it signed."""
-        caller = await self._caller(request)
-        size, line = read_cosignature(strict_json.parse(await self._body(request)))
+        caller = await self._service.identify(bearer(request))
+        size, line = read_cosignature(strict_json.parse(await read_body(request, self._settings)))
         await self._service.cosign(caller, size, line)
-        body = json.dumps({"tree_size": size}).encode()
-        return web.Response(body=body, content_type="application/json")
+        return json_response({"tree_size": size})

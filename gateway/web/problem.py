@@ -45,8 +45,15 @@ def problem(error: GatewayError, headers: dict[str, str] | None = None) -> web.R
 _NAMES = {
     404: ("not_found", "There is nothing at this address.", "See docs/API.md for the addresses."),
     405: ("method_not_allowed", "This address does not take this method.", "See the Allow header."),
+    417: ("bad_request", "Expect asks for what the gateway does not do.", "Send 100-continue or no Expect header."),
     413: ("too_large", "The request is larger than the gateway reads.", "Shorten it."),
 }
+
+
+def of_status(status: int) -> GatewayError:
+    """Return our own words for an HTTP status of the server library."""
+    return GatewayError(*_NAMES.get(status, ("bad_request", "The request is not well formed.", "")))
+
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,9 +66,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except GatewayError as error:
         response = problem(error)
     except web.HTTPException as error:
-        code, detail, hint = _NAMES.get(error.status, ("bad_request", "The request is not well formed.", ""))
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        response = problem(GatewayError(code, detail, hint), allow)
+        response = problem(of_status(error.status), allow)
     except Exception:
         log.exception("unexpected failure at %s", request.path)
         response = problem(GatewayError("internal", "The gateway failed; nothing was released.", "Ask again."))

@@ -120,6 +120,7 @@ def _plain(error: GatewayError) -> dict[str, Any]:
         "detail": error.detail,
         "hint": error.hint,
         "position": None if at is None else [at.line, at.column],
+        "fingerprint": error.fingerprint,
     }
 
 

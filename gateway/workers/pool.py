@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Interrupted
 from gateway.workers.role import Reply, Role, WorkerError
 from gateway.workers.worker import Log, Worker
 
@@ -82,7 +82,7 @@ class Pool:
         """Return the answer of any free worker; the deadline runs from when one is free.
 
         Waits at most `wait_s` (else `deadline_s`) for it. Raises GatewayError `overloaded` when none gets free,
-        the handler's own GatewayError, WorkerTimeout, WorkerDied or WorkerFailed.
+        the handler's own GatewayError, WorkerTimeout, WorkerDied or WorkerFailed, Interrupted when the pool is closed.
         """
         worker = await self.acquire(deadline_s if wait_s is None else wait_s)
         try:
@@ -96,7 +96,7 @@ class Pool:
         A free one tagged `prefer` is taken before others. Raises GatewayError `overloaded` or `shutting_down`.
         """
         if self._closed:
-            raise _shutting_down()
+            raise Interrupted
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append((future, prefer))
         self._hand_out()
@@ -183,7 +183,7 @@ class Pool:
         self._closed = True
         for future, _ in self._waiting:
             if not future.done():
-                future.set_exception(_shutting_down())
+                future.set_exception(Interrupted())
         self._waiting.clear()
         self._idle.clear()
         tasks = tuple(self._tasks)
@@ -191,8 +191,4 @@ class Pool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         members, self._members = self._members, set()
-        await asyncio.gather(*(worker.end() for worker in members))
-
-
-def _shutting_down() -> GatewayError:
-    return GatewayError("shutting_down", "The gateway is stopping", "Ask again when it is back.")
+        await asyncio.gather(*(worker.stop() for worker in members))

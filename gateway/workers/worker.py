@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import json
 import pickle
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import CODES, GatewayError, Position
+from gateway.errors import CODES, GatewayError, Interrupted, Position
 from gateway.workers import frames
 from gateway.workers.role import Reply, Role, WorkerDied, WorkerError, WorkerFailed, WorkerTimeout
 
@@ -59,6 +60,7 @@ class Worker:
         self._calls = 0
         self._busy = False
         self._killed = False
+        self._stopped = False
         self._hand_back: Callable[[Worker], None] | None = None
         self._drain = asyncio.create_task(self._drain_stderr())
 
@@ -95,7 +97,8 @@ class Worker:
     async def call(self, method: str, argument: object, deadline_s: float) -> Reply:
         """Return the handler's answer to one call.
 
-        Raises WorkerTimeout (killed at the deadline), WorkerDied, WorkerFailed, or the handler's GatewayError.
+        Raises WorkerTimeout (killed at the deadline), WorkerDied, WorkerFailed, the handler's GatewayError, or
+        Interrupted where its own pool was closed.
         A call that is cancelled kills the worker: nothing can stop a statement halfway but the kernel.
         """
         self._calls += 1
@@ -120,6 +123,8 @@ class Worker:
         except (asyncio.IncompleteReadError, OSError):
             self.kill()
             status = await self._process.wait()
+            if self._stopped and status == -signal.SIGKILL:
+                raise Interrupted from None
             raise WorkerDied(f"{self.role.name}: the worker ended with status {status}") from None
         except frames.BadFrame as error:
             self.kill()
@@ -170,6 +175,11 @@ class Worker:
         await self._process.wait()
         self._killed = True
 
+    async def stop(self) -> None:
+        """End a worker whose pool is closed: a call that it serves is interrupted, and did not fail."""
+        self._stopped = self.alive
+        await self.end()
+
     async def end(self) -> None:
         """Kill the process, reap it and close its pipes."""
         self.kill()
@@ -202,15 +212,19 @@ class Worker:
 def _gateway_error(error: dict[str, Any]) -> GatewayError:
     """Return the error that a child sent. Raises BadFrame unless it is one of ours."""
     match error:
-        case {"code": str(code), "detail": str(detail), "hint": str(hint), "position": position} if code in CODES:
+        case {
+            "code": str(code), "detail": str(detail), "hint": str(hint), "position": position,
+            "fingerprint": str() | None as fingerprint, **rest,
+        } if code in CODES and not rest:  # fmt: skip
             pass
         case _:
             raise frames.BadFrame("the error is not one of the gateway's")
     match position:
         case None:
-            return GatewayError(code, detail, hint)
+            refusal = GatewayError(code, detail, hint)
         case [int(line), int(column)]:
-            return GatewayError(code, detail, hint, Position(line, column))
+            refusal = GatewayError(code, detail, hint, Position(line, column))
         case _:
-            pass
-    raise frames.BadFrame("the error's position is not a position")
+            raise frames.BadFrame("the error's position is not a position")
+    refusal.fingerprint = fingerprint
+    return refusal

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ from support.shop import empty_database, fill
 
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey
+from gateway.request import Caller
 
 POLICY = """
 dataset: shop
@@ -106,7 +108,7 @@ class Gateway:
 
     def token(self, subject="ana", organisation="widgets", roles=("buyer",), purpose="research"):
         key = DevelopmentKey.open(self.state, SystemRandomness())
-        return key.issue(subject, organisation, list(roles), purpose, None, 3600, SystemClock().now())
+        return key.issue(Caller(subject, organisation, frozenset(roles), purpose), 3600, SystemClock().now())
 
     def call(self, method, path, body=None, *, token=None, headers=None, raw=None):
         data = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)
@@ -152,6 +154,15 @@ class Gateway:
         for thread in threads:
             thread.join(timeout=120)
         return results
+
+
+def eventually(check, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture(scope="module")

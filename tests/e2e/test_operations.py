@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from conftest import POLICY
+from conftest import POLICY, eventually
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 
@@ -90,11 +90,11 @@ def test_kill_between_charge_and_answer(own):
     asked = []
     thread = threading.Thread(target=lambda: asked.append(_try(gateway, sql, token)))
     thread.start()
-    assert _eventually(lambda: _states(gateway) == ["finished", "running"])
+    assert eventually(lambda: _states(gateway) == ["finished", "running"])
     gateway.kill()
     thread.join(timeout=30)
     assert isinstance(asked[0], Exception), "nobody was answered"
-    assert _eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in stopped)), (
+    assert eventually(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in stopped)), (
         "a child outlives its gateway"
     )
     gateway.start()
@@ -144,20 +144,11 @@ def test_a_policy_is_reloaded_by_sighup_and_a_bad_one_changes_nothing(own):
     path = gateway.policies / "shop.yaml"
     path.write_text(POLICY.replace("max_epsilon: 2", "max_epsilon: 1"))
     gateway.process.send_signal(signal.SIGHUP)
-    assert _eventually(lambda: gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large")
+    assert eventually(lambda: gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large")
     path.write_text("dataset: [broken")
     gateway.process.send_signal(signal.SIGHUP)
     time.sleep(1)
     assert gateway.ask(COUNT, epsilon=0.9)[0] == 200
-
-
-def _eventually(check, seconds=10):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_new_data_waits_for_its_declaration(own):
@@ -188,33 +179,3 @@ def test_new_data_waits_for_its_declaration(own):
     assert not answer["privacy"]["stored"], "a new data version is a new question"
     assert answer["versions"]["data"] == declared != first["versions"]["data"]
     assert gateway.spent() > spent, "a refresh restores no budget"
-
-
-def test_a_writer_on_the_file_is_a_clear_error_without_a_charge(own):
-    gateway = own()
-    gateway.stop()
-    hold = f"import duckdb, sys; c = duckdb.connect({str(gateway.data)!r}); print('held', flush=True); sys.stdin.read()"
-    writer = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        writer.stdout.readline()
-        command = [
-            sys.executable,
-            "-m",
-            "gateway",
-            "serve",
-            "--policies",
-            str(gateway.policies),
-            "--state",
-            str(gateway.state),
-            "--port",
-            "0",
-        ]
-        refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert refused.returncode == 5
-        assert "engine_unavailable" in refused.stderr
-    finally:
-        writer.stdin.close()
-        writer.wait(timeout=20)
-        writer.stdout.close()
-    gateway.start()
-    assert gateway.ask(COUNT)[0] == 200

@@ -56,6 +56,27 @@ def test_refusals_are_free_metered_and_placed(gateway):
     last = gateway.events()[-1]
     assert last["type"] == "gateway.query.refused"
     assert last["data"]["reason"] == "column_use"
+    assert last["data"]["grant"] == "grant-1"
+    _, quantity = gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE amount > 45")
+    assert quantity["code"] == "column_use"
+    again = gateway.events()[-1]
+    assert again["data"]["fingerprint"] == last["data"]["fingerprint"] != None  # noqa: E711
+    gateway.ask("SELECT COUNT(*) AS n FROM purchases WHERE")
+    unread = gateway.events()[-1]["data"]
+    assert (unread["reason"], unread["grant"], unread["fingerprint"]) == ("sql_syntax", "grant-1", None)
+    gateway.ask("SELECT COUNT(*) AS n FROM purchases", purpose="marketing")
+    assert gateway.events()[-1]["data"]["grant"] is None, "no grant covers it"
+
+
+def test_events_count_in_the_numbers_of_answers(gateway):
+    sql = "SELECT basket, COUNT(*) AS n FROM purchases GROUP BY basket"
+    _, answer = gateway.ask(sql, epsilon=0.37)
+    (charged,) = [e["data"] for e in gateway.events() if e["subject"] == answer["query_id"]]
+    assert charged["delta"] != "0"
+    assert float(charged["rho"]) == answer["privacy"]["rho"]
+    assert float(charged["delta"]) == answer["privacy"]["delta"]
+    receipt = json.loads(gateway.call("GET", f"/v1/queries/{answer['query_id']}/receipt")[1])
+    assert verify(receipt).leaf["rho"] == charged["rho"]
 
 
 def test_what_fails_is_null(gateway):

@@ -61,12 +61,3 @@ def test_a_port_in_use_or_out_of_range_is_one_error(gateway):
         assert refused.returncode == 2
         assert "settings_invalid" in refused.stderr
         assert "Traceback" not in refused.stderr
-
-
-def test_data_that_are_missing_are_named_to_the_provider(own):
-    gateway = own()
-    gateway.stop()
-    gateway.data.unlink()
-    refused = command(gateway.folder, "serve", "--policies", "policies", "--state", "state", "--port", "0")
-    assert refused.returncode == 5
-    assert f"dataset shop at {gateway.data.resolve()}" in refused.stderr

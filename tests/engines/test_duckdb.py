@@ -81,6 +81,23 @@ async def test_a_query_over_its_memory_fails_in_the_same_words(engine, file):
     assert table.to_pylist() == [{"n": 3}]
 
 
+async def test_what_the_engine_says_goes_to_the_log_with_the_query_alone(file):
+    said = []
+    pool = Pool(
+        Role("engine", "gateway.engines.duckdb_worker:make", {"memory_mb": 64, "threads": 1}), 1, 0, said.append
+    )
+    await pool.start()
+    try:
+        lease = await DuckDBEngine(pool, 20.0).lease(Source("duckdb", str(file)), stamp_of(str(file)))
+        error = await fails(lease.run(Statement("SELECT error('secret value')", query_id="Q42"), 20), "query_failed")
+        await lease.close()
+    finally:
+        await pool.close()
+    assert "secret" not in f"{error} {error.hint}"
+    (line,) = [line for line in said if "secret value" in line]
+    assert "query Q42:" in line
+
+
 @pytest.mark.parametrize(
     "sql",
     [

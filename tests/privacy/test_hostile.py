@@ -69,7 +69,8 @@ class Unasked:
     async def failures(self, _buyer, _dataset):
         return 0
 
-    async def refused(self, _dataset, _caller, error):
+    async def refused(self, _dataset, _caller, grant, error):
+        assert grant in SHOP.grants
         self.refusals.append(error.code)
 
     def __getattr__(self, name):

@@ -24,7 +24,7 @@ class Handler:
             case "allocate":
                 return {"size": len(bytearray(argument))}, b""
             case "refuse":
-                raise GatewayError("raw_rows", "detail", "hint", Position(2, 3))
+                raise argument or GatewayError("raw_rows", "detail", "hint", Position(2, 3))
             case "fail":
                 raise ValueError("a secret value")
             case "end":

@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.http import Client
 from gateway.identity.development import DevelopmentKey
+from gateway.request import Caller
 
 TTL_S = 3600
 
@@ -22,16 +23,8 @@ class Cast:
 def issue(state: Path, subject: str, organisation: str, role: str, ttl_s: int = TTL_S) -> str:
     """Return a token of the embedded development key for one member of the cast."""
     key = DevelopmentKey.open(state, SystemRandomness())
-    buyer = role == "buyer"
-    return key.issue(
-        subject,
-        organisation,
-        [role],
-        "market-research" if buyer else None,
-        "SG" if buyer else None,
-        ttl_s,
-        SystemClock().now(),
-    )
+    asking = ("market-research", "SG") if role == "buyer" else (None, None)
+    return key.issue(Caller(subject, organisation, frozenset({role}), *asking), ttl_s, SystemClock().now())
 
 
 def assemble(url: str, state: Path) -> Cast:

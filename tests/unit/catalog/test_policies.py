@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.publishing import convert_budgets
-from gateway.catalog.build import build, sql_type
+from gateway.app.policies import PolicyFile, convert_budgets
+from gateway.catalog.build import build, check_alone, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
 from gateway.catalog.load import PolicyErrors, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
@@ -138,14 +138,37 @@ def test_a_view_is_refused():
     assert "view" in caught.value.detail
 
 
+def member(text=TEXT):
+    document, lines = read(text, "cdnow.yaml")
+    return PolicyFile(document, policy_version(document), ROOT / "policies", lines).member()
+
+
+@pytest.mark.parametrize(
+    ("correct", "wrong", "path"),
+    [
+        ("delta: 1.0e-6", "", "privacy.budget.delta"),
+        ("max_epsilon: 0.4", "max_epsilon: 11", "privacy.per_query.max_epsilon"),
+        ("price_plan: standard", "price_plan: absent", "price_plan"),
+        ("{table: customers,", "{table: absent,", "privacy.unit.table"),
+    ],
+)
+def test_what_a_file_decides_alone_is_checked_without_its_engine(correct, wrong, path):
+    check_alone(*read(TEXT, "cdnow.yaml"))
+    assert correct in TEXT
+    with pytest.raises(PolicyErrors) as caught:
+        check_alone(*read(TEXT.replace(correct, wrong, 1).replace("epsilon: 10, }", "epsilon: 10}"), "cdnow.yaml"))
+    assert any(problem.path.endswith(path) for problem in caught.value.problems)
+    assert caught.value.position is not None
+
+
 def test_two_policies_over_the_same_people_name_their_account():
-    first = made()
-    second = made(TEXT.replace("dataset: cdnow", "dataset: again"))
+    first = member()
+    second = member(TEXT.replace("dataset: cdnow", "dataset: again"))
     with pytest.raises(GatewayError) as caught:
         check_together((first, second))
     assert caught.value.code == "policy_invalid"
     shared = [
-        made(
+        member(
             TEXT.replace("dataset: cdnow", f"dataset: {n}").replace(
                 "privacy:\n", "privacy:\n  account: acme-people\n", 1
             )
@@ -153,7 +176,7 @@ def test_two_policies_over_the_same_people_name_their_account():
         for n in ("a", "b")
     ]
     check_together(shared)
-    other = made(
+    other = member(
         TEXT.replace("privacy:\n", "privacy:\n  account: acme-people\n", 1).replace("epsilon: 10,", "epsilon: 9,")
     )
     with pytest.raises(GatewayError):
@@ -172,8 +195,8 @@ def test_a_key_of_another_type_than_its_target_is_refused():
 
 
 def test_two_accounts_over_one_private_table_are_refused():
-    first = made(TEXT.replace("privacy:\n", "privacy:\n  account: one\n", 1))
-    second = made(
+    first = member(TEXT.replace("privacy:\n", "privacy:\n  account: one\n", 1))
+    second = member(
         TEXT.replace("dataset: cdnow", "dataset: again").replace("privacy:\n", "privacy:\n  account: another\n", 1)
     )
     with pytest.raises(GatewayError) as caught:
@@ -301,7 +324,8 @@ def test_a_unit_table_without_its_key_is_warned_of():
 
 def test_a_largest_query_that_no_budget_pays_in_rho_is_refused():
     def converted(text):
-        convert_budgets(made(text), read(text, "cdnow.yaml")[1])
+        dataset = made(text)
+        convert_budgets(dataset.privacy, dataset.grants, read(text, "cdnow.yaml")[1])
 
     converted(TEXT)
     converted(TEXT.replace("max_epsilon: 0.4", "max_epsilon: 0.592"))

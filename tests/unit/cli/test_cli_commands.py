@@ -3,11 +3,11 @@
 import asyncio
 import json
 import re
-from decimal import Decimal
 
 import jwt
 import pytest
 from support.shop import NOW
+from support.stores import ledger_of, order, versions_of
 from typer.testing import CliRunner
 
 from gateway import __version__
@@ -15,10 +15,8 @@ from gateway.cli.durations import seconds
 from gateway.cli.failures import EXIT_CODES, reporting
 from gateway.cli.main import app
 from gateway.errors import GatewayError, Kind
-from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Order
 from gateway.ports import FixedClock
-from gateway.store.database import Store
+from gateway.store.database import open_store
 
 RUNNER = CliRunner()
 WHO = ["--subject", "ana", "--organisation", "widgets", "--role", "buyer", "--role", "billing"]
@@ -38,7 +36,8 @@ def test_a_token_carries_what_was_asked(tmp_path):
     claims = jwt.decode(result.stdout.strip(), secret, algorithms=["HS256"], audience="controlled-query-gateway")
     assert claims["sub"] == "ana"
     assert claims["org"] == "widgets"
-    assert claims["roles"] == ["buyer", "billing"]
+    assert claims["roles"] == ["billing", "buyer"]
+    assert len(claims["jti"]) == 24
     assert claims["purpose"] == "market-research"
     assert claims["jurisdiction"] == "SG"
     assert claims["exp"] - claims["iat"] == 900
@@ -159,12 +158,10 @@ def test_a_state_folder_or_a_dataset_that_is_not_there_is_an_error(tmp_path):
 
 def failed_query(folder):
     async def work():
-        store = Store(folder)
-        ledger = Ledger(store, FixedClock(NOW), "gw")
-        wanted = Order("Q1", "org/ana", "org", "shop", "key", "body", "question", (), (Account("data/a", 9, 9),),
-                       Allowance("shop/g", None, None, None), 1, 0, Decimal(1), "CNY", "{}")  # fmt: skip
-        await ledger.declare_version("shop", "1:1:1", "first start")
-        await ledger.fail(await ledger.charge(wanted), "the engine said no")
-        store.close()
+        store = await open_store(folder)
+        ledger = ledger_of(store, FixedClock(NOW))
+        await versions_of(store, FixedClock(NOW)).declare("shop", "1:1:1", "first start")
+        await ledger.fail(await ledger.charge(order(1)), "the engine said no")
+        await store.close()
 
     asyncio.run(work())

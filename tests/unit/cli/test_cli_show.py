@@ -71,6 +71,9 @@ def test_the_cost_of_a_charge_and_of_a_repeat():
     assert "rho 0.03125, delta 0  (epsilon 1.18 at delta 5e-07)  price 5.51 CNY" in text_of(
         cost_line({"privacy": charged, "price": price})
     )
+    free = text_of(cost_line({"privacy": charged, "price": {"amount": "0", "currency": "XXX"}}))
+    assert "price free" in free
+    assert "XXX" not in free
     assert "nothing" in text_of(cost_line({"privacy": {"stored": True}, "price": price}))
 
 

@@ -144,7 +144,8 @@ def test_edits_of_one_byte_in_tiles_and_checkpoint():
 
 
 @pytest.mark.parametrize(
-    "path", ["0/004", "2/000.p/1", "entries/004.p/1", "0/x000/000", "0/3", "0/003", "00/000", "0/003.p/233", "64/000", "a"]
+    "path",
+    ["0/004", "2/000.p/1", "entries/004.p/1", "0/x000/000", "0/3", "0/003", "00/000", "0/003.p/233", "64/000", "a"],
 )
 def test_files_that_are_no_part_of_the_log(path):
     with pytest.raises(NotVerified, match="no part"):

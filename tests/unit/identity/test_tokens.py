@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.keys import KeySource, from_file, parse_jwks
-from gateway.identity.tokens import Tokens
+from gateway.identity.tokens import Lifetimes, Tokens
 from gateway.ports import FixedClock
+from gateway.request import Caller
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 AT = int(NOW.timestamp())
@@ -45,7 +46,7 @@ JWKS = json.dumps({"keys": [jwk(a) for a in PRIVATE]})
 def outside(tmp_path):
     path = tmp_path / "jwks.json"
     path.write_text(JWKS)
-    return Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], keys=from_file(path), max_lifetime_s=3600)
+    return Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], keys=from_file(path), lifetimes=Lifetimes(3600))
 
 
 def signed(algorithm="RS256", header=None, key=None, **claims):
@@ -153,10 +154,10 @@ async def test_keys_stay_while_the_source_fails():
 async def test_the_embedded_key_and_an_outside_secret():
     key = DevelopmentKey("ab" * 32)
     embedded = Tokens(CLOCK, "gw", development=key)
-    token = key.issue("ana", "widgets", ["buyer"], None, None, 600, NOW, "gw")
+    token = key.issue(Caller("ana", "widgets", frozenset({"buyer"})), 600, NOW, "gw")
     assert (await embedded.identify(token)).subject == "ana"
     await refused(
-        embedded, replace(key, secret="cd" * 32).issue("ana", "widgets", ["buyer"], None, None, 600, NOW, "gw")
+        embedded, replace(key, secret="cd" * 32).issue(Caller("ana", "widgets", frozenset({"buyer"})), 600, NOW, "gw")
     )
     await refused(embedded, signed())
     shared = Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32)

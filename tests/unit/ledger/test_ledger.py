@@ -4,17 +4,19 @@ import asyncio
 import json
 import multiprocessing
 from decimal import Decimal as D
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from support.evidence import evidence_of
 from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
 
 from gateway.errors import GatewayError
-from gateway.evidence.keys import open_key
 from gateway.evidence.offline.receipts import verify
-from gateway.evidence.receipts import Evidence
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, InFlight, Per, Stored
+from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 from gateway.store import log
 from gateway.store.database import open_store
 from gateway.store.tables import texts
@@ -278,8 +280,24 @@ async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     assert event["specversion"] == "1.0"
     assert event["time"] == "2026-11-24T12:00:00.000000Z"
     assert event["data"]["amount"] == "1.50"
+    assert (event["data"]["rho"], event["data"]["delta"]) == ("0.00000000002", "0.000000000000000005")
     assert event["data"]["log_index"] == 0
     await refused(meter.events("x", 1, billing=True, provided=frozenset()), "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("units", "decimals", "text"),
+    [(0, 12, "0"), (10**12, 12, "1"), (20_000_000_000, 12, "0.02"), (5 * 10**29 + 1, 12, "500000000000000000.000000000001"),
+      (10**12, 18, "0.000001"), (100 * 10**12, 12, "100")],
+)  # fmt: skip
+def test_amounts_are_written_as_exact_decimals(units, decimals, text):
+    assert decimal_text(units, decimals) == text
+    assert Fraction(text) == Fraction(units, 10**decimals)
+
+
+def test_the_decimals_are_those_of_the_units_of_privacy():
+    assert Fraction(1, 10**RHO_DECIMALS) == RHO_UNIT
+    assert Fraction(1, 10**DELTA_DECIMALS) == DELTA_UNIT
 
 
 async def test_data_versions_are_declared_in_order(store, clock):
@@ -291,6 +309,8 @@ async def test_data_versions_are_declared_in_order(store, clock):
     same = await versions.declare("shop", "2:2:2", "a new policy", "2026-11-25.2")
     assert (same.number, same.version) == (3, "2026-11-25.2"), "the same data keep their version"
     assert await versions.current("shop") == same
+    await versions.declare("garden", "1:1:1", "first")
+    assert await versions.declared() == {"shop": 3, "garden": 1}
 
 
 async def test_holding_renews_until_the_block_ends(store, clock):
@@ -311,10 +331,10 @@ async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger,
     many = (Account("data/c", 10**6, 10**6),)
     for number in range(7):
         await ledger.charge(order(number, accounts=many))
-    evidence = Evidence(store, open_key(tmp_path), "gw")
+    evidence = await evidence_of(store, tmp_path)
     for number in range(7):
         receipt = await evidence.receipt(f"Q{number}")
-        assert verify(receipt).leaf["rho"] == "20"
+        assert verify(receipt).leaf["rho"] == "0.00000000002"
         for part in ("leaf", "checkpoint", "query_id"):
             text = receipt[part]
             for at in range(0, len(text), 7):

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: what was said to be durable stands, and nothing half done is there."""
+"""kill -9 at any moment, on both stores: what was said to be durable stands, and nothing half done is there."""
 
 import json
 import random
@@ -12,48 +12,57 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 from support.shop import NOW
+from support.stores import ledger_of
 
-from gateway.ledger.ledger import Ledger
 from gateway.ledger.model import Account
 from gateway.ports import FixedClock
 from gateway.store import log, merkle
-from gateway.store.database import Store
-from gateway.store.tables import events, leaves, queries
+from gateway.store.database import open_store
+from gateway.store.tables import events, leaves, queries, spendings
 
 TESTS = Path(__file__).resolve().parents[2]
-CHARGER = """
-import asyncio, itertools, json, sys
+BUYERS = 32
+CHARGER = f"""
+import asyncio, itertools, sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Order
+from gateway.ledger.model import Account
 from gateway.ports import FixedClock
-from gateway.store.database import Store
+from gateway.store.database import open_store
 from support.shop import NOW
+from support.stores import ledger_of, order
 
-async def main(folder, run):
-    ledger = Ledger(Store(Path(folder)), FixedClock(NOW), "gw")
+def say(*words):
+    print(*words, flush=True)
+
+async def buyer(ledger, run, who):
     for number in itertools.count():
-        name = f"Q{run}-{number}"
-        order = Order(name, "org/ana", "org", "shop", name, "body", name, (name,), (Account("data/a", 10**12, 10**12),),
-                      Allowance("shop/g", None, None, None), 7, 3, Decimal("1.50"), "CNY", json.dumps({"dataset": "shop"}))
-        charge = await ledger.charge(order)
-        print("charged", name, flush=True)
+        name = f"Q{{run}}-{{who}}-{{number}}"
+        wanted = order(name, query_id=name, buyer=f"org/{{who}}", draws=(name,), rho=7, delta=3,
+                       accounts=(Account("data/a", 10**12, 10**12), Account(f"buyer/a/org/{{who}}", None, None)))
+        charge = await ledger.charge(wanted)
+        say("charged", name)
         if number % 2:
-            await ledger.record(charge, name.encode(), {name: b"drawn"})
-            print("answered", name, flush=True)
+            await ledger.record(charge, name.encode(), {{name: b"drawn"}})
+            say("answered", name)
 
-asyncio.run(main(sys.argv[1], sys.argv[2]))
+async def main(folder, url, run):
+    ledger = ledger_of(await open_store(Path(folder), url or None), FixedClock(NOW))
+    await asyncio.gather(*(buyer(ledger, run, who) for who in range({BUYERS})))
+
+asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def crash(folder, run, draw):
-    """Charge in a process of its own until it is killed; return what it had said by then."""
-    command = [sys.executable, "-c", CHARGER, str(folder), str(run)]
+def crash(place, run, draw):
+    """Let 32 buyers charge in a process of its own until it is killed; return what it had said by then."""
+    folder, url = place
+    command = [sys.executable, "-c", CHARGER, str(folder), url or "", str(run)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=TESTS, env={"PYTHONPATH": f"{TESTS}:{TESTS.parent}"}
     )
-    said = [process.stdout.readline() for _ in range(draw.randint(1, 12))]
+    said = [process.stdout.readline() for _ in range(draw.randint(1, 80))]
     time.sleep(draw.random() * 0.01)
     process.send_signal(signal.SIGKILL)
     rest, _ = process.communicate(timeout=20)
@@ -61,28 +70,31 @@ def crash(folder, run, draw):
     return [tuple(line) for line in lines if len(line) == 2]
 
 
-async def crashes(folder, count, seed):
+async def crashes(place, count, seed):
     draw = random.Random(seed)
     said = []
     for run in range(count):
-        said += crash(folder, run, draw)
-        store = Store(folder)
+        said += crash(place, run, draw)
+        store = await open_store(*place)
         await check(store, said)
-        store.close()
+        await store.close()
     assert len(said) > count
 
 
 async def check(store, said):
+    """No charge lost, none doubled, no answer without its charge; log, ledger, money and meter agree."""
+
     def work(connection):
         rows = connection.execute(select(queries)).mappings().all()
         size = log.size(connection)
         positions = list(connection.execute(select(leaves.c.position).order_by(leaves.c.position)).scalars())
         lines = list(connection.execute(select(events.c.line)).scalars())
-        sequence = connection.execute(select(func.max(events.c.sequence))).scalar()
+        money = {(m.account, m.period): m.amount for m in connection.execute(select(spendings))}
         found = [log.read_leaf(connection, i) for i in range(size)]
-        return rows, size, positions, lines, sequence, found, merkle.root(size, log.node_reader(connection))
+        count = connection.execute(select(func.count()).select_from(events)).scalar_one()
+        return rows, size, positions, lines, count, money, found, merkle.root(size, log.node_reader(connection))
 
-    rows, size, positions, lines, sequence, found, root = await store.run(work)
+    rows, size, positions, lines, count, money, found, root = await store.run(work)
     by_id = {row["query_id"]: row for row in rows}
     for word, name in said:
         assert name in by_id, f"{name} was {word} and is gone"
@@ -94,20 +106,23 @@ async def check(store, said):
         for level, at, value in merkle.new_nodes(position, leaf, lambda lv, p: grown[lv, p]):
             grown[level, at] = value
     assert root == merkle.root(size, lambda lv, p: grown[lv, p])
-    charged = Counter(json.loads(leaf)["query_id"] for leaf in found)
-    assert charged == Counter(list(by_id)), "each charge has one leaf in the log"
-    assert sequence == len(lines)
-    charges = [event for event in map(json.loads, lines) if event["type"].endswith(".charged")]
-    assert len(charges) == len(rows)
-    ledger = Ledger(store, FixedClock(NOW), "gw")
-    (balance,) = await ledger.balances((Account("data/a", 10**12, 10**12),))
-    assert (balance.rho_spent, balance.delta_spent) == (7 * len(rows), 3 * len(rows))
+    kinds = Counter((leaf["kind"], leaf["query_id"]) for leaf in map(json.loads, found))
+    answered = [row["query_id"] for row in rows if row["answer"] is not None]
+    assert kinds == Counter([("charged", i) for i in by_id] + [("answered", i) for i in answered])
+    assert count == len(rows) == len([line for line in lines if json.loads(line)["type"].endswith(".charged")])
+    ledger = ledger_of(store, FixedClock(NOW))
+    account = Account("data/a", 10**12, 10**12)
+    (balance,) = await ledger.balances((account,))
+    assert (balance.rho_spent, balance.delta_spent, balance.uses) == (7 * len(rows), 3 * len(rows), len(rows))
+    by_buyer = Counter(row["buyer"] for row in rows)
+    for buyer, paid in by_buyer.items():
+        assert money[f"purse/{buyer}", "total"] == f"{paid * 1.5:.2f}"
 
 
-async def test_eight_crashes(tmp_path):
-    await crashes(tmp_path / "state", 8, 5)
+async def test_a_dozen_crashes(store_place):
+    await crashes(store_place, 6, 5)
 
 
 @pytest.mark.long
-async def test_a_hundred_crashes(tmp_path):
-    await crashes(tmp_path / "state", 100, 6)
+async def test_two_hundred_crashes(store_place):
+    await crashes(store_place, 200, 6)

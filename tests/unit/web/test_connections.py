@@ -12,7 +12,7 @@ class Service:
 
 
 async def served(work, **settings):
-    app, door = build(Service(), Settings(port=0, **settings))
+    app, door = build(Service(), None, Settings(port=0, **settings))
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, door, Settings(port=0, **settings), address.set_result, stop))
     try:

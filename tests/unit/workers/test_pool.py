@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import GatewayError, Position
+from gateway.errors import GatewayError, Interrupted, Position
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role, WorkerDied, WorkerFailed, WorkerTimeout
 
@@ -70,6 +70,27 @@ async def test_a_killed_worker_is_an_error_of_its_call_alone(pools):
         await pending
     victim.release()
     assert (await pool.call("echo", 1, 20)).header["said"] == 1
+
+
+async def test_a_call_is_interrupted_by_its_closing_pool_and_by_nothing_else(pools):
+    pool, _ = await pools(size=2)
+    held = await pool.acquire(5)
+    pending = asyncio.create_task(held.call("sleep", 60, 30))
+    died = await pool.acquire(5)
+    ended = asyncio.create_task(died.call("end", None, 30))
+    with pytest.raises(WorkerDied):
+        await ended
+    await pool.close()
+    with pytest.raises(Interrupted):
+        await pending
+
+
+async def test_a_worker_that_says_it_was_interrupted_is_not_believed(pools):
+    pool, _ = await pools()
+    with pytest.raises(GatewayError) as caught:
+        await pool.call("refuse", Interrupted(), 20)
+    assert caught.value.code == "shutting_down"
+    assert not isinstance(caught.value, Interrupted)
 
 
 async def test_an_idle_worker_that_dies_is_replaced(pools):

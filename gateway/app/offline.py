@@ -1,0 +1,87 @@
+"""A provider's one-off tasks beside the server, on the same store: each opens what it needs and closes it again."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.app.parts import books, engine_role
+from gateway.app.policies import source_of
+from gateway.app.publishing import Publisher
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.inspection import Inspection, order
+from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.errors import GatewayError
+from gateway.evidence.marks import MarkFile
+from gateway.evidence.opening import check_mark
+from gateway.ledger.model import Failure
+from gateway.settings import Settings
+from gateway.store.database import Store, open_store
+from gateway.store.sqlite import FILE_NAME
+from gateway.workers.pool import Pool
+
+
+def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
+    """Return what the engine says of a policy's tables, for `gateway policy check`."""
+
+    async def work() -> Inspection:
+        pool = Pool(engine_role(Settings()), 1, spares=0)
+        await pool.start()
+        try:
+            source = source_of(document, base)
+            return await DuckDBEngine(pool, 30.0).inspect(source, order(document))
+        finally:
+            await pool.close()
+
+    return asyncio.run(work())
+
+
+async def existing(settings: Settings) -> Store:
+    """Open the store of a gateway that has run. Raises GatewayError, `settings_invalid` rather than make a new one."""
+    if settings.store_url is None and not (settings.state / FILE_NAME).exists():
+        detail = f"{settings.state} holds no gateway's state."
+        raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        await check_mark(store, MarkFile(settings.state))
+    except BaseException:
+        await store.close()
+        raise
+    return store
+
+
+def refresh(settings: Settings, name: str) -> str:
+    """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
+
+    async def work() -> str:
+        store = await existing(settings)
+        pool = Pool(engine_role(settings), 1, spares=0)
+        try:
+            await pool.start()
+            kept, engine = books(store, settings), DuckDBEngine(pool, settings.wait_s)
+            publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
+            return await publisher.refresh(name)
+        finally:
+            await pool.close()
+            await store.close()
+
+    return asyncio.run(work())
+
+
+def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failure, ...]:
+    """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
+
+    async def work() -> tuple[Failure, ...]:
+        store = await existing(settings)
+        try:
+            kept = books(store, settings)
+            if await kept.versions.current(name) is None:
+                hint = "Write the dataset's name as it is in its policy, and name the state of its gateway."
+                raise GatewayError("unknown_dataset", f"This store knows no dataset '{name}'.", hint)
+            found = await kept.ledger.failed(name)
+            if excused is not None and await kept.ledger.excuse(excused, name) == 0:
+                hint = "Name a buyer of the list, as it is written there: organisation/subject."
+                raise GatewayError("bad_request", f"'{excused}' has no failed query on '{name}'.", hint)
+            return found
+        finally:
+            await store.close()
+
+    return asyncio.run(work())

@@ -1,0 +1,90 @@
+"""The parts that the server and the one-off tasks both make: roles of workers, tokens, the books on a store."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.identity.development import DevelopmentKey, open_secret
+from gateway.identity.keys import from_file, from_url
+from gateway.identity.tokens import Lifetimes, Tokens
+from gateway.ledger.binding import Bindings
+from gateway.ledger.buyers import Buyers
+from gateway.ledger.keeping import Kept
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.meter import MeterLog
+from gateway.ledger.revoking import Revocations
+from gateway.ledger.sealing import Sealer
+from gateway.ledger.topups import TopUps
+from gateway.ledger.versions import Versions
+from gateway.orders import buyer_id
+from gateway.request import Caller
+from gateway.settings import Settings
+from gateway.store.database import Store
+from gateway.workers.role import Role
+
+MEBIBYTE = 1024 * 1024
+
+
+def engine_role(settings: Settings) -> Role:
+    """Return the role of DuckDB's processes: their address space is the engine's memory and room for libraries."""
+    return Role(
+        name="engine",
+        factory="gateway.engines.duckdb_worker:make",
+        config={"memory_mb": settings.engine_memory_mb, "threads": settings.engine_threads},
+        memory_bytes=(settings.engine_memory_mb + 3072) * MEBIBYTE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All that is written into one store, each part by its noun."""
+
+    ledger: Ledger
+    meter: MeterLog
+    versions: Versions
+    bindings: Bindings
+    buyers: Buyers
+    topups: TopUps
+    revocations: Revocations
+    kept: Kept
+
+
+def books(store: Store, settings: Settings) -> Books:
+    """Return the books of a store, with the key that seals query texts."""
+    clock = SystemClock()
+    sealer = Sealer(bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness())), SystemRandomness())
+    longest = timedelta(seconds=settings.max_token_lifetime_s + 2 * settings.clock_skew_s)
+    return Books(
+        Ledger(store, clock, settings.source, sealer, settings.lease_s),
+        MeterLog(store, clock, settings.source),
+        Versions(store, clock),
+        Bindings(store, clock),
+        Buyers(store, clock),
+        TopUps(store, clock),
+        Revocations(store, clock, longest),
+        Kept(store, clock, sealer),
+    )
+
+
+def tokens(settings: Settings, revocations: Revocations) -> Tokens:
+    """Return the checker of the one trusted issuer that the settings name, or of the embedded key."""
+
+    async def revoked(issuer: str, caller: Caller, issued_at: datetime) -> bool:
+        return await revocations.revoked(issuer, caller.token_id, buyer_id(caller), issued_at)
+
+    outside = settings.issuer is not None
+    keys = None
+    if settings.jwks_file is not None:
+        keys = from_file(settings.jwks_file)
+    elif settings.jwks_url is not None:
+        keys = from_url(settings.jwks_url)
+    return Tokens(
+        SystemClock(),
+        settings.audience,
+        development=None if outside else DevelopmentKey.open(settings.state, SystemRandomness()),
+        issuer=settings.issuer,
+        keys=keys,
+        secret=settings.hs256_secret,
+        lifetimes=Lifetimes(settings.max_token_lifetime_s, settings.clock_skew_s),
+        revoked=revoked,
+    )

@@ -1,0 +1,108 @@
+"""Policy files as they are read from their folder, and what they decide alone, before any engine is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.catalog import entries
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
+from gateway.catalog.model import Grant, Privacy
+from gateway.catalog.together import Member
+from gateway.errors import GatewayError
+from gateway.ports import Source
+from gateway.privacy import accounting
+from gateway.privacy.units import budget_of_epsilon
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """One policy as read: its version, the folder that its paths start from, and where its parts stand."""
+
+    document: PolicyDocument
+    version: str
+    folder: Path
+    lines: PolicyLines
+
+    @property
+    def name(self) -> str:
+        return self.document.dataset
+
+    def same(self, other: "PolicyFile") -> bool:
+        """Tell whether another reading says the same of the same data."""
+        return (self.version, self.source()) == (other.version, other.source())
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return tuple(entries.grant(entry, self.document) for entry in self.document.grants)
+
+    def member(self) -> Member:
+        """Return what the file says of the people behind it, to hold beside the others'. Its budgets were checked."""
+        private = tuple(name for name, table in self.document.tables.items() if not table.public)
+        document = self.document
+        return Member(self.name, document.provider.organisation, self.source(), private, entries.privacy(document))
+
+    def source(self) -> Source:
+        """Return the engine's source with an absolute path."""
+        return source_of(self.document, self.folder)
+
+
+def source_of(document: PolicyDocument, folder: Path) -> Source:
+    """Return the engine's source of a policy that stands in `folder`, with an absolute path."""
+    engine = document.engine
+    return Source(engine.kind, str((folder / str(engine.path)).resolve()))
+
+
+def read_policy(path: Path) -> tuple[PolicyDocument, PolicyLines]:
+    """Return the policy of one file and where its parts stand.
+
+    Raises GatewayError `policy_invalid`, also where it is not UTF-8 text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise GatewayError("policy_invalid", f"{path.name} is not UTF-8 text.", "Save the file as UTF-8.") from None
+    except OSError as error:
+        detail = f"{path.name} cannot be read: {error.strerror}."
+        raise GatewayError("policy_invalid", detail, "Give the gateway a file that it may read.") from None
+    return read(text, path.name)
+
+
+def read_policies(folder: Path) -> dict[str, PolicyFile]:
+    """Return every policy of a folder by its dataset's name.
+
+    Raises GatewayError `policy_invalid` for a file that does not hold, two with one name, or none at all.
+    """
+    folder = folder.resolve()  # engine workers stand in another folder: every path that they are given is absolute
+    files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
+    found: dict[str, PolicyFile] = {}
+    for path in files:
+        document, lines = read_policy(path)
+        if document.dataset in found:
+            detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
+            raise GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
+        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
+    if not found:
+        hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
+        raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder}.", hint)
+    return found
+
+
+def convert_budgets(privacy: Privacy, grants: Sequence[Grant], lines: PolicyLines) -> None:
+    """Convert every budget to ledger units once, beside the event loop; the results are kept.
+
+    Raises PolicyErrors where a budget does not pay one query at the policy's largest epsilon, counted in those units.
+    """
+    levels = [b for b in (privacy.budget, privacy.per_organisation, privacy.per_buyer) if b is not None]
+    cost = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
+    if any(cost > accounting.limits(b.epsilon, b.delta, privacy.accounting)[0] for b in levels):
+        path = "privacy.per_query.max_epsilon"
+        message = f"no query can pay {privacy.max_epsilon:f}: it costs more rho than the smallest budget holds"
+        fix = f"At most {accounting.largest_payable(levels, privacy.accounting):f}, or a larger budget."
+        raise PolicyErrors(lines.name, (Problem(path, lines.line(path), message, fix),))
+    budgets = [privacy.budget, privacy.per_organisation, privacy.per_buyer, *(grant.budget for grant in grants)]
+    for budget in budgets:
+        if budget is not None:
+            accounting.limits(budget.epsilon, budget.delta, privacy.accounting)
+    spent = budget_of_epsilon(privacy.default_epsilon, privacy.accounting)
+    accounting.display(spent, 0, privacy.budget.delta, privacy.accounting)

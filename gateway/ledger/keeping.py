@@ -1,0 +1,55 @@
+"""How long what is kept is kept: sealed query texts for the provider, and answers for their buyers."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, select, update
+
+from gateway.ledger.charging import EXPIRED, FINISHED, microseconds
+from gateway.ledger.sealing import Sealer
+from gateway.ports import Clock
+from gateway.store.database import Store
+from gateway.store.tables import queries, texts
+
+
+class Kept:
+    """Every method is one transaction."""
+
+    def __init__(self, store: Store, clock: Clock, sealer: Sealer) -> None:
+        self._store = store
+        self._clock = clock
+        self._sealer = sealer
+
+    async def text(self, query_id: str) -> str | None:
+        """Return the SQL of a query, for its dataset's provider alone; None where it was not kept or is past."""
+        found = select(texts).where(texts.c.query_id == query_id)
+
+        def work(connection: Connection) -> bytes | None:
+            row = connection.execute(found).one_or_none()
+            if row is None or row.until_us <= microseconds(self._clock.now()):
+                return None
+            return bytes(row.sealed)
+
+        sealed = await self._store.read(work)
+        return None if sealed is None else self._sealer.open(query_id, sealed)
+
+    async def purge(self, answers: Mapping[str, timedelta]) -> tuple[int, int]:
+        """Delete texts that are past, and answers older than their dataset's policy keeps; return how many of each.
+
+        The rows, the charges, the draws and the log stay: a question asked again is answered from its draws.
+        """
+
+        def work(connection: Connection) -> tuple[int, int]:
+            now = self._clock.now()
+            gone = connection.execute(delete(texts).where(texts.c.until_us <= microseconds(now))).rowcount
+            emptied = 0
+            for dataset, kept in answers.items():
+                old = (
+                    queries.c.dataset == dataset,
+                    queries.c.state == FINISHED,
+                    queries.c.charged_at_us < microseconds(now - kept),
+                )
+                emptied += connection.execute(update(queries).where(*old).values(state=EXPIRED, answer=None)).rowcount
+            return gone, emptied
+
+        return await self._store.run(work)

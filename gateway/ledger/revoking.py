@@ -1,0 +1,58 @@
+"""Tokens that are taken back before they expire: one by its jti, or all of a subject's up to a moment."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from gateway.ledger import leaves
+from gateway.ledger.charging import microseconds
+from gateway.ports import Clock
+from gateway.store.database import Store
+from gateway.store.tables import revoked_subjects, revoked_tokens
+from gateway.store.upsert import upsert
+
+
+class Revocations:
+    """Every process of the store refuses what is revoked from the next request on."""
+
+    def __init__(self, store: Store, clock: Clock, keep: timedelta) -> None:
+        """`keep` is how long a revoked jti is remembered: no token lives longer."""
+        self._store = store
+        self._clock = clock
+        self._keep = keep
+
+    async def revoke_token(self, issuer: str, jti: str, by: str) -> None:
+        """Take one token back."""
+
+        def work(connection: Connection) -> None:
+            now = self._clock.now()
+            connection.execute(delete(revoked_tokens).where(revoked_tokens.c.until_us < microseconds(now)))
+            row = {"issuer": issuer, "jti": jti, "until_us": microseconds(now + self._keep)}
+            upsert(connection, revoked_tokens, [row])
+            leaves.append(connection, "revoked", now, {"issuer": issuer, "jti": jti, "by": by})
+
+        await self._store.run(work)
+
+    async def revoke_subject(self, buyer: str, by: str) -> None:
+        """Take back every token of a subject that was issued until now."""
+
+        def work(connection: Connection) -> None:
+            now = self._clock.now()
+            upsert(connection, revoked_subjects, [{"buyer": buyer, "issued_until_us": microseconds(now)}])
+            leaves.append(connection, "revoked", now, {"buyer": buyer, "by": by})
+
+        await self._store.run(work)
+
+    async def revoked(self, issuer: str, jti: str | None, buyer: str, issued_at: datetime) -> bool:
+        """Tell whether a token has been taken back."""
+
+        def work(connection: Connection) -> bool:
+            if jti is not None:
+                token = revoked_tokens.c.issuer == issuer, revoked_tokens.c.jti == jti
+                if connection.execute(select(revoked_tokens.c.jti).where(*token)).first() is not None:
+                    return True
+            until = select(revoked_subjects.c.issued_until_us).where(revoked_subjects.c.buyer == buyer)
+            found = connection.execute(until).scalar()
+            return found is not None and microseconds(issued_at) <= found
+
+        return await self._store.read(work)

@@ -1,0 +1,90 @@
+"""Front door to accounts: past queries, spending caps, revocation, top-ups, sealed texts."""
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.request import Caller
+from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.bodies import CapBody, Model, RevocationBody, TopUpBody, read_as
+from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.service import Accounts, Service
+
+QUERIES = "/v1/queries"
+MAX_QUERIES = 200
+MAX_ID = 26
+
+
+class AccountDoor:
+    """The handlers that show and change accounts."""
+
+    def __init__(self, service: Service, accounts: Accounts, settings: Settings) -> None:
+        self._service = service
+        self._accounts = accounts
+        self._settings = settings
+
+    def add_to(self, app: web.Application) -> None:
+        """Give the application its addresses."""
+        app.router.add_get(QUERIES, self.queries)
+        app.router.add_get("/v1/queries/{id}/text", self.text)
+        app.router.add_get("/v1/spending", self.spending)
+        app.router.add_put("/v1/spending", self.cap)
+        app.router.add_post("/v1/tokens/revoke", self.revoke)
+        app.router.add_get("/v1/topups", self.topups)
+        app.router.add_post("/v1/topups", self.propose)
+        app.router.add_post("/v1/topups/{id}/{decision:approve|reject}", self.decide)
+
+    async def _caller(self, request: web.Request) -> Caller:
+        return await self._service.identify(bearer(request))
+
+    async def _asked(self, request: web.Request, model: type[Model]) -> tuple[Caller, Model]:
+        caller = await self._caller(request)
+        return caller, read_as(model, strict_json.parse(await read_body(request, self._settings)))
+
+    async def queries(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries: the caller's own, newest first; `before` continues after the last of a page."""
+        caller = await self._caller(request)
+        limit, before = request.query.get("limit", "50"), request.query.get("before")
+        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_QUERIES):
+            raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_QUERIES}.")
+        if before is not None and not (before.isascii() and before.isalnum() and len(before) <= MAX_ID):
+            raise GatewayError("bad_request", "`before` is no query_id.", "Send the last query_id of a page.")
+        return json_response({"queries": await self._accounts.queries(caller, before, int(limit))})
+
+    async def text(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries/{id}/text: the SQL, to the dataset's provider while the policy keeps it."""
+        query_id = request.match_info["id"]
+        text = await self._accounts.text(await self._caller(request), query_id)
+        return json_response({"query_id": query_id, "sql": text})
+
+    async def spending(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/spending."""
+        return json_response({"spending": await self._accounts.spending(await self._caller(request))})
+
+    async def cap(self, request: web.Request) -> web.Response:
+        """Answer PUT /v1/spending: set the caller's own cap, or lift it."""
+        caller, body = await self._asked(request, CapBody)
+        await self._accounts.cap(caller, body.currency, body.per, body.amount)
+        return json_response({"spending": await self._accounts.spending(caller)})
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/tokens/revoke."""
+        caller, body = await self._asked(request, RevocationBody)
+        await self._accounts.revoke(caller, organisation=body.organisation, subject=body.subject, jti=body.jti)
+        return json_response({"revoked": True})
+
+    async def topups(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/topups."""
+        return json_response({"topups": await self._accounts.topups(await self._caller(request))})
+
+    async def propose(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/topups: a proposal, for another person to approve."""
+        caller, body = await self._asked(request, TopUpBody)
+        budget = (body.epsilon, body.delta)
+        return json_response(await self._accounts.propose(caller, body.dataset, budget, body.account, body.reason))
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/topups/{id}/approve and /reject."""
+        approve = request.match_info["decision"] == "approve"
+        caller = await self._caller(request)
+        return json_response(await self._accounts.decide(caller, request.match_info["id"], approve=approve))

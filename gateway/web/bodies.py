@@ -1,0 +1,58 @@
+"""The bodies of requests that change accounts, as strict models: unknown members are refused by name."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.errors import GatewayError
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6, allow_inf_nan=False)]
+
+
+class Body(BaseModel):
+    """A strict JSON object."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CapBody(Body):
+    """PUT /v1/spending: `amount` null lifts the cap."""
+
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    per: Literal["day", "month", "total"]
+    amount: Money | None
+
+
+class RevocationBody(Body):
+    """POST /v1/tokens/revoke: one token by `jti`, or all of a subject that were issued until now."""
+
+    jti: Name | None = None
+    organisation: Name | None = None
+    subject: Name | None = None
+
+
+class TopUpBody(Body):
+    """POST /v1/topups."""
+
+    dataset: Name
+    epsilon: Annotated[Decimal, Field(gt=0, le=10**9, max_digits=24, decimal_places=12, allow_inf_nan=False)]
+    delta: Annotated[Decimal, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
+    account: Key | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def read_as(model: type[Model], body: dict[str, Any]) -> Model:
+    """Return a parsed body as its model. Raises GatewayError `bad_request` that names the member."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
+        hint = f"Members: {', '.join(model.model_fields)}."
+        raise GatewayError("bad_request", f"`{place}` cannot be used: {first['msg']}.", hint) from None
