@@ -8,7 +8,7 @@ from decimal import Decimal
 from urllib.parse import quote as escaped
 
 from gateway.catalog.model import Budget, Dataset, Grant
-from gateway.ledger.model import Account, Allowance, Cap, Order, Per
+from gateway.ledger.model import Account, Allowance, Cap, Order, Per, buyer_name
 from gateway.metering.prices import Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
@@ -33,12 +33,7 @@ class Cost:
 
 def buyer_id(caller: Caller) -> str:
     """Return the name of a buyer in accounts and tables."""
-    return named_buyer(caller.organisation, caller.subject)
-
-
-def named_buyer(organisation: str, subject: str) -> str:
-    """Return organisation and subject as one name, escaped so that none can mix."""
-    return f"{escaped(organisation, safe='')}/{escaped(subject, safe='')}"
+    return buyer_name(caller.organisation, caller.subject)
 
 
 def draws(planned: Planned) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from gateway.errors import GatewayError
 from gateway.identity.tokens import Tokens
 from gateway.ledger.buyers import PastQuery
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
-from gateway.ledger.model import Cap, Per
+from gateway.ledger.model import Cap, Per, buyer_name
 from gateway.ledger.topups import TopUp, within
-from gateway.orders import buyer_id, named_buyer
+from gateway.orders import buyer_id
 from gateway.privacy import accounting
 from gateway.privacy.units import DELTA_UNIT
 from gateway.request import Caller
@@ -63,7 +63,7 @@ class AccountService:
         if jti is not None:
             await self._books.revocations.revoke_token(self._tokens.issuer, jti, by)
         else:
-            target = named_buyer(organisation or caller.organisation, subject or caller.subject)
+            target = buyer_name(organisation or caller.organisation, subject or caller.subject)
             await self._books.revocations.revoke_subject(target, by)
 
     async def topups(self, caller: Caller) -> list[dict[str, object]]:

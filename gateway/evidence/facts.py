@@ -1,14 +1,15 @@
-"""What the store knows of its own log: name, current key, where keys changed; and the store's epoch."""
+"""What the store knows of its own log: its name, its current key, and where keys changed."""
 
 import json
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from gateway.store.tables import facts
+from gateway.evidence.offline.keychain import key_leaves
+from gateway.store.tables import facts, leaves
 from gateway.store.upsert import upsert
 
-LOG, EPOCH = "log", "epoch"
+LOG = "log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class LogFacts:
 
 def read(connection: Connection) -> LogFacts | None:
     """Return the facts of the log, or None of a store that has not been served yet."""
-    text = _value(connection, LOG)
+    text = connection.execute(select(facts.c.value).where(facts.c.name == LOG)).scalar_one_or_none()
     if text is None:
         return None
     content = json.loads(text)
@@ -34,10 +35,8 @@ def write(connection: Connection, known: LogFacts) -> None:
     upsert(connection, facts, [{"name": LOG, "value": json.dumps(content, sort_keys=True)}])
 
 
-def epoch(connection: Connection) -> int:
-    """Return how many times the store was restored from a backup."""
-    return int(_value(connection, EPOCH) or 0)
-
-
-def _value(connection: Connection, name: str) -> str | None:
-    return connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+def found(connection: Connection, origin: str) -> LogFacts | None:
+    """Return what the leaves themselves say of the log's keys; None where none of them changed one."""
+    rows = connection.execute(select(leaves.c.position, leaves.c.leaf).order_by(leaves.c.position))
+    changes = [(row.position, change) for row in rows for change in key_leaves([bytes(row.leaf)])]
+    return LogFacts(origin, changes[-1][1]["public_key"], tuple(at for at, _ in changes)) if changes else None

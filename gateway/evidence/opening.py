@@ -4,9 +4,9 @@ import asyncio
 
 from sqlalchemy import Connection
 
-from gateway.evidence import facts, marks
+from gateway.evidence import marks
 from gateway.evidence.marks import MarkFile
-from gateway.store import log, merkle
+from gateway.store import epochs, log, merkle
 from gateway.store.database import Store
 
 
@@ -16,7 +16,7 @@ async def check_mark(store: Store, mark: MarkFile) -> None:
 
     def work(connection: Connection) -> None:
         node_at = log.node_reader(connection)
-        size, epoch = log.size(connection), facts.epoch(connection)
+        size, epoch = log.size(connection), epochs.epoch(connection)
         marks.check(kept, size, lambda at: merkle.root(at, node_at), epoch)
 
     await store.read(work)

@@ -17,7 +17,7 @@ from gateway.evidence.offline import layout, notes
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import SHA256_ED25519, Key
 from gateway.evidence.offline.receipts import FORMAT
-from gateway.store import log, merkle
+from gateway.store import epochs, log, merkle
 from gateway.store.database import Store
 from gateway.store.tables import cosignatures, events, leaves, nodes, queries
 from gateway.store.upsert import upsert
@@ -54,7 +54,7 @@ class Evidence:
         root = merkle.root(size, log.node_reader(connection))
         found = select(cosignatures.c.line).where(cosignatures.c.tree_size == size).order_by(cosignatures.c.witness)
         lines = tuple(row.line for row in connection.execute(found))
-        mark = Mark(size, root.hex(), facts.epoch(connection))
+        mark = Mark(size, root.hex(), epochs.epoch(connection))
         return Head(signing.body(self._origin, size, root), mark, lines)
 
     async def _signed(self, head: Head) -> str:

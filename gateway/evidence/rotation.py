@@ -29,6 +29,12 @@ async def settle(store: Store, ring: KeyRing, origin: str) -> None:
         if known is None:
             known = LogFacts(origin, ring.keys().public.hex())
             facts.write(connection, known)
+        elif known.public_key != ring.keys().public.hex():
+            # a store that was restored and caught up from the leaves may not know the latest of its keys
+            told = facts.found(connection, known.origin)
+            if told is not None and told != known:
+                known = told
+                facts.write(connection, known)
         return known
 
     known = await store.run(work)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, select
 
 from gateway.errors import GatewayError
-from gateway.ledger.model import Account, Balance, Cap, Order, Per
+from gateway.ledger.model import Account, Balance, Cap, Order, Per, purse
 from gateway.store.tables import accounts, caps, spendings, topups
 from gateway.store.upsert import upsert
 
@@ -90,11 +90,6 @@ def _refuse_overdraft(held: Balance, order: Order) -> None:
     if held.uses_limit is not None and held.uses >= held.uses_limit:
         hint = "Ask the provider for another grant."
         raise GatewayError("uses_exhausted", f"The grant's {held.uses_limit:,} uses are spent.", hint)
-
-
-def purse(buyer: str) -> str:
-    """Return the name under which a buyer's own money is counted, over all datasets."""
-    return f"purse/{buyer}"
 
 
 def _spend(connection: Connection, order: Order, now: datetime) -> None:

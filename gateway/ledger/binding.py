@@ -40,7 +40,7 @@ class Bindings:
             new = [name for name in names if name not in known(connection)]
             rows = [{"source": source, "table_name": name, "account": account} for name in new]
             upsert(connection, account_tables, rows)
-            leaves.append(connection, "bound", self._clock.now(), {"tables": new, "account": account})
+            leaves.append(connection, "bound", self._clock.now(), {"source": source, "tables": new, "account": account})
 
         if len(await self._store.read(known)) < len(set(names)):
             await self._store.run(work)

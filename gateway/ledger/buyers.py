@@ -8,9 +8,9 @@ from sqlalchemy import Connection, delete, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
-from gateway.ledger.accounts import own_caps, purse
+from gateway.ledger.accounts import own_caps
 from gateway.ledger.charging import moment
-from gateway.ledger.model import Cap, Per
+from gateway.ledger.model import Cap, Per, purse
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import caps, queries, spendings

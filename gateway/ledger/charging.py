@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.store import epochs
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -129,6 +130,13 @@ def let_go(connection: Connection, query_id: str) -> None:
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
     return _count(connection, queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
+
+
+def refuse_fenced(connection: Connection) -> None:
+    """Refuse every charge to a store that was restored and lacks what was charged since."""
+    if epochs.fenced(connection) is not None:
+        hint = "Its operator has to replay the log, or answer for what is missing."
+        raise GatewayError("store_fenced", "The store was restored from a backup and takes no charges yet.", hint)
 
 
 def refuse_suspended(connection: Connection, order: Order) -> None:

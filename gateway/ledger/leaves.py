@@ -41,7 +41,9 @@ def decided(
         "amount": f"{order.amount:f}",
         "currency": order.currency,
     }
-    debited = {"accounts": [account.key for account in order.accounts]} if kind == "charged" else {}
+    debited = {}
+    if kind == "charged":
+        debited = {"accounts": [account.key for account in order.accounts], "purse": order.allowance.grant}
     content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
     index, leaf_hash = append(connection, kind, now, content)
     line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})

@@ -54,6 +54,7 @@ class Ledger:
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
                 return known or charging.take_over(connection, row, order, now, self._lease_us)
+            charging.refuse_fenced(connection)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy

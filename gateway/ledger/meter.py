@@ -8,6 +8,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, event_line
 from gateway.ports import Clock
+from gateway.store import epochs
 from gateway.store.database import Store
 from gateway.store.tables import events, queries
 
@@ -50,10 +51,27 @@ class MeterLog:
         `provided` alone.
         Raises GatewayError `bad_request` for a cursor that is none.
         """
-        if after is not None and not (after.isascii() and after.isdigit() and len(after) <= 18):
-            raise GatewayError("bad_request", "The cursor is not one of ours.", "Use the last Gateway-Cursor.")
         seen: ColumnElement[bool] = events.c.dataset.in_(provided)
         if billing:
             seen = or_(seen, events.c.visibility == BUYER_VISIBLE)
-        found = select(events).where(events.c.sequence > int(after or 0), seen).order_by(events.c.sequence).limit(limit)
-        return await self._store.read(lambda c: [(str(row.sequence), row.line) for row in c.execute(found)])
+
+        def work(connection: Connection) -> list[tuple[str, str]]:
+            now = epochs.epoch(connection)
+            found = select(events).where(events.c.sequence > _sequence(after, now), seen)
+            rows = connection.execute(found.order_by(events.c.sequence).limit(limit))
+            return [(f"{now}-{row.sequence}", row.line) for row in rows]
+
+        return await self._store.read(work)
+
+
+def _sequence(cursor: str | None, epoch: int) -> int:
+    """Return how far a cursor is. One of an earlier epoch holds no longer: the store was restored in between."""
+    if cursor is None:
+        return 0
+    of, dash, at = cursor.partition("-")
+    if not (dash and all(part.isascii() and part.isdigit() and len(part) <= 18 for part in (of, at))):
+        raise GatewayError("bad_request", "The cursor is not one of ours.", "Use the last Gateway-Cursor.")
+    if int(of) != epoch:
+        hint = "Read from the beginning, without `after`: an event's id says whether it is known."
+        raise GatewayError("bad_request", "The cursor is from before the store was restored.", hint)
+    return int(at)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import quote as escaped
 
 from gateway.errors import GatewayError
 
@@ -14,6 +15,16 @@ MAX_FAILURES = 2
 def suspended() -> GatewayError:
     """Return the refusal of a buyer with so many failures."""
     return GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
+
+
+def buyer_name(organisation: str, subject: str) -> str:
+    """Return organisation and subject as one name, escaped so that none can mix."""
+    return f"{escaped(organisation, safe='')}/{escaped(subject, safe='')}"
+
+
+def purse(buyer: str) -> str:
+    """Return the name under which a buyer's own money is counted, over all datasets."""
+    return f"purse/{buyer}"
 
 
 class Per(StrEnum):

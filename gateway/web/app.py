@@ -97,8 +97,8 @@ class Door:
             raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
         found = await self._service.events(caller, after, int(limit))
         body = "".join(f"{line}\n" for _, line in found)
-        cursor = found[-1][0] if found else (after or "0")
-        headers = {"Gateway-Cursor": cursor}
+        cursor = found[-1][0] if found else after
+        headers = {} if cursor is None else {"Gateway-Cursor": cursor}
         return web.Response(body=body.encode(), content_type="application/jsonl", headers=headers)
 
     async def one_query(self, request: web.Request) -> web.Response:

@@ -42,6 +42,11 @@ def write_lines(checkpoint: str, public_key: str, witnesses: Sequence[str], leav
     return b"".join(line + b"\n" for line in (canonical(head), *leaves))
 
 
+def leaves(content: bytes) -> list[bytes]:
+    """Return the leaves of a log that is one file and has been verified."""
+    return content.split(b"\n")[1:-1]
+
+
 def verify_lines(content: bytes, trust: Trust, since: str | None = None) -> Whole:
     """Check a log that is one file of JSON lines. Raises NotVerified."""
     head_line, *lines = content.split(b"\n")

@@ -1,0 +1,110 @@
+"""A restored store catches up with its own log: the leaves that it lacks are appended, and every balance made again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, delete, insert
+
+from gateway.errors import GatewayError
+from gateway.ledger import leaves as told
+from gateway.ledger.charging import microseconds
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
+from gateway.ledger.folding import Folded, fold, units
+from gateway.ports import Clock
+from gateway.store import epochs, log
+from gateway.store.database import Store
+from gateway.store.tables import account_tables, accounts, caps, spendings, topups
+
+
+class Replaying:
+    """What lifts the fence of a restored store. Every method is one transaction."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def fenced(self) -> str | None:
+        """Return why the store is fenced, or None."""
+        return await self._store.read(epochs.fenced)
+
+    async def replay(self, leaves: Sequence[bytes]) -> int:
+        """Append the leaves that the store lacks and make every balance again; return how many were appended.
+
+        `leaves` is the whole log as it was verified against a checkpoint that somebody else kept: its beginning has to
+        be the store's own. Draws and answers of the replayed charges are gone: asked again, they are drawn and charged
+        again. Raises GatewayError `log_corrupt`.
+        """
+
+        def work(connection: Connection) -> int:
+            size = log.size(connection)
+            known = [log.read_leaf(connection, index) for index in range(size)]
+            if known != list(leaves[:size]):
+                hint = "Take the log of this gateway, from its witness or an export."
+                raise GatewayError("log_corrupt", "The log does not begin as the store's own does.", hint)
+            for leaf in leaves[size:]:
+                log.append(connection, leaf)
+            _write(connection, fold(leaves))
+            self._reopened(connection, {"replayed": len(leaves) - size})
+            return len(leaves) - size
+
+        return await self._store.run(work)
+
+    async def write_off(self, persons: tuple[str, str], reason: str) -> None:
+        """Open a fenced store without its missing leaves: two persons answer for it that nothing was charged since.
+
+        Raises GatewayError `two_persons` where they are one.
+        """
+        if persons[0].casefold() == persons[1].casefold():
+            raise GatewayError("two_persons", "One person cannot answer for this alone.", "Name two.")
+
+        def work(connection: Connection) -> None:
+            self._reopened(connection, {"persons": list(persons), "reason": reason})
+
+        await self._store.run(work)
+
+    def _reopened(self, connection: Connection, how: dict[str, object]) -> None:
+        content = {"epoch": epochs.epoch(connection), "why": epochs.fenced(connection), **how}
+        told.append(connection, "epoch", self._clock.now(), content)
+        epochs.lift(connection)
+
+
+def _write(connection: Connection, folded: Folded) -> None:
+    """Replace what the store says of accounts by what its log says."""
+    for table in (accounts, spendings, topups, caps, account_tables):
+        connection.execute(delete(table))
+    rows: dict[Table, list[dict[str, object]]] = {
+        accounts: [
+            {"key": key, "rho_spent": str(spent.rho), "delta_spent": str(spent.delta), "uses": spent.uses}
+            for key, spent in folded.accounts.items()
+        ],
+        spendings: [
+            {"account": account, "currency": currency, "period": period, "amount": f"{amount:f}"}
+            for (account, currency, period), amount in folded.money.items()
+        ],
+        topups: [_topup(made) for made in folded.topups.values()],
+        caps: [
+            {"buyer": buyer, "currency": currency, "per": per, "amount": amount}
+            for (buyer, currency, per), amount in folded.caps.items()
+        ],
+        account_tables: [
+            {"source": source, "table_name": name, "account": account}
+            for (source, name), account in folded.tables.items()
+        ],
+    }
+    for table, values in rows.items():
+        if values:
+            connection.execute(insert(table), values)
+
+
+def _topup(made: dict[str, str]) -> dict[str, object]:
+    return {
+        "topup_id": made["topup_id"],
+        "account": made["account"],
+        "rho": str(units(made["rho"], RHO_DECIMALS)),
+        "delta": str(units(made["delta"], DELTA_DECIMALS)),
+        "reason": made["reason"],
+        "proposed_by": made["proposed_by"],
+        "proposed_at_us": microseconds(datetime.fromisoformat(made["proposed_at"])),
+        "decided_by": made["decided_by"],
+        "state": made["state"],
+    }
