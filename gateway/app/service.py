@@ -57,6 +57,7 @@ class Telemetry:
             "organisation": caller.organisation,
             "buyer": caller.subject,
             "dataset": dataset.name,
+            "jurisdiction": caller.jurisdiction,
             "policy_version": dataset.policy_version,
             "grant": grant.name if grant is not None else None,
             "fingerprint": error.fingerprint,

@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import ask, operate, policy, store
+from gateway.cli import ask, evidence, operate, policy, store, witness
 from gateway.cli.demo.command import demo
 
 app = typer.Typer(
@@ -37,6 +37,8 @@ app.command()(ask.quote)
 app.command()(ask.datasets)
 app.command()(ask.budget)
 app.command()(ask.receipt)
+app.command()(witness.witness)
 app.add_typer(operate.dataset_app, name="dataset")
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(store.app, name="store")

@@ -114,15 +114,11 @@ class Tiles:
             self._known[tile] = [content[at : at + tree.HASH_BYTES] for at in starts]
         return self._known[tile]
 
-    def leaves(self, start: int) -> list[bytes]:
-        """Return the leaves from a position on. Raises NotVerified."""
-        found: list[bytes] = []
-        for index in range(start // layout.WIDTH, -(-self._size // layout.WIDTH)):
-            width = min(self._size - index * layout.WIDTH, layout.WIDTH)
-            tile = layout.Tile(None, index, width)
-            entries = layout.unpack(self._get(f"/v1/log/tile/{tile.path()}"), width)
-            found += entries[max(start - tile.start, 0) :]
-        return found
+    def leaves(self) -> list[bytes]:
+        """Return the leaves. Raises NotVerified."""
+        bundles = (tile for tile in layout.tiles_of(self._size) if tile.level is None)
+        parts = (layout.unpack(self._get(f"/v1/log/tile/{tile.path()}"), tile.width) for tile in bundles)
+        return [leaf for part in parts for leaf in part]
 
 
 class Witness:
@@ -146,10 +142,12 @@ class Witness:
         tiles = Tiles(self._source.get, head.size)
         # 1. the log's key, or one that it leads to
         keys = self._keys(head.origin)
+        if head.origin in notes.strangers(head, keys):  # a key that is new to this witness
+            keys = self._followed(keys, head, tiles, note)
         try:
             notes.signers(head, keys)
-        except NotVerified:
-            keys = self._followed(keys, head, last, tiles, note)
+        except NotVerified as failure:
+            raise self._caught(str(failure), note) from None
         # 2. the same log, no smaller, and grown from what was signed
         if last is not None:
             self._compare(last, head, tiles, note)
@@ -182,17 +180,12 @@ class Witness:
             raise NotVerified("the log's key is not known yet: name it once with --log-key")
         return (notes.read_key(self._log_key, origin, LOG_TYPE),)
 
-    def _followed(
-        self, keys: tuple[Key, ...], head: Checkpoint, last: Checkpoint | None, tiles: Tiles, note: str
-    ) -> tuple[Key, ...]:
-        """Return the keys with those that the log's own leaves lead to. Raises Caught where none of them signed."""
-        start = 0 if last is None or last.size > head.size else last.size
+    def _followed(self, keys: tuple[Key, ...], head: Checkpoint, tiles: Tiles, note: str) -> tuple[Key, ...]:
+        """Return the keys with those that the log's own leaves lead to. Raises Caught where a step is not signed."""
         try:
-            found = follow(keys, key_leaves(tiles.leaves(start)), head.origin).trusted
-            notes.signers(head, found)
+            return follow(keys, key_leaves(tiles.leaves()), head.origin).trusted
         except NotVerified as failure:
             raise self._caught(str(failure), note) from None
-        return found
 
     def _compare(self, last: Checkpoint, head: Checkpoint, tiles: Tiles, note: str) -> None:
         if head.origin != last.origin:
