@@ -1,6 +1,7 @@
 """`make bench`: plain SQL beside the bounded query and the whole gateway, and how long the event loop stands still.
 
-`python -m bench planning`: what planning takes, by stage (bench/planning.py).
+`python -m bench planning`: what planning takes, by stage (bench/planning.py). `python -m bench stall`: how long the
+loop of a whole gateway stands still (bench/stall.py).
 """
 
 import asyncio
@@ -9,19 +10,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, planning
-from gateway.app.clock import SystemClock, SystemRandomness
-from gateway.app.running import Running, start
+from bench import accuracy, charges, planning, stall
+from gateway.app.clock import SystemClock
+from gateway.app.running import start
 from gateway.catalog.model import Dataset
 from gateway.cli.demo.stage import Stage, prepare
-from gateway.identity.development import DevelopmentKey
 from gateway.planning import PlanJob, plan
 from gateway.privacy.measurement import Probe
 from gateway.request import Caller, Request
@@ -67,53 +66,24 @@ def compare(database: Path, dataset: Dataset) -> Table:
     return table
 
 
-async def stalls(running: Running, state: Path) -> str:
-    """Return how long the event loop stood still while eight heavy queries ran at a time."""
-    key = DevelopmentKey.open(state, SystemRandomness())
-    now = SystemClock().now()
-    tokens = [
-        key.issue(Caller(f"b{i}", "widget-analytics", frozenset({"buyer"}), "market-research", "CN"), 3600, now)
-        for i in range(8)
-    ]
-    gaps: list[float] = []
-
-    async def watch() -> None:
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.001)
-            at = time.perf_counter()
-            gaps.append((at - last) * 1000 - 1)
-            last = at
-
-    async def ask(index: int, least: int) -> None:
-        measures = "SUM(amount) AS s, AVG(amount) AS a"
-        sql = f"SELECT purchased_on, {measures} FROM purchases WHERE quantity > {least} GROUP BY 1"
-        request = Request(sql, epsilon=Decimal("0.05"), body_digest=str(index))
-        await running.service.answer(request, await running.service.identify(tokens[index]))
-
-    watcher = asyncio.create_task(watch())
-    for least in range(4):
-        await asyncio.gather(*(ask(i, least) for i in range(8)))
-    watcher.cancel()
-    gaps.sort()
-    return f"event loop while 8 heavy queries run: p99 {gaps[int(len(gaps) * 0.99)]:.1f} ms, longest {gaps[-1]:.1f} ms"
-
-
-async def main() -> None:
-    """Run everything on the demo's data in a folder of its own."""
-    console = Console()
+async def compared() -> Table:
+    """Return the comparison on the demo's data, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder))
         prepare(stage)
         async with start(Settings(policies=stage.policies, state=stage.state)) as running:
-            console.print(compare(stage.database, running.publisher.datasets["cdnow"]))
-            console.print(await stalls(running, stage.state))
+            return compare(stage.database, running.publisher.datasets["cdnow"])
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["planning"]:
         Console().print(planning.measure())
+    elif sys.argv[1:2] == ["charges"]:
+        Console().print(charges.compare())
+    elif sys.argv[1:2] == ["stall"]:
+        Console().print(stall.measure())
     elif sys.argv[1:2] == ["accuracy"]:
         accuracy.main(sys.argv[2:])
     else:
-        asyncio.run(main())
+        Console().print(asyncio.run(compared()))
+        Console().print(stall.measure())

@@ -230,13 +230,25 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id)
-                known.reads[step.name] = (await lease.read(asked, parts.engine_deadline_s)).ipc
+                known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
     finished = await _finished(parts, request, quoted, known)
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, finished, quoted.due, None, parts.clock.now())
     earlier = await parts.book.replay(wanted, out)
     return earlier.answer if earlier is not None else out
+
+
+async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
+    """Read public rows for a free answer. What fails here was not charged, and is not called so."""
+    try:
+        return (await lease.read(asked, parts.engine_deadline_s)).ipc
+    except GatewayError as error:
+        if isinstance(error, Interrupted):
+            raise
+        parts.telemetry.failed(asked.query_id, _why(error))
+        hint = "Nothing was charged. The provider has been told; ask again later."
+        raise GatewayError("engine_unavailable", "The public rows cannot be read now.", hint) from None
 
 
 async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:

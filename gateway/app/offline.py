@@ -15,7 +15,7 @@ from gateway.evidence.opening import check_mark
 from gateway.ledger.model import Failure
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
-from gateway.store.sqlite import FILE_NAME
+from gateway.store.folder import STORE_NAME
 from gateway.workers.pool import Pool
 
 
@@ -36,7 +36,7 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
 
 async def existing(settings: Settings) -> Store:
     """Open the store of a gateway that has run. Raises GatewayError, `settings_invalid` rather than make a new one."""
-    if settings.store_url is None and not (settings.state / FILE_NAME).exists():
+    if settings.store_url is None and not (settings.state / STORE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
         raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
     store = await open_store(settings.state, settings.store_url)

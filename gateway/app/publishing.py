@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.app.policies import PolicyFile, convert_budgets, read_policies
-from gateway.app.standing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOOK_S, Published, Unopened, is_granted
+from gateway.app.standing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOOK_S, Published, Unopened
 from gateway.catalog.build import build, check_alone
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
@@ -21,6 +21,7 @@ from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
 from gateway.ledger.versions import DataVersion, Versions
+from gateway.policy.decide import grants_of
 from gateway.ports import Lease
 from gateway.request import Caller
 
@@ -38,7 +39,7 @@ class Publisher:
         self._held: dict[str, Published | Unopened] = {}
         self._without_file: dict[str, int] = {}
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
-        self._renewing = asyncio.Lock()
+        self._renewing: dict[str, asyncio.Lock] = {}
 
     @property
     def held(self) -> Mapping[str, Published | Unopened]:
@@ -178,7 +179,7 @@ class Publisher:
         grant `engine_unavailable` where it cannot be opened.
         """
         if name is None:
-            granted = [name for name, held in self._held.items() if is_granted(held.grants, caller)]
+            granted = [name for name, held in self._held.items() if grants_of(held.grants, caller)]
             if len(granted) != 1:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
@@ -187,7 +188,7 @@ class Publisher:
         if current is not None:
             await self._follow(name, current.number)
         held = self._held.get(name)
-        if held is None or not is_granted(held.grants, caller):
+        if held is None or not grants_of(held.grants, caller):
             raise unknown_dataset(name)
         if isinstance(held, Unopened):
             raise unavailable()
@@ -234,7 +235,7 @@ class Publisher:
         """
         if declaration <= self._seen(name):
             return
-        async with self._renewing:
+        async with self._renewing.setdefault(name, asyncio.Lock()):  # one look at a time; others do not wait for it
             if declaration <= self._seen(name):
                 return
             held = self._held.get(name)

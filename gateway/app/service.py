@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from gateway import pipeline
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
-from gateway.app.standing import Published, Unopened, is_granted
+from gateway.app.standing import Published, Unopened
 from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
@@ -18,7 +18,7 @@ from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Account, Balance, QueryRow
 from gateway.orders import accounts, buyer_id, data_account
-from gateway.policy.decide import admit
+from gateway.policy.decide import admit, grants_of
 from gateway.policy.model import Refusal
 from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
@@ -111,7 +111,7 @@ class GatewayService:
 
     def _visible(self, caller: Caller) -> list[Published | Unopened]:
         held = self._publisher.held.values()
-        return [one for one in held if is_granted(one.grants, caller) or _provides(one, caller)]
+        return [one for one in held if grants_of(one.grants, caller) or _provides(one, caller)]
 
     async def dataset(self, caller: Caller, name: str) -> dict[str, object]:
         """Return what may be asked of a dataset, from its policy alone; to its provider also why it is shut.
@@ -130,7 +130,7 @@ class GatewayService:
             versions = {"policy": held.file.version, "data": held.data_version}
             return {**_named(held), "versions": versions, **told}
         found = held.dataset
-        plans = [found.plan_of(g) for g in found.grants if g.organisation == caller.organisation]
+        plans = [found.plan_of(grant) for grant in grants_of(found.grants, caller)]
         return {**describe(found, next((plan for plan in plans if plan is not None), None)), **told}
 
     async def budget(self, caller: Caller) -> list[dict[str, object]]:
@@ -142,7 +142,7 @@ class GatewayService:
         for held in self._visible(caller):
             if isinstance(held, Published):
                 dataset = held.dataset
-                if is_granted(held.grants, caller):
+                if grants_of(held.grants, caller):
                     found.append(await self._budget_of(dataset, caller))
                 else:
                     found.append(await self._budget(dataset, (data_account(dataset, self._parts.clock.now()),), None))
@@ -150,7 +150,7 @@ class GatewayService:
 
     async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
         permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
-        grant = dataset.grants[0] if isinstance(permit, Refusal) else permit.grant
+        grant = grants_of(dataset.grants, caller)[0] if isinstance(permit, Refusal) else permit.grant
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
         return await self._budget(dataset, accounts(dataset, caller, grant, self._parts.clock.now()), last)
 

@@ -1,12 +1,10 @@
 """How a dataset stands: published and open, or known by its policy while its data cannot be opened."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.app.policies import PolicyFile
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
-from gateway.request import Caller
 
 LOOK_S = 1.0
 """How often declarations of other processes, and datasets whose pause is over, are looked for."""
@@ -68,10 +66,3 @@ class Unopened:
     def reason(self) -> str | None:
         """Why nobody is answered, for the provider alone: its own path and our words."""
         return f"{self.file.source().path}: {self.error.code}: {self.error.detail} {self.error.hint}".strip()
-
-
-def is_granted(grants: Sequence[Grant], caller: Caller) -> bool:
-    """Tell whether one of a dataset's grants is the caller's."""
-    return any(
-        grant.organisation == caller.organisation and grant.subject in (None, caller.subject) for grant in grants
-    )

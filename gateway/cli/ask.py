@@ -59,7 +59,7 @@ def query(
     with reporting(text, as_json=as_json):
         body = _body(text, dataset, epsilon, dialect, purpose)
         reply = client(url, token).post("/v1/query", body, idempotency_key)
-        if not _printed(reply, as_json=as_json):
+        if not printed(reply, as_json=as_json):
             answer = reply.json()
             out = console()
             out.print(answer_table(answer), cost_line(answer))
@@ -82,7 +82,7 @@ def quote(
     text = _sql(sql)
     with reporting(text, as_json=as_json):
         reply = client(url, token).post("/v1/quote", _body(text, dataset, epsilon, dialect, purpose))
-        if not _printed(reply, as_json=as_json):
+        if not printed(reply, as_json=as_json):
             document = reply.json()
             console().print(cost_line(document), quote_table(document), sep="\n")
 
@@ -97,7 +97,7 @@ def datasets(
     with reporting(as_json=as_json):
         path = "/v1/datasets" if name is None else f"/v1/datasets/{escaped(name, safe='')}"
         reply = client(url, token).get(path)
-        if not _printed(reply, as_json=as_json):
+        if not printed(reply, as_json=as_json):
             document = reply.json()
             console().print(datasets_table(document) if name is None else _tree(name, document))
 
@@ -106,7 +106,7 @@ def budget(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
     """Show the limit, what is spent and what is left, for each dataset."""
     with reporting(as_json=as_json):
         reply = client(url, token).get("/v1/budget")
-        if not _printed(reply, as_json=as_json):
+        if not printed(reply, as_json=as_json):
             console().print(budget_table(reply.json()))
 
 
@@ -126,7 +126,7 @@ def receipt(
             raise GatewayError("log_corrupt", f"The receipt does not verify: {failure}.", WRONG_RECEIPT) from None
         if verified.query_id != query_id:
             raise GatewayError("log_corrupt", "The receipt is of another query.", WRONG_RECEIPT)
-        if not _printed(reply, as_json=as_json):
+        if not printed(reply, as_json=as_json):
             out = console()
             out.print(Text("the receipt verifies", style="bold green"))
             index = reply.json()["log_index"]
@@ -155,7 +155,7 @@ def _body(sql: str, dataset: str | None, epsilon: str | None, dialect: str, purp
     return body
 
 
-def _printed(reply: Reply, *, as_json: bool) -> bool:
+def printed(reply: Reply, *, as_json: bool) -> bool:
     """Write the body as it came, if that is wanted."""
     if as_json:
         sys.stdout.buffer.write(reply.body.rstrip(b"\n") + b"\n")

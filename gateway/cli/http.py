@@ -6,6 +6,7 @@ Holds no state but the address and the token; knows the API's errors, not its an
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import IO, Any
 from urllib import error, request
 from urllib.parse import urlsplit
@@ -68,14 +69,18 @@ class Client:
             headers["Idempotency-Key"] = idempotency_key
         return self._call("POST", path, json.dumps(body, allow_nan=False).encode(), headers)
 
+    def put(self, path: str, body: Mapping[str, object]) -> Reply:
+        """Send one JSON body in place of what is there. Raises as `get` does."""
+        headers = {"Content-Type": "application/json"}
+        return self._call("PUT", path, json.dumps(body, allow_nan=False).encode(), headers)
+
     def _call(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Reply:
         """Return the reply.
 
-        Raises GatewayError with the server's own code, detail, hint and position; Unreachable otherwise.
+        Raises GatewayError with the server's own code, detail, hint and position, `settings_invalid` for an address
+        that is none; Unreachable otherwise.
         """
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise Unreachable(f"{self.url} is not an http or https address")
+        check_address(self.url)
         for name, value in (("token", self.token), ("idempotency key", headers.get("Idempotency-Key", "-"))):
             if not value or not all("!" <= letter <= "~" for letter in value):  # never shown: it may be a secret
                 detail = f"the {name} is empty or holds a space, a line break or another character that none may hold"
@@ -91,9 +96,23 @@ class Client:
         except error.HTTPError as problem:
             with problem:
                 raise _as_gateway_error(problem.code, problem.read(MAX_REPLY_BYTES)) from None
-        except (OSError, error.URLError) as failure:
+        except (OSError, error.URLError, HTTPException) as failure:
             reason = getattr(failure, "reason", failure)
             raise Unreachable(f"no gateway answers at {self.url}: {reason}") from None
+
+
+def check_address(url: str) -> None:
+    """Check that a text is a gateway's address. Raises GatewayError `settings_invalid`, never showing a password."""
+    try:
+        parts = urlsplit(url)
+        plain = all("!" <= letter <= "~" for letter in url) and "@" not in parts.netloc and parts.port != 0
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:  # brackets that do not close, a port that is none
+        plain = whole = False
+    if not (plain and whole):
+        shown = "What is given as --url" if "@" in url else f"'{url}'"
+        hint = "Write it as http://HOST:PORT, for instance --url http://127.0.0.1:8080."
+        raise GatewayError("settings_invalid", f"{shown} is no address of a gateway.", hint)
 
 
 def _as_gateway_error(status: int, body: bytes) -> GatewayError:

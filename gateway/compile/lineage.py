@@ -10,8 +10,8 @@ from types import MappingProxyType
 from sqlglot import exp
 
 from gateway.compile.columns import of, ordering
-from gateway.privacy.bounding import Output
 from gateway.privacy.measurement import Direct, Measurement
+from gateway.privacy.outputs import Output
 from gateway.sql.plan import (
     Aggregate,
     AggregateKind,

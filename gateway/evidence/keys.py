@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.errors import GatewayError
 from gateway.evidence import files
 from gateway.evidence.signing import public_bytes
+from gateway.store.folder import KEYS_NAME, own_file, own_folder
 
 __all__ = ["KeyRing", "LogKeys", "open_key", "public_bytes"]
 
@@ -18,11 +19,13 @@ CURRENT, PREVIOUS, NEXT = "log.key", "log.previous.key", "log.next.key"
 
 def open_key(folder: Path, name: str = CURRENT) -> Ed25519PrivateKey:
     """Return a key of a state folder, making it on first use."""
-    path = folder / "keys" / name
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / KEYS_NAME / name
+    own_folder(folder)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        own_file(path)
         return _read(path)
     key = Ed25519PrivateKey.generate()
     with os.fdopen(descriptor, "w") as file:
@@ -63,7 +66,7 @@ class KeyRing:
         self._keys: LogKeys | None = None
 
     def path(self, name: str) -> Path:
-        return self._folder / "keys" / name
+        return self._folder / KEYS_NAME / name
 
     def _stamped(self) -> tuple[object, ...]:
         found: list[object] = []

@@ -10,18 +10,20 @@ import jwt
 
 from gateway.ports import Randomness
 from gateway.request import Caller
+from gateway.store.folder import KEYS_NAME, own_file, own_folder
 
 ISSUER = "embedded"
 
 
 def open_secret(state: Path, name: str, randomness: Randomness) -> str:
     """Return a secret of a state folder in hex, made on first use and readable by its owner alone."""
-    path = state / "keys" / name
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = state / KEYS_NAME / name
+    own_folder(state)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        own_file(path)
         return path.read_text().strip()
     secret = randomness.token_bytes(32).hex()
     with os.fdopen(descriptor, "w") as file:

@@ -12,7 +12,6 @@ from typing import Any
 
 import jwt
 
-from gateway.errors import GatewayError
 from gateway.identity.development import ISSUER, DevelopmentKey
 from gateway.identity.keys import ASYMMETRIC, KeySource, unauthenticated
 from gateway.ports import Clock
@@ -184,6 +183,3 @@ def _caller(claims: dict[str, Any]) -> Caller:
         jurisdiction=_name(claims, "jurisdiction", required=False),
         token_id=_name(claims, "jti", required=False),
     )
-
-
-__all__ = ["GatewayError", "Tokens"]

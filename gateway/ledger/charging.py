@@ -89,12 +89,25 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     ).first()
     if stored is not None:
         return InFlight(order.query_id)
+    mine = (claims.c.buyer == order.buyer, claims.c.digest.in_(order.draws))
+    if connection.execute(select(claims.c.digest).where(*mine).limit(1)).first() is not None:
+        busy = _pass_on(connection, order, now)
+        if busy is not None:
+            return busy
+    if order.draws:
+        rows = [{"buyer": order.buyer, "digest": digest, "query_id": order.query_id} for digest in order.draws]
+        connection.execute(insert(claims), rows)
+    return None
+
+
+def _pass_on(connection: Connection, order: Order, now: datetime) -> InFlight | None:
+    """Take over claims whose workers are gone, or return the query of one that is at work."""
+    mine = (claims.c.buyer == order.buyer, claims.c.digest.in_(order.draws))
     live = (
         select(queries.c.query_id)
         .join(claims, claims.c.query_id == queries.c.query_id)
         .where(
-            claims.c.buyer == order.buyer,
-            claims.c.digest.in_(order.draws),
+            *mine,
             queries.c.idempotency_key != order.idempotency_key,
             queries.c.state == RUNNING,
             queries.c.lease_until_us > microseconds(now),
@@ -103,14 +116,11 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     found = connection.execute(live).first()
     if found is not None:
         return InFlight(found.query_id)
-    mine = (claims.c.buyer == order.buyer, claims.c.digest.in_(order.draws))
     gone = select(claims.c.query_id).where(*mine, claims.c.query_id != order.query_id)
     connection.execute(
         update(queries).where(queries.c.query_id.in_(gone)).values(fence=queries.c.fence + 1)  # its draw must not leave
     )
     connection.execute(delete(claims).where(*mine))
-    for digest in order.draws:
-        connection.execute(insert(claims).values(buyer=order.buyer, digest=digest, query_id=order.query_id))
     return None
 
 
@@ -139,13 +149,18 @@ def refuse_fenced(connection: Connection) -> None:
         raise GatewayError("store_fenced", "The store was restored from a backup and takes no charges yet.", hint)
 
 
-def refuse_suspended(connection: Connection, order: Order) -> None:
-    """Refuse a buyer whose queries failed, in the charge's own transaction: also those that were admitted before."""
-    if failures(connection, order.buyer, order.dataset) >= MAX_FAILURES:
+def refuse_suspended(connection: Connection, order: Order) -> int:
+    """Refuse a buyer whose queries failed, in the charge's own transaction: also those that were admitted before.
+
+    Returns how many failed so far.
+    """
+    failed = failures(connection, order.buyer, order.dataset)
+    if failed >= MAX_FAILURES:
         raise suspended()
+    return failed
 
 
-def keep_pace(connection: Connection, order: Order, now: datetime) -> None:
+def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) -> None:
     """Hold a buyer to its grant's rate, and to so many queries at once.
 
     A buyer with a failure on a dataset runs one query there at a time, so that no further ones fail unseen beside it.
@@ -158,7 +173,6 @@ def keep_pace(connection: Connection, order: Order, now: datetime) -> None:
         if _count(connection, *recent) >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
             raise GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
-    failed = failures(connection, order.buyer, order.dataset)
     limit = 1 if failed else allowance.at_once
     running = (
         queries.c.buyer == order.buyer,

@@ -58,17 +58,14 @@ class Ledger:
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
-            charging.refuse_suspended(connection, order)
+            failed = charging.refuse_suspended(connection, order)
             accounts.debit(connection, order, now)
-            charging.keep_pace(connection, order, now)
+            charging.keep_pace(connection, order, now, failed)
             salt = self._sealer.salt()
             leaf = leaves.decided(connection, self._source, "charged", order, now, _committed(salt, order))
             charging.open_query(connection, order, now, Opening(RUNNING, salt, leaf, self._lease_us))
             self._keep_text(connection, order)
-            at = microseconds(now)
-            written = connection.execute(select(queries).where(queries.c.query_id == order.query_id)).one()
-            assert written.charged_at_us == at  # INVARIANT: what is returned is what was written
-            return charging.charge_of(written, 1)
+            return Charge(order.query_id, 1, *leaf, charging.moment(microseconds(now)))
 
         return await self._store.run(work)
 

@@ -1,5 +1,6 @@
 """The ordered rules, and the two moments when they are asked: before the SQL is read, and once it is understood."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from gateway.catalog.model import Dataset, Grant
@@ -28,11 +29,9 @@ def _first(rules: tuple[Rule, ...], ask: Ask) -> Refusal | None:
     return next((refusal for rule in rules if (refusal := rule.check(ask)) is not None), None)
 
 
-def grants_of(dataset: Dataset, caller: Caller) -> tuple[Grant, ...]:
-    """Return the grants made to the caller's organisation, for everyone in it or for this subject."""
-    return tuple(
-        g for g in dataset.grants if g.organisation == caller.organisation and g.subject in (None, caller.subject)
-    )
+def grants_of(grants: Iterable[Grant], caller: Caller) -> tuple[Grant, ...]:
+    """Return those of some grants that are made to the caller's organisation, for everyone in it or this subject."""
+    return tuple(g for g in grants if g.organisation == caller.organisation and g.subject in (None, caller.subject))
 
 
 def admit(dataset: Dataset, caller: Caller, purpose: str | None, today: date) -> Permit | Refusal:
@@ -41,7 +40,7 @@ def admit(dataset: Dataset, caller: Caller, purpose: str | None, today: date) ->
     Without any grant the refusal is that of a dataset that does not exist.
     """
     refusals: list[Refusal] = []
-    for grant in grants_of(dataset, caller):
+    for grant in grants_of(dataset.grants, caller):
         ask = Ask(dataset, caller, purpose, dataset.privacy.default_epsilon, today, (), grant)
         refusal = _first(ADMISSION, ask)
         if refusal is None:

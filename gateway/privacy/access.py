@@ -12,6 +12,7 @@ from gateway.policy.model import Access
 from gateway.privacy.origins import Origins
 from gateway.privacy.ownership.facts import shown
 from gateway.privacy.relations import Analysis, Measure
+from gateway.sql.conditions import equated
 from gateway.sql.plan import (
     Aggregate,
     AggregateCall,
@@ -25,7 +26,6 @@ from gateway.sql.plan import (
     Window,
     WindowCall,
 )
-from gateway.sql.sources import equated
 from gateway.sql.terms import BaseColumn, Term
 from gateway.sql.walk import upward
 

@@ -8,7 +8,7 @@ from sqlglot import exp
 from gateway.catalog.model import Accounting, Dataset
 from gateway.errors import GatewayError
 from gateway.privacy import norms, partials
-from gateway.privacy.keys import BoundedKey, Cells, cells_of, literal_cell
+from gateway.privacy.keys import BoundedKey, Cells, cells_of
 from gateway.privacy.measurement import Noise, Quantity
 from gateway.privacy.norms import Clip, Reach
 from gateway.privacy.outputs import Builder, Output
@@ -157,6 +157,3 @@ class _Sizes:
         spread = touched if noise is Noise.LAPLACE else sqrt(touched)
         reach = Reach(self.groups, linf, enforced, min(one, linf) * spread, touched, known, per_one)
         return norms.distinct(noise, reach) if picked else norms.clip(noise, reach)
-
-
-__all__ = ["Bounded", "BoundedKey", "Output", "bound", "literal_cell"]

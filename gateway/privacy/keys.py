@@ -29,6 +29,7 @@ from gateway.sql.plan import (
     Values,
 )
 from gateway.sql.ranges import UNKNOWN, type_limits
+from gateway.sql.singles import single
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term, cast, number, span_ends
 
@@ -99,7 +100,7 @@ def _listed(factor: Factor) -> int:
 
 
 def _declared(plan: Plan) -> int:
-    """Return the declared size of a public relation: of a join, at most all pairs."""
+    """Return how many rows a public relation has at most, by the declared sizes of its tables."""
     match plan:
         case Scan():
             return max(plan.table.rows, 1)
@@ -107,15 +108,24 @@ def _declared(plan: Plan) -> int:
             return max(len(plan.rows), 1)
         case Join() if plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK):
             return _declared(plan.left)
-        case Join() if plan.equalities:  # one side is unique on them
-            return max(_declared(plan.left), _declared(plan.right))
         case Join():
-            return _declared(plan.left) * _declared(plan.right)
+            return _declared_pairs(plan)
         case SetOperation():
             return _declared(plan.left) + _declared(plan.right)
         case _:
             assert not isinstance(plan, Measured | Read | Staged)  # INVARIANT: public relations are of tables alone
             return _declared(plan.input)
+
+
+def _declared_pairs(plan: Join) -> int:
+    """Return how many rows a join has at most: all pairs, or fewer where one side is single on what is equal."""
+    left, right = _declared(plan.left), _declared(plan.right)
+    left_single = single(plan.left, {a for a, _ in plan.equalities})
+    right_single = single(plan.right, {b for _, b in plan.equalities})
+    kept = {JoinKind.LEFT: left, JoinKind.RIGHT: right, JoinKind.FULL: left + right}.get(plan.kind, 0)
+    if (plan.kind is JoinKind.LEFT and right_single) or (plan.kind is JoinKind.RIGHT and left_single):
+        return kept
+    return min([left * right, *[left] * right_single, *[right] * left_single]) + kept
 
 
 def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:

@@ -77,7 +77,7 @@ def conversion(node: exp.Cast | exp.TryCast, resolve: Resolve) -> Term:
         converted = cast(converted, type_)
     if target.length is not None:
         converted = exp.Anonymous(this="LEFT", expressions=[converted, exp.Literal.number(target.length)])
-    cells = image(_cast_cell(term.type, target), term) if _plain(term.type, type_) else None
+    cells = image(_cast_cell(target), term) if _plain(term.type, type_) else None
     made = Term(
         converted,
         type_,
@@ -244,13 +244,13 @@ def _always_fits(term: Term, target: _Target) -> bool:
     return bool(bound < 10 ** (target.type.precision - target.type.scale))
 
 
-def _cast_cell(source: SqlType, target: _Target) -> Callable[[Cell], Cell]:
+def _cast_cell(target: _Target) -> Callable[[Cell], Cell]:
     """Return the cast of a known cell. Where `_plain` is false it is not asked."""
 
     def cast_cell(cell: Cell) -> Cell:
         text = ("false", "true")[cell] if isinstance(cell, bool) else str(cell)
         if target.type == TEXT:
-            return text.replace("T", " ") if source == TIMESTAMP else text[: target.length]
+            return text[: target.length]
         if target.type == DATE:
             return text[:10]
         if target.type == TIMESTAMP:

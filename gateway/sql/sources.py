@@ -8,7 +8,6 @@ from sqlglot import exp
 from gateway.catalog.model import Column, Dataset, Table
 from gateway.catalog.types import Cell, Scalar, TypeKind
 from gateway.errors import GatewayError
-from gateway.sql.conditions import equated as equated  # noqa: PLC0414 - privacy/access reads it here
 from gateway.sql.dates import MAX_DOMAIN, enumerate_periods
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.plan import Field, Plan, Scan

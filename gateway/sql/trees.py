@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from gateway.errors import Position
 from gateway.sql.conditions import equated
-from gateway.sql.plan import Aggregate, Computed, Field, Filter, Join, JoinKind, Plan, Project, Scan, Wanted
+from gateway.sql.plan import Aggregate, Computed, Field, Filter, Join, JoinKind, Plan, Project, Wanted
+from gateway.sql.singles import single
 from gateway.sql.terms import Term
 
 
@@ -117,16 +118,6 @@ def _linked(pending: list[tuple[Term, frozenset[str]]], seen: frozenset[str], id
     return any(needed <= seen | ids and equated(term, seen, ids) is not None for term, needed in pending)
 
 
-def _single(plan: Plan, ids: set[str]) -> bool:
-    """Tell whether at most one row has given values in the columns `ids`, by what the table itself declares."""
-    while isinstance(plan, Filter):
-        plan = plan.input
-    if not isinstance(plan, Scan):
-        return False
-    equated_columns = {f.term.origin.column for f in plan.fields if f.id in ids and f.term.origin is not None}
-    return any(set(key) <= equated_columns for key in plan.table.unique)
-
-
 def _repeated(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     """Return columns whose rows a join may repeat: what one unit adds up to in the table no longer bounds a sum."""
     return tuple(
@@ -147,7 +138,7 @@ def joined(
     equalities = tuple(pair for t in condition if (pair := equated(t, left_ids, right_ids)) is not None)
     kept = kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK)
     fields: tuple[Field, ...] = left.fields
-    if not kept and not _single(right, {b for _, b in equalities}):
+    if not kept and not single(right, {b for _, b in equalities}):
         fields = _repeated(fields)
     if kind in (JoinKind.RIGHT, JoinKind.FULL):
         fields = padded(fields)
@@ -155,7 +146,7 @@ def joined(
         assert mark is not None  # INVARIANT: MARK alone has a mark, and always
         fields = (*fields, mark)
     elif kind not in (JoinKind.SEMI, JoinKind.ANTI):
-        others = right.fields if _single(left, {a for a, _ in equalities}) else _repeated(right.fields)
+        others = right.fields if single(left, {a for a, _ in equalities}) else _repeated(right.fields)
         fields = (*fields, *(padded(others) if kind in (JoinKind.LEFT, JoinKind.FULL) else others))
     return Join(kind, left, right, tuple(condition), equalities, fields, place, mark)
 

@@ -14,11 +14,11 @@ from sqlalchemy.pool import StaticPool
 
 from gateway.errors import GatewayError
 from gateway.store.batches import MAX_BATCH, Work, run_all
+from gateway.store.folder import STORE_NAME, own_folder
 from gateway.store.migrate import prepare
 
 Result = TypeVar("Result")
 
-FILE_NAME = "gateway.sqlite3"
 BUSY_MS = 10_000
 """How long a transaction waits for another process of the same store."""
 
@@ -51,8 +51,8 @@ class SQLiteStore:
     """The state of one gateway; safe beside other processes that use the same file."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / FILE_NAME
+        own_folder(folder)
+        path = folder / STORE_NAME
         path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
         path.chmod(0o600)
         self._writing = _engine(path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")

@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.errors import GatewayError, Position
 from gateway.request import Request
+from gateway.sql.limits import DIALECTS
 
-DIALECTS = ("duckdb", "postgres", "trino", "spark")
 MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "format", "accuracy", "wait_timeout",
            "on_wait_timeout", "sandbox")  # fmt: skip
 RESERVED = ("accuracy", "wait_timeout", "on_wait_timeout", "sandbox")

@@ -22,6 +22,7 @@ Log = Callable[[str], None]
 
 _HOME = str(Path(__file__).resolve().parent.parent.parent)
 _LINE_CHARACTERS = 2_000
+_LAST_S = 1.0
 
 
 def _environment(role: Role) -> dict[str, str]:
@@ -121,8 +122,7 @@ class Worker:
             self.kill()
             raise WorkerTimeout(f"{self.role.name}: killed after {deadline_s:g} s") from None
         except (asyncio.IncompleteReadError, OSError):
-            self.kill()
-            status = await self._process.wait()
+            status = await self._ended()
             if self._stopped and status == -signal.SIGKILL:
                 raise Interrupted from None
             raise WorkerDied(f"{self.role.name}: the worker ended with status {status}") from None
@@ -154,8 +154,24 @@ class Worker:
                 return WorkerFailed(f"{self.role.name}: {said}")
         raise frames.BadFrame("the frame does not answer the call")
 
+    async def _ended(self) -> int:
+        """Return the status of a process that has closed its pipe; one that lives on all the same is killed.
+
+        It is not killed before: signalling a process that has died takes its status from whoever waits for it.
+        """
+        try:
+            async with asyncio.timeout(_LAST_S):
+                return await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            return await self._process.wait()
+        finally:
+            self.kill()
+
     def kill(self) -> None:
         """End the process at once (SIGKILL). Its resources are reaped by the pool."""
+        if self._killed:
+            return
         self._killed = True
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()

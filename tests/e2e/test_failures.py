@@ -6,22 +6,21 @@ import signal
 import threading
 import time
 
-from conftest import eventually
-from test_operations import _releasing, _states
+from support.gateways import eventually, releasing, states
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases WHERE quantity > {}"
 
 
 def held(gateway, sql, key, token, then):
     """Ask, do something while the answer is held up between charge and noise, and return what was answered."""
-    before = _states(gateway).count("running")
-    stopped = _releasing(gateway)
+    before = states(gateway).count("running")
+    stopped = releasing(gateway)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     replies = []
     thread = threading.Thread(target=lambda: replies.append(gateway.ask(sql, key=key, token=token)))
     thread.start()
-    assert eventually(lambda: _states(gateway).count("running") > before)
+    assert eventually(lambda: states(gateway).count("running") > before)
     then(stopped)
     thread.join(timeout=40)
     return replies[0]
@@ -44,7 +43,7 @@ def test_a_failed_query_says_what_a_retry_costs_and_two_suspend_but_what_was_pai
     assert gateway.ask(COUNT.format(1), key="one", token=token) == (500, failed), "the same failure again"
     assert gateway.spent() == spent
     assert "another key is another charge" in failed["hint"]
-    assert eventually(lambda: len(_releasing_or_none(gateway)) >= 2)
+    assert eventually(lambda: len(releasing_or_none(gateway)) >= 2)
     assert gateway.ask(COUNT.format(1), key="another", token=token)[0] == 200
     assert abs(gateway.spent() - spent - 0.02) < 1e-9, "another key is another charge"
     assert held(gateway, COUNT.format(2), "two", token, kill)[1]["code"] == "query_failed"
@@ -58,9 +57,9 @@ def test_a_failed_query_says_what_a_retry_costs_and_two_suspend_but_what_was_pai
     assert "query " in line
 
 
-def _releasing_or_none(gateway):
+def releasing_or_none(gateway):
     try:
-        return _releasing(gateway)
+        return releasing(gateway)
     except (AssertionError, FileNotFoundError):
         return []
 
@@ -86,8 +85,24 @@ def test_what_the_end_of_the_drain_cuts_short_has_not_failed_and_is_redone_under
     assert "same idempotency key" in cut["hint"]
     assert gateway.stop() == 0
     assert time.monotonic() - began < 20
-    assert _states(gateway) == ["running"], "charged, and neither answered nor failed"
+    assert states(gateway) == ["running"], "charged, and neither answered nor failed"
     gateway.start()
     assert gateway.ask(COUNT.format(1), key="cut", token=token)[0] == 200
     assert abs(gateway.spent() - 0.02) < 1e-9, "one charge"
     assert [e["type"] for e in gateway.events()] == ["gateway.query.charged"]
+
+
+def test_a_free_repeat_whose_public_rows_cannot_be_read_is_not_called_charged(own):
+    gateway = own()
+    token = gateway.token()
+    sql = "SELECT COUNT(*) AS n FROM calendar"
+    assert gateway.ask(sql, token=token)[0] == 200
+    assert gateway.ask(sql, token=token)[1]["privacy"]["stored"]
+    gateway.stop()
+    gateway.environment["GATEWAY_ENGINE_DEADLINE_S"] = "0"
+    gateway.start()
+    status, problem = gateway.ask(sql, token=token)
+    assert (status, problem["code"]) == (503, "engine_unavailable")
+    assert "Nothing was charged" in problem["hint"]
+    assert "killed after 0 s" in (gateway.folder / "log").read_text()
+    assert gateway.ask("SELECT COUNT(*) AS n FROM purchases", token=token)[1]["code"] == "query_failed"

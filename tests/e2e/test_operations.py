@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-from conftest import POLICY, eventually
+from support.gateways import POLICY, eventually, releasing, states
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 
@@ -83,14 +81,14 @@ def test_kill_between_charge_and_answer(own):
     gateway = own(GATEWAY_LEASE_S="1")
     token = gateway.token()
     assert gateway.ask(COUNT, token=token)[0] == 200
-    stopped = _releasing(gateway)
+    stopped = releasing(gateway)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)  # holds the next query between its charge and its answer
     sql = "SELECT quantity, COUNT(*) AS n FROM purchases GROUP BY quantity"
     asked = []
     thread = threading.Thread(target=lambda: asked.append(_try(gateway, sql, token)))
     thread.start()
-    assert eventually(lambda: _states(gateway) == ["finished", "running"])
+    assert eventually(lambda: states(gateway) == ["finished", "running"])
     gateway.kill()
     thread.join(timeout=30)
     assert isinstance(asked[0], Exception), "nobody was answered"
@@ -98,7 +96,7 @@ def test_kill_between_charge_and_answer(own):
         "a child outlives its gateway"
     )
     gateway.start()
-    assert _states(gateway) == ["finished", "running"]
+    assert states(gateway) == ["finished", "running"]
     assert abs(gateway.spent() - 0.04) < 1e-9, "the charge stands"
     status, answer = gateway.ask(sql, key="crash", token=token)
     assert status == 200, answer
@@ -109,26 +107,6 @@ def test_kill_between_charge_and_answer(own):
     assert gateway.ask(sql, key="crash", token=token) == (200, answer)
     assert gateway.ask(sql, token=token)[1]["rows"] == answer["rows"]
     assert [e["type"] for e in gateway.events() if "charged" in e["type"]] == ["gateway.query.charged"] * 2
-
-
-def _releasing(gateway):
-    """Return the children that draw noise and finish answers: the ones with both OpenDP and DuckDB in memory."""
-    children = subprocess.check_output(["pgrep", "-P", str(gateway.process.pid)], text=True).split()
-    found = [
-        int(pid)
-        for pid in children
-        if all(name in Path(f"/proc/{pid}/maps").read_text() for name in ("opendp", "duckdb"))
-    ]
-    assert found
-    return found
-
-
-def _states(gateway):
-    connection = sqlite3.connect(gateway.state / "gateway.sqlite3", timeout=5)
-    try:
-        return sorted(state for (state,) in connection.execute("SELECT state FROM queries"))
-    finally:
-        connection.close()
 
 
 def _try(gateway, sql, token):

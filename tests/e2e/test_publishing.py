@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import POLICY, eventually
+from support.gateways import POLICY, eventually
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 GARDEN = (
@@ -199,3 +199,17 @@ def test_a_provider_reads_the_account_of_its_own_data(beside):
     assert entry["dataset"] == "shop"
     assert [level["level"] for level in entry["levels"]] == ["data"]
     assert abs(entry["levels"][0]["rho"]["spent"] - 0.02) < 1e-9
+
+
+def test_a_declared_fact_that_does_not_hold_suspends_and_its_provider_reads_which(own):
+    gateway = own()
+    gateway.stop()
+    policy = gateway.policies / "shop.yaml"
+    policy.write_text(POLICY.replace("    rows: 1000\n", "    rows: 1000\n    unique: [[customer_id]]\n"))
+    gateway.start()
+    assert code(gateway, "shop") == (503, "dataset_suspended")
+    refused = gateway.events()[-1]["data"]
+    assert (refused["reason"], refused["grant"]) == ("dataset_suspended", "grant-1")
+    _, told = shown(gateway, "shop", "pat", "acme", ("provider",))
+    assert (told["state"], "purchases.unique[customer_id]" in told["reason"]) == ("suspended", True)
+    assert "reason" not in shown(gateway, "shop", "ana", "widgets", ("buyer",))[1]

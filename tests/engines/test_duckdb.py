@@ -106,6 +106,8 @@ async def test_what_the_engine_says_goes_to_the_log_with_the_query_alone(file):
         "SELECT error('secret value') AS x",
         "SELECT 1 AS a; SELECT 2 AS b",
         "INSERT INTO t VALUES (1)",
+        "CREATE TEMP TABLE kept AS SELECT 1 AS x",
+        "EXPLAIN SELECT 1",
         "not SQL at all",
     ],
 )
@@ -141,6 +143,30 @@ def test_the_doors_of_a_connection_are_shut(file, sql):
         connection.execute(sql).fetchall()
     assert connection.execute("SELECT COUNT(*) FROM t").fetchall() == [(3,)]
     connection.close()
+
+
+SHUT = {
+    "access_mode": "read_only",
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_unsigned_extensions": False,
+    "python_enable_replacements": False,
+    "threads": 1,
+    "temp_directory": "",
+    "max_temp_directory_size": "0 bytes",
+    "max_expression_depth": 1000,
+    "TimeZone": "UTC",
+    "lock_configuration": True,
+}
+
+
+def test_every_setting_that_shuts_a_connection_is_there(file):
+    connection = connect(str(file), 64, 1)
+    found = {name: connection.execute(f"SELECT current_setting('{name}')").fetchall()[0][0] for name in SHUT}
+    connection.close()
+    assert found == SHUT
 
 
 def test_a_variable_of_ours_is_not_read_as_a_table(file):
@@ -250,6 +276,31 @@ async def test_an_inspection_names_foreign_keys(engine, tmp_path):
         connection.execute("CHECKPOINT")
     found = await engine.inspect(Source("duckdb", str(path)), InspectionOrder(("Notes", "people"), (), (), ()))
     assert [table.references for table in found.tables] == [((("who",), "people"),), ()]
+
+
+async def test_an_inspection_finds_what_a_policy_declares_in_vain(engine, tmp_path):
+    path = tmp_path / "data.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE once AS SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (2, NULL)) t(id, name)")
+        connection.execute("CREATE TABLE listed AS SELECT range AS n FROM range(5)")
+        connection.execute("CHECKPOINT")
+    facts = ((("once", ("id",)), ("once", ("id", "name"))), (("once", "name"), ("once", "id")))
+    for limit, cells in ((5, (0, 1, 2, 3, 4)), (4, None)):
+        order = InspectionOrder(("once", "listed"), ("listed",), *facts, limit)
+        found = await engine.inspect(Source("duckdb", str(path)), order)
+        assert found.broken_facts == ("once.unique[id]", "once.not_null[name]")
+        assert found.distinct == (("listed", "n", cells),), "a list that is cut short is no list"
+
+
+async def test_a_collation_is_refused(engine, tmp_path):
+    path = tmp_path / "data.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER, name VARCHAR COLLATE NOCASE)")
+        connection.execute("CHECKPOINT")
+    error = await fails(
+        engine.inspect(Source("duckdb", str(path)), InspectionOrder(("people",), (), (), ())), "policy_invalid"
+    )
+    assert "COLLATE" in error.hint
 
 
 async def test_a_lease_that_is_closed_twice_gives_back_nobody_elses_worker():

@@ -5,13 +5,14 @@ Aggregates are made by hand (support/measures), so that this holds without the r
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal as D
 from itertools import product
 
 import pytest
 from support.measures import A, measured
-from support.neighbours import exact, fresh_pair, measurement_violations, pair, shuffle
-from support.shop import SHOP, unlimited
+from support.neighbours import NEW, exact, fresh_pair, measurement_violations, pair, shuffle
+from support.shop import SHOP, empty_database, fill, insert, unlimited
 
 from gateway.catalog.model import Accounting
 from gateway.privacy.measurement import Noise
@@ -125,6 +126,44 @@ def test_listed_and_enumerated_keys_cross():
     labels = ("first", "second", "third")
     wanted = set(product(labels, (None, False, True), (False, True)))
     assert [set(cells) for cells in listed] == [wanted] * 3
+
+
+EVERYWHERE = {
+    "units": ("SELECT date_trunc('month', purchased_on) AS m, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1", None),
+    "units_by_day": ("SELECT purchased_on AS d, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1", None),
+    "distinct_by_month": PUBLIC["distinct_by_month"],
+    "months_and_gifts": ("SELECT date_trunc('month', purchased_on) AS m, gift, COUNT(*) AS n, SUM(amount) AS s FROM purchases GROUP BY 1, 2", None),
+    "tree_by_month": ("SELECT date_trunc('month', purchased_on) AS m, COUNT(amount) FROM purchases GROUP BY 1", [(A.QUANTILE_CONT, [0], "1/2")]),
+    "private": ("SELECT basket, COUNT(*) AS n, COUNT(DISTINCT customer_id) AS u FROM purchases GROUP BY 1", None),
+    "private_tree": ("SELECT basket, COUNT(amount) FROM purchases GROUP BY 1", [(A.QUANTILE_CONT, [0], "1/4")]),
+    "private_distinct": ("SELECT basket, COUNT(quantity) FROM purchases GROUP BY 1", [(A.COUNT_DISTINCT, [0])]),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def everywhere():
+    """Two databases that differ by one unit with rows in every month, of every gift, in thirty baskets."""
+    without, with_unit = empty_database(), empty_database()
+    for connection in (without, with_unit):
+        fill(connection, 3, 20)
+    days = [date(1997 + month // 12, month % 12 + 1, 7) for month in range(18)]
+    rows = [
+        (NEW, day, number % 51, f"basket {number % 30}", D(number), 0.5, (None, True, False)[number % 3], 1.0, "x")
+        for day in days
+        for number in range(60)
+    ]
+    insert(with_unit, "purchases", rows)
+    return without, with_unit
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"),
+    [*product(EVERYWHERE, [SHOP]), *((name, PURE) for name in EVERYWHERE if not name.startswith("private"))],
+)
+def test_a_unit_that_is_everywhere_is_held_too(everywhere, name, dataset):
+    """Also where declared sizes say that no bound needs to be searched: what is declared is only claimed."""
+    _, measurement = measured(*EVERYWHERE[name], dataset)
+    assert measurement_violations(measurement, *everywhere) == []
 
 
 # -- planted bugs ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from decimal import Decimal as D
 
 import pytest
 from support.measures import A, answered, computed, measure_of, measured
-from support.shop import SHOP, column, empty_database, fill, key, unlimited
+from support.shop import COHORTS, SHOP, column, empty_database, fill, key, planned, unlimited
 
 from gateway.catalog.model import Accounting, Table, Use
 from gateway.catalog.types import TIMESTAMP
@@ -294,6 +294,44 @@ def test_public_relations_are_counted_before_the_charge():
     assert listed("SELECT label FROM cohorts") == 3
     assert listed("SELECT day FROM calendar WHERE weekday = 3 ORDER BY day LIMIT 5") == 546
     assert listed("SELECT a.label FROM cohorts a JOIN cohorts b ON a.cohort = b.cohort") == 3
+    assert listed("SELECT a.day FROM calendar a JOIN cohorts b ON a.quarter = b.cohort") == 546
+    assert listed("SELECT a.day FROM calendar a LEFT JOIN cohorts b ON a.quarter = b.cohort") == 546
+    assert listed("SELECT a.day FROM cohorts b RIGHT JOIN calendar a ON a.quarter = b.cohort") == 546
+    # rows without a match stand beside the matches
+    assert listed("SELECT a.day FROM calendar a FULL JOIN cohorts b ON a.quarter = b.cohort") == 2 * 546 + 3
+    assert listed("SELECT b.label FROM cohorts b LEFT JOIN calendar a ON a.quarter = b.cohort") == 546 + 3
+    # single by its groups, through a derived table, and by a join of two that are
+    grouped = "(SELECT weekday AS w, COUNT(*) AS n FROM calendar GROUP BY weekday) g"
+    assert listed(f"SELECT a.day FROM calendar a JOIN {grouped} ON a.weekday = g.w") == 546
+    paired = "(SELECT c.day AS d, e.weekday FROM calendar c JOIN calendar e ON e.day = c.day) g"
+    assert listed(f"SELECT a.day FROM calendar a JOIN {paired} ON a.day = g.d") == 546
+
+
+def test_public_relations_joined_by_what_is_no_key_have_as_many_cells_as_pairs():
+    """Both sides have several rows of one weekday: nothing but all pairs is known of their number."""
+    many = "calendar a JOIN calendar b ON a.weekday = b.weekday"
+    assert _declared(resolve(parse(f"SELECT a.day FROM {many}", "duckdb"), SHOP)) == 546 * 546
+    united = "(SELECT day FROM calendar UNION ALL SELECT day FROM calendar) b"
+    assert (
+        _declared(resolve(parse(f"SELECT a.day FROM calendar a JOIN {united} ON a.day = b.day", "duckdb"), SHOP))
+        == 2 * 546
+    )
+    baskets = replace(
+        COHORTS,
+        name="baskets",
+        rows=5_000,
+        columns=(replace(COHORTS.columns[0], public_values=None), replace(COHORTS.columns[1], public_values=None)),
+    )
+    shop = replace(SHOP, tables=(*SHOP.tables, baskets))
+    cells = (
+        "SELECT a.cohort AS x, b.cohort AS y, COUNT(p.customer_id) AS n FROM baskets a JOIN baskets b ON a.label = b.label "
+        "LEFT JOIN (SELECT customer_id, basket AS x, basket || '' AS y FROM purchases) p ON p.x = a.cohort AND p.y = b.cohort "
+        "GROUP BY 1, 2"
+    )
+    with pytest.raises(GatewayError) as caught:
+        planned(cells, dataset=shop)
+    assert caught.value.code == "too_many_cells"
+    assert "25,000,000" in caught.value.detail
 
 
 def test_a_budget_too_small_to_draw_from():

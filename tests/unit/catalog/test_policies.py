@@ -61,6 +61,26 @@ def test_the_worked_example():
     assert warnings(dataset) == []
 
 
+@pytest.mark.parametrize("type_", ["DOUBLE", "FLOAT", "DATE", "BOOLEAN", "DECIMAL(10,2)", "BLOB"])
+def test_people_are_told_apart_by_whole_numbers_texts_or_uuids(type_):
+    tables = tuple(
+        EngineTable(
+            t.name,
+            t.kind,
+            tuple(
+                EngineColumn(c.name, type_ if c.name == "customer_id" else c.type_text, c.nullable) for c in t.columns
+            ),
+            t.unique,
+        )
+        for t in FOUND.tables
+    )
+    with pytest.raises(PolicyErrors) as caught:
+        made(found=Inspection(FOUND.stamp, tables, FOUND.distinct, ()))
+    found = {p.path: p.message for p in caught.value.problems}
+    for table_ in ("customers", "purchases"):
+        assert "cannot be a unit or chain key" in found[f"tables.{table_}.columns.customer_id"]
+
+
 def test_a_broken_fact_suspends():
     broken = Inspection(FOUND.stamp, FOUND.tables, FOUND.distinct, ("customers.unique[customer_id]",))
     assert "customers.unique" in made(found=broken).suspended
@@ -95,6 +115,7 @@ MISTAKES = {
     "values of another type": ('"1997-01", "1997-02"', '1, "1997-02"', "cohort.values", "Quote"),
     "a value twice": ('"1997-01", "1997-02"', '"1997-02", "1997-02"', "cohort.values", "twice"),
     "a key with a use": ("customer_id: {class: core}", "customer_id: {class: core, use: [group]}", "customer_id.use", ""),
+    "a key of no class with a use": ("customer_id: {class: core}", "customer_id: {use: [group]}", "customer_id.use", "never used"),
     "important as a key": ("{class: important, use: [aggregate]", "{class: important, use: [group]", "amount.use", "group"),
     "a path to nowhere": ("customers.customer_id}", "customers.cohort}", "unit_path", "unit"),
     "no path": ("    unit_path: {customer_id: customers.customer_id}\n", "", "tables.purchases", "unit_path"),

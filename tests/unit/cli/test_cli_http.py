@@ -1,6 +1,7 @@
 """The command line's HTTP client against a small real server."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -106,9 +107,36 @@ def test_a_proxy_of_the_environment_does_not_see_the_token(server, client, monke
     assert client.get("/x").status == 200
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9", "ftp://127.0.0.1", "file:///etc/hostname", "nonsense", "http://"]
-)
-def test_no_gateway_at_the_address(url):
+def test_no_gateway_at_the_address():
     with pytest.raises(Unreachable):
+        Client("http://127.0.0.1:9", "t").get("/v1/budget")
+
+
+def test_a_server_that_speaks_no_http_is_no_gateway():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def talk():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail ready\r\n")
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        with pytest.raises(Unreachable):
+            Client(f"http://127.0.0.1:{listening.getsockname()[1]}", "t").get("/v1/budget")
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://127.0.0.1", "file:///etc/hostname", "nonsense", "http://", "", "http://[::1", "http://127.0.0.1:port",
+     "http://127.0.0.1:99999", "http://127.0.0.1:0", "http://a b/", "http://h\n/", "http://127.0.0.1/?x=1", "http://me:hush@127.0.0.1:9",
+     "http://[me:hush@", "127.0.0.1:8080", "http://é"],
+)  # fmt: skip
+def test_what_is_no_address_is_a_usage_error(url):
+    with pytest.raises(GatewayError) as caught:
         Client(url, "t").get("/v1/budget")
+    assert caught.value.code == "settings_invalid"
+    assert "--url http://" in caught.value.hint
+    assert "hush" not in str(caught.value)

@@ -5,7 +5,16 @@ import io
 import pytest
 from rich.console import Console
 
-from gateway.cli.show import Estimate, answer_table, budget_table, cost_line, error_text, estimates, table_of
+from gateway.cli.show import (
+    Estimate,
+    answer_table,
+    budget_table,
+    cost_line,
+    datasets_table,
+    error_text,
+    estimates,
+    table_of,
+)
 from gateway.errors import GatewayError, Position
 
 ANSWER = {
@@ -118,3 +127,9 @@ def test_every_account_is_a_row():
 def test_numbers_stand_right():
     lines = text_of(table_of(("name", "n"), [("a", 1), ("b", 1000)])).splitlines()
     assert next(line for line in lines if line.startswith("│ a")).endswith("    1 │")
+
+
+def test_a_dataset_that_is_not_open_is_shown_as_such():
+    entry = {"name": "d", "title": "A title", "provider": "acme", "data_version": None, "state": "unavailable"}
+    row = next(line for line in text_of(datasets_table({"datasets": [entry]})).splitlines() if "acme" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["d", "A title", "acme", "-", "unavailable"]

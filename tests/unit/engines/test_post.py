@@ -18,9 +18,9 @@ from gateway.compile.lineage import Leaf
 from gateway.engines.post import PostProcessor
 from gateway.engines.rendering import around, pair, safe
 from gateway.errors import GatewayError
-from gateway.privacy.bounding import Output
 from gateway.privacy.intervals import MAX_DRAWS, Redraws, Spread, draws_for, half_width, interval
 from gateway.privacy.measurement import SCORES, Key, Noise, NoisyColumn, NoisyTable
+from gateway.privacy.outputs import Output
 from gateway.privacy.relations import Released
 from gateway.sql.plan import (
     Aggregate,

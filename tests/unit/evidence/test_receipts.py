@@ -16,6 +16,7 @@ from gateway.evidence.offline.check import Asked, check
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import WITNESS_TYPE, Key
 from gateway.evidence.offline.receipts import Opened, verify
+from gateway.evidence.offline.tree import leaf_hash
 from gateway.evidence.offline.trust import Trust
 from gateway.ledger.model import Account
 from gateway.store.database import open_store
@@ -175,6 +176,33 @@ async def test_a_second_signature_or_a_longer_body_does_not_verify(receipt):
     ):
         with pytest.raises(NotVerified):
             verify({**receipt, "checkpoint": changed}, trust(receipt))
+
+
+def test_what_the_log_s_own_key_signed_amiss_does_not_verify():
+    """In a log of one leaf the proof is empty and leads to the root from any index: the size alone says which are."""
+    key, leaf = Ed25519PrivateKey.generate(), b'{"kind":"charged","query_id":"Q0"}'
+    root = base64.b64encode(leaf_hash(leaf)).decode()
+    public = public_bytes(key).hex()
+
+    def signed(origin="gw", size="1", **changed):
+        body = f"{origin}\n{size}\n{root}\n"
+        proved = {"leaf": leaf.decode(), "log_index": 0, "inclusion_proof": []}
+        made = {"format": "gateway-receipt/1", "algorithm": "sha256-ed25519", "query_id": "Q0", "outcome": None, **proved,
+                "tree_size": 1, "key_name": "gw", "public_key": public, "key_changes": [], "witnesses": []}  # fmt: skip
+        return {**made, "checkpoint": signing.note(body, [signing.sign(body, "gw", key)]), **changed}
+
+    assert verify(signed(), Trust((public,))).tree_size == 1
+    for amiss in (
+        signed(log_index=1),
+        signed(log_index=5),
+        signed(origin="other"),
+        signed(origin="other", key_name="other"),
+        signed(size="01"),
+        signed(size="1 "),
+        signed(size="2"),
+    ):
+        with pytest.raises(NotVerified):
+            verify(amiss, Trust((public,)))
 
 
 async def test_the_key_is_its_owner_s_alone(tmp_path):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
-from gateway.identity.keys import KeySource, from_file, parse_jwks
+from gateway.identity.keys import MAX_AGE_S, KeySource, from_file, parse_jwks
 from gateway.identity.tokens import Lifetimes, Tokens
 from gateway.ports import FixedClock
 from gateway.request import Caller
@@ -75,7 +75,7 @@ BAD_CLAIMS = {
     "no iss": {"iss": ...}, "other iss": {"iss": "x"}, "no aud": {"aud": ...}, "other aud": {"aud": "x"},
     "aud list": {"aud": ["gw", "x"]}, "no sub": {"sub": ...}, "no exp": {"exp": ...}, "no iat": {"iat": ...},
     "no org": {"org": ...}, "no roles": {"roles": ...}, "roles text": {"roles": "buyer"}, "roles numbers": {"roles": [1]},
-    "expired": {"exp": AT - 31}, "year 9999": {"exp": 253_402_300_799}, "too long": {"exp": AT + 3700},
+    "expired": {"exp": AT - 31, "iat": AT - 100}, "year 9999": {"exp": 253_402_300_799}, "too long": {"exp": AT + 3700},
     "exp before iat": {"exp": AT - 20, "iat": AT}, "iat in the future": {"iat": AT + 60, "exp": AT + 90},
     "nbf in the future": {"nbf": AT + 60}, "nbf text": {"nbf": "soon"}, "exp true": {"exp": True}, "exp text": {"exp": "9"},
     "exp infinite": {"exp": float("inf")}, "sub empty": {"sub": ""}, "sub number": {"sub": 5}, "sub long": {"sub": "x" * 200},
@@ -122,13 +122,26 @@ async def test_forgeries(outside):
         await refused(outside, token)
 
 
+async def test_what_is_signed_and_still_does_not_hold(outside):
+    """Signatures are good here: nothing but the gateway's own reading stands in the way."""
+    assert await outside.identify(signed(padding="x" * 100))
+    await refused(outside, signed(padding="x" * 9000))
+    whole = json.dumps(CLAIMS)
+    for text in (whole, whole[:-1] + ', "sub": "bob"}', "[1]", '{"sub": NaN}'):
+        token = jwt.api_jws.encode(text.encode(), RSA, "RS256", headers={"kid": "key-RS256"})
+        if text is whole:
+            assert await outside.identify(token)
+        else:
+            await refused(outside, token)
+
+
 def test_a_jwks_gives_only_keys_that_are_understood():
     weak = rsa.generate_private_key(65537, 1024).public_key()  # noqa: S505 - to be refused
     short = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(weak)), "kid": "weak"}
     entries = [
         jwk("RS256", use="enc"), jwk("RS256", key_ops=["sign"]), jwk("RS256", alg="ES256"), jwk("ES256", crv="P-384"),
         {"kty": "oct", "k": "AAAA", "kid": "s"}, {**jwk("RS256"), "kid": None}, "text", short, {**jwk("RS256"), "n": "!"},
-        {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA)), "kid": "private"}, jwk("EdDSA", key_ops=["verify"]),
+        {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA)), "kid": "private", "key_ops": ["verify"]}, jwk("EdDSA", key_ops=["verify"]),
     ]  # fmt: skip
     assert list(parse_jwks(json.dumps({"keys": entries}))) == [("key-EdDSA", "EdDSA")]
     for text in ("{}", "[]", "{", '{"keys": 5}'):
@@ -151,6 +164,27 @@ async def test_keys_stay_while_the_source_fails():
     assert await source.key("key-RS256", "RS256") is not None
 
 
+async def test_a_withdrawn_key_is_not_trusted_for_ever():
+    texts = [JWKS, json.dumps({"keys": [jwk("ES256")]})]
+    source = KeySource(lambda: texts.pop(0))
+    assert await source.key("key-RS256", "RS256") is not None
+    assert len(texts) == 1, "keys that are known and fresh are not read again"
+    source._fresh_at -= MAX_AGE_S + 1
+    source._read_at -= MAX_AGE_S + 1
+    with pytest.raises(GatewayError):
+        await source.key("key-RS256", "RS256")
+    assert await source.key("key-ES256", "ES256") is not None
+
+
+async def test_unknown_keys_do_not_make_the_source_be_read_at_once_again():
+    reads = []
+    source = KeySource(lambda: reads.append(1) or JWKS)
+    for number in range(20):
+        with pytest.raises(GatewayError):
+            await source.key(f"new-{number}", "RS256")
+    assert len(reads) == 1
+
+
 async def test_the_embedded_key_and_an_outside_secret():
     key = DevelopmentKey("ab" * 32)
     embedded = Tokens(CLOCK, "gw", development=key)
@@ -160,6 +194,10 @@ async def test_the_embedded_key_and_an_outside_secret():
         embedded, replace(key, secret="cd" * 32).issue(Caller("ana", "widgets", frozenset({"buyer"})), 600, NOW, "gw")
     )
     await refused(embedded, signed())
+    claims = {**CLAIMS, "iss": "embedded"}
+    assert await embedded.identify(jwt.encode(claims, key.secret, "HS256", headers={"kid": key.kid}))
+    await refused(embedded, jwt.encode(claims, key.secret, "HS256", headers={"kid": "other"}))
+    await refused(embedded, jwt.encode(claims, key.secret, "HS256"))
     shared = Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32)
     assert await shared.identify(jwt.encode(CLAIMS, "s" * 32, "HS256"))
     await refused(shared, token)

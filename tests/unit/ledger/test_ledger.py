@@ -78,6 +78,43 @@ async def test_delta_is_an_account_of_its_own(ledger):
     assert isinstance(await ledger.charge(order(3, delta=0)), Charge)
 
 
+async def test_a_limit_is_spent_to_its_last_unit_and_no_further(ledger):
+    exact = (Account("data/exact", 40, 10),)
+    assert isinstance(await ledger.charge(order(1, accounts=exact, rho=40, delta=10)), Charge)
+    await refused(ledger.charge(order(2, accounts=exact, rho=1, delta=0)), "budget_exhausted")
+    await refused(ledger.charge(order(3, accounts=exact, rho=0, delta=1)), "budget_exhausted")
+    ((rho, delta),) = [(b.rho_spent, b.delta_spent) for b in await ledger.balances(exact)]
+    assert (rho, delta) == (40, 10)
+
+
+async def test_keys_and_draws_of_one_buyer_are_nothing_to_another(ledger):
+    mine = await ledger.charge(order(1, draws=("shared",)))
+    await ledger.record(mine, b"for ana alone", {"shared": b"ana's"})
+    theirs = order(1, query_id="Q2", buyer="org/bob", body_digest="another body", draws=("shared",))
+    assert await ledger.lookup("org/bob", "key-1", "another body") is None
+    charge = await ledger.charge(theirs)
+    assert isinstance(charge, Charge), "ana's stored draw is not waited for: bob's is made, and paid"
+    assert await ledger.record(charge, b"for bob alone", {"shared": b"bob's"}) == b"for bob alone"
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"for ana alone")
+    assert await ledger.releases("org/bob", ["shared"]) == {"shared": b"bob's"}
+
+
+async def test_free_repeats_use_up_no_rate(ledger):
+    once = Allowance("g", None, 2, 60)
+    await ledger.charge(order(1, allowance=once))
+    for number in (2, 3):
+        await ledger.replay(order(number, allowance=once, draws=(), rho=0, delta=0), b"again")
+    assert isinstance(await ledger.charge(order(4, allowance=once)), Charge)
+    await refused(ledger.charge(order(5, allowance=once)), "rate_limited")
+
+
+async def test_failures_on_one_dataset_are_nothing_to_another(ledger):
+    await ledger.fail(await ledger.charge(order(1)), "cause")
+    await ledger.fail(await ledger.charge(order(2, dataset="other")), "cause")
+    assert await ledger.failures("org/ana", "shop") == 1
+    assert isinstance(await ledger.charge(order(3)), Charge), "two failures, but one on each dataset"
+
+
 async def test_integers_beyond_64_bits(ledger):
     wide = (Account("data/wide", 10**30, 10**30),)
     await ledger.charge(order(1, accounts=wide, rho=10**29, delta=1))

@@ -24,7 +24,8 @@ def test_each_part_of_a_price():
 
 @pytest.mark.parametrize(
     ("exact", "currency", "amount"),
-    [("0.125", "CNY", "0.12"), ("0.135", "CNY", "0.14"), ("0.5", "JPY", "0"), ("1.5", "JPY", "2"), ("0.0005", "KWD", "0.000"), ("0.0015", "KWD", "0.002")],
+    [("0.125", "CNY", "0.12"), ("0.135", "CNY", "0.14"), ("0.5", "JPY", "0"), ("1.5", "JPY", "2"), ("0.0005", "KWD", "0.000"), ("0.0015", "KWD", "0.002"),
+     ("0.0015", "BHD", "0.002"), ("0.0015", "TND", "0.002"), ("1.5", "KRW", "2"), ("1.5", "XOF", "2")],
 )  # fmt: skip
 def test_halves_go_to_the_even_smallest_unit(exact, currency, amount):
     plan = replace(PLAN, per_query=D(exact), per_epsilon=D(0), per_million_rows=D(0), currency=currency)
@@ -51,3 +52,9 @@ def test_the_parts_sum_to_the_amount_and_none_is_off_by_a_unit(count, shares, cu
     for payee, part in parts.items():
         assert part % unit == 0
         assert abs(part - amount * shares[payee]) < unit + D("1e-12")
+
+
+def test_what_is_left_over_goes_to_the_largest_remainder():
+    # seven cents: 0.7, 3.15 and 3.15 of them
+    shares = {"a": D("0.45"), "b": D("0.45"), "c": D("0.10")}
+    assert split(D("0.07"), shares, "CNY") == {"a": D("0.03"), "b": D("0.03"), "c": D("0.01")}

@@ -47,6 +47,7 @@ CASES = {
     "compliance: reviewed by another": (ComplianceReview(), ASK, None),
     "compliance: no reviewer": (ComplianceReview(), reviewed(reviewed_by=None, valid_until=None), "compliance_expired"),
     "compliance: its own reviewer": (ComplianceReview(), reviewed(reviewed_by="acme", valid_until=None), "compliance_expired"),
+    "compliance: by its owner in person": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=None, by_owner=True), "compliance_expired"),
     "compliance: last day": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=date(2026, 11, 24)), None),
     "compliance: the day after": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=date(2026, 11, 23)), "compliance_expired"),
     "compliance: without an end": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=None), None),
@@ -54,6 +55,7 @@ CASES = {
     "mode: federated": (ServedMode(), granted(mode="federated"), "mode_not_served"),
     "validity: inside": (GrantValidity(), ASK, None),
     "validity: first day": (GrantValidity(), granted(valid_from=date(2026, 11, 24)), None),
+    "validity: last day": (GrantValidity(), granted(valid_until=date(2026, 11, 24)), None),
     "validity: too early": (GrantValidity(), granted(valid_from=date(2026, 11, 25)), "grant_not_valid"),
     "validity: too late": (GrantValidity(), granted(valid_until=date(2026, 11, 23)), "grant_not_valid"),
     "validity: without dates": (GrantValidity(), granted(valid_from=None, valid_until=None), None),
@@ -78,6 +80,7 @@ CASES = {
     "class: important as a sum": (ColumnClass(), using("purchases", "amount", Use.AGGREGATE), None),
     "class: important as a key": (ColumnClass(), using("purchases", "amount", Use.GROUP, dataset=WEIGHTY), "column_use"),
     "class: core as a filter": (ColumnClass(), using("purchases", "customer_id", Use.FILTER, dataset=WEIGHTY), "column_use"),
+    "class: core as a sum": (ColumnClass(), using("purchases", "customer_id", Use.AGGREGATE, dataset=WEIGHTY), "column_use"),
     "class: core in a join": (ColumnClass(), using("purchases", "customer_id", Use.JOIN, dataset=WEIGHTY), None),
     "class: no such table": (ColumnClass(), using("nowhere", "nothing", Use.GROUP), None),
 }  # fmt: skip
@@ -122,8 +125,8 @@ def test_without_a_grant_the_dataset_does_not_exist():
 
 def test_a_grant_to_one_person_is_theirs_alone():
     dataset = replace(SHOP, grants=(replace(GRANT, subject="bob"),))
-    assert grants_of(dataset, CALLER) == ()
-    assert len(grants_of(dataset, replace(CALLER, subject="bob"))) == 1
+    assert grants_of(dataset.grants, CALLER) == ()
+    assert len(grants_of(dataset.grants, replace(CALLER, subject="bob"))) == 1
 
 
 def test_permit_asks_every_rule_in_order():

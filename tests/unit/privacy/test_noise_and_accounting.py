@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from gateway.catalog.model import Accounting
+from gateway.catalog.model import Accounting, Budget
 from gateway.errors import GatewayError
 from gateway.privacy import accounting, noise, norms
 from gateway.privacy.measurement import Noise
@@ -28,6 +28,25 @@ def test_limits_convert_back_to_no_more_than_was_given(epsilon):
     affordable = (math.sqrt(log + float(epsilon)) - math.sqrt(log)) ** 2
     assert value >= affordable * (1 - 1e-9) - 1e-12
     assert value <= float(epsilon)
+
+
+def test_whatever_is_given_is_rounded_down_to_whole_units():
+    assert rho_of_epsilon(D("0.0000015")) == 1  # 1.125 units
+    assert budget_of_epsilon(D("0.0000000000019"), Accounting.PURE) == 1
+    assert accounting.limits(D("0.5000000000019"), D(0), Accounting.PURE) == (500_000_000_001, 0)
+    assert accounting.limits(D(1), D("3e-18"))[1] == 1  # half of it is a unit and a half
+    for epsilon in ("0.1", "1", "3.7"):
+        rho, _ = accounting.limits(D(epsilon), D("1e-6"))
+        assert accounting._epsilon(rho, 5e-7) <= float(epsilon) < accounting._epsilon(rho + 1_000, 5e-7)
+    budgets = [Budget(D("0.123999"), D(0)), Budget(D(4), D(0))]
+    assert accounting.largest_payable(budgets, Accounting.PURE) == D("0.123")
+
+
+@pytest.mark.parametrize("epsilon", [50_000, 10**9])
+def test_a_limit_beyond_the_tight_conversion_keeps_within_the_closed_form(epsilon):
+    value = accounting.limits(D(epsilon), D("1e-6"))[0] / 1e12
+    # Bun and Steinke 2016, proposition 1.3
+    assert value + 2 * math.sqrt(value * math.log(1 / 5e-7)) == pytest.approx(epsilon, rel=1e-9)
 
 
 def test_more_epsilon_is_more_rho():
@@ -73,7 +92,10 @@ def test_all_bounds_of_a_search_cost_the_same(kind):
 def test_vectors_side_by_side():
     assert noise.stacked(Noise.LAPLACE, 2.5, 4) == 10
     assert noise.stacked(Noise.GAUSSIAN, 2.5, 4) == 5
-    assert Fraction(noise.stacked(Noise.GAUSSIAN, 3.0, 3)) ** 2 >= 27
+    for norm in (3.0, 0.1, 5.5, 2.0**40 + 1):
+        for times in range(2, 9):
+            assert Fraction(noise.stacked(Noise.GAUSSIAN, norm, times)) ** 2 >= Fraction(norm) ** 2 * times
+            assert Fraction(noise.stacked(Noise.LAPLACE, norm, times)) >= Fraction(norm) * times
 
 
 def test_pure_accounting_counts_epsilon():

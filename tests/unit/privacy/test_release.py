@@ -6,10 +6,13 @@ from decimal import Decimal as D
 
 import pyarrow as pa
 import pytest
+from support.answers import exact_rows
+from support.queries import ANSWERED
+from support.shop import empty_database, fill, planned
 
 from gateway.catalog.types import BOOLEAN, DATE, INTEGER, TEXT, TIMESTAMP, decimal
 from gateway.privacy import noise, norms
-from gateway.privacy.exact import _canonical
+from gateway.privacy.exact import ExactProbe, _canonical
 from gateway.privacy.measurement import (
     Candidate,
     Key,
@@ -21,6 +24,7 @@ from gateway.privacy.measurement import (
     Search,
     Selection,
 )
+from gateway.privacy.noise import add_noise
 from gateway.privacy.release import from_stored, release, to_stored, visible
 
 HUGE = 10**22
@@ -294,3 +298,30 @@ def test_cells_are_canonical():
     assert _canonical(date(1997, 1, 2), DATE) == "1997-01-02"
     assert _canonical(datetime(1997, 1, 2, 3), TIMESTAMP) == "1997-01-02T03:00:00"
     assert _canonical(None, INTEGER) is None
+
+
+def test_a_search_reads_a_noisy_histogram_and_a_draw_is_noised_at_the_bound_that_it_chose(monkeypatch):
+    (measurement,) = planned(ANSWERED["count_by_month"]).program.measurements
+    connection = empty_database()
+    fill(connection, 3, 60)
+    tables = exact_rows(connection, measurement, {})
+    drawn = []
+
+    def noised(values, kind, scale):
+        drawn.append((list(values), kind, scale))
+        return add_noise(values, kind, scale)
+
+    monkeypatch.setattr(noise, "add_noise", noised)
+    found = release(measurement, tables, {})
+    probe = ExactProbe(measurement, measurement.probes[0], tables[0])
+    searched = [p for p in measurement.primitives if p.search is not None]
+    assert searched
+    for primitive in searched:
+        assert primitive.search is not None
+        assert (probe.histogram(primitive), primitive.noise, primitive.search.scale) in drawn
+        totals = [
+            ([probe.totals(primitive, i).get(key, 0) for key in found.keys], primitive.noise, candidate.scale)
+            for i, candidate in enumerate(primitive.candidates)
+        ]
+        assert sum(one in totals for one in drawn) == 1
+    assert len(drawn) == len(measurement.primitives) + len(searched), "each vector meets noise once"

@@ -1,0 +1,46 @@
+"""The state's folder and its secrets are their owner's alone: made so, tightened where they are ours, else refused."""
+
+import logging
+import stat
+from pathlib import Path
+
+from gateway.errors import GatewayError
+
+log = logging.getLogger("gateway")
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+STORE_NAME, KEYS_NAME = "gateway.sqlite3", "keys"
+
+
+def own_folder(folder: Path) -> None:
+    """Make a state's folder, or see to it that only its owner may enter it.
+
+    One that is empty or a gateway's already is tightened. Raises GatewayError `settings_invalid` with the command that
+    mends it for any other that is open to others: it may hold what is not ours to shut.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not folder.stat().st_mode & OTHERS:
+        return
+    names = {path.name for path in folder.iterdir()}
+    if names and not names & {STORE_NAME, KEYS_NAME}:
+        raise _open_to_others(folder, "700")
+    _tighten(folder, 0o700)
+
+
+def own_file(path: Path) -> None:
+    """See to it that only its owner may read a secret. Raises GatewayError `settings_invalid` where that fails."""
+    if path.stat().st_mode & OTHERS:
+        _tighten(path, 0o600)
+
+
+def _tighten(path: Path, mode: int) -> None:
+    try:
+        path.chmod(mode)
+    except OSError:
+        raise _open_to_others(path, f"{mode:o}") from None
+    log.warning("%s was open to others on this machine, and is its owner's alone now", path)
+
+
+def _open_to_others(path: Path, mode: str) -> GatewayError:
+    detail = f"{path} is open to others on this machine; a gateway's state holds keys and answers."
+    return GatewayError("settings_invalid", detail, f"Run `chmod {mode} {path}` as its owner, or name a new folder.")

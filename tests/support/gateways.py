@@ -1,0 +1,184 @@
+"""A real gateway in a process of its own, on a small real DuckDB file, asked over real HTTP."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.identity.development import DevelopmentKey
+from gateway.request import Caller
+from support.shop import empty_database, fill
+
+POLICY = """
+dataset: shop
+title: A shop
+provider: {organisation: acme}
+engine: {kind: duckdb, path: shop.duckdb}
+compliance: {source: own, legal_basis: contract, reviewed_by: reviewer, valid_until: 2099-12-31}
+privacy:
+  unit: {table: customers, key: customer_id}
+  budget: {epsilon: 50, delta: 1.0e-6}
+  per_query: {default_epsilon: 0.2, max_epsilon: 2}
+  min_units: 2
+tables:
+  customers:
+    rows: 300
+    unique: [[customer_id]]
+    columns:
+      cohort: {use: [group, filter], values: ["1997-01", "1997-02", "1997-03"], nullable: false}
+  purchases:
+    rows: 1000
+    unit_path: {customer_id: customers.customer_id}
+    per_unit: {rows: 5, groups: 6}
+    columns:
+      purchased_on: {use: [group, filter, join], bounds: [1997-01-01, 1998-06-30]}
+      quantity: {use: [group, filter, aggregate], bounds: [0, 50]}
+      basket: {use: [group, filter]}
+      amount: {class: important, use: [aggregate], bounds: [0, 500], granularity: 0.01}
+  calendar: {public: true, rows: 546, unique: [[day]]}
+grants:
+  - {to: {organisation: widgets}, purposes: [research], price_plan: standard}
+prices:
+  standard: {currency: CNY, per_query: 0.50, per_epsilon: 20.00}
+"""
+
+
+class Gateway:
+    def __init__(self, folder: Path, policy: str = POLICY, **environment: str):
+        self.folder, self.state, self.policies = folder, folder / "state", folder / "policies"
+        self.policies.mkdir(parents=True, exist_ok=True)
+        (self.policies / "shop.yaml").write_text(policy)
+        self.environment = environment
+        self.process = None
+        self.url = ""
+
+    @property
+    def data(self) -> Path:
+        return self.policies / "shop.duckdb"
+
+    def make_data(self, seed=3, units=200, path=None):
+        target = path or self.data
+        connection = empty_database(target)
+        fill(connection, seed, units)
+        connection.execute("CHECKPOINT")
+        connection.close()
+
+    def start(self):
+        command = [
+            sys.executable,
+            "-m",
+            "gateway",
+            "serve",
+            "--policies",
+            str(self.policies),
+            "--state",
+            str(self.state),
+            "--port",
+            "0",
+        ]
+        self.log = (self.folder / "log").open("a")
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **self.environment}
+        )
+        self.url = self.process.stdout.readline().split()[-1]
+        return self
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=20)
+        self.process.stdout.close()
+        self.log.close()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(timeout=40)
+        self.process.stdout.close()
+        self.log.close()
+        return code
+
+    def token(self, subject="ana", organisation="widgets", roles=("buyer",), purpose="research"):
+        key = DevelopmentKey.open(self.state, SystemRandomness())
+        return key.issue(Caller(subject, organisation, frozenset(roles), purpose), 3600, SystemClock().now())
+
+    def call(self, method, path, body=None, *, token=None, headers=None, raw=None):
+        data = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)
+        request = urllib.request.Request(self.url + path, data=data, method=method)
+        request.add_header("Authorization", f"Bearer {token or self.token()}")
+        request.add_header("Content-Type", "application/json")
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return reply.status, reply.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def ask(self, sql, *, key=None, token=None, **options):
+        headers = {"Idempotency-Key": key} if key else None
+        status, body = self.call("POST", "/v1/query", {"sql": sql, **options}, token=token, headers=headers)
+        return status, json.loads(body)
+
+    def spent(self):
+        _, body = self.call("GET", "/v1/budget")
+        return json.loads(body)["datasets"][0]["levels"][0]["rho"]["spent"]
+
+    def events(self, *roles):
+        _, body = self.call(
+            "GET", "/v1/meter/events?limit=1000", token=self.token("clerk", "acme", roles or ("billing",), None)
+        )
+        return [json.loads(line) for line in body.decode().splitlines()]
+
+    def together(self, calls):
+        """Run calls in threads, all at once; return their results in order."""
+        results = [None] * len(calls)
+        barrier = threading.Barrier(len(calls))
+
+        def run(index, call):
+            barrier.wait()
+            results[index] = call()
+
+        threads = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=120)
+        return results
+
+
+def eventually(check, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if check():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def releasing(gateway):
+    """Return the children that draw noise and finish answers: the ones with both OpenDP and DuckDB in memory."""
+    children = subprocess.check_output(["pgrep", "-P", str(gateway.process.pid)], text=True).split()
+    found = [
+        int(pid)
+        for pid in children
+        if all(name in Path(f"/proc/{pid}/maps").read_text() for name in ("opendp", "duckdb"))
+    ]
+    assert found
+    return found
+
+
+def states(gateway):
+    connection = sqlite3.connect(gateway.state / "gateway.sqlite3", timeout=5)
+    try:
+        return sorted(state for (state,) in connection.execute("SELECT state FROM queries"))
+    finally:
+        connection.close()
