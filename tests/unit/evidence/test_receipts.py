@@ -211,6 +211,39 @@ async def test_the_key_is_its_owner_s_alone(tmp_path):
     assert (tmp_path / "keys" / "log.key").stat().st_mode & 0o077 == 0
 
 
+async def test_a_leaf_that_no_bundle_could_hold_is_not_written(log):
+    evidence, store = log
+    wide = json.dumps({"dataset": "shop", "cells": list(range(15_000))})
+    with pytest.raises(GatewayError, match="sql_too_complex"):
+        await ledger_of(store, Clock()).replay(order(8, facts=wide), ANSWER)
+    assert (await evidence.checkpoint()).splitlines()[1] == "7"
+
+
+async def test_the_store_s_tiles_are_those_of_the_verifier(log):
+    from gateway.evidence.offline import layout
+    from gateway.evidence.offline.logs import verify_tiles
+
+    evidence, store = log
+    for number in range(10, 270):
+        await meter_of(store, Clock()).refuse(f"R{number}", json.dumps({"dataset": "shop", "reason": "no_grant"}))
+    found = {tile.path(): await evidence.tile(tile.path()) for tile in layout.tiles_of(267)}
+    assert sorted(found) == ["0/000", "0/001.p/11", "1/000.p/1", "entries/000", "entries/001.p/11"]
+    key = (await evidence.receipt("Q1"))["public_key"]
+    assert verify_tiles(await evidence.checkpoint(), found, Trust((key,))).size == 267
+    for path in (
+        "0/001",
+        "0/001.p/12",
+        "1/000",
+        "1/000.p/2",
+        "2/000.p/1",
+        "entries/001.p/12",
+        "entries/002.p/1",
+        "0/1",
+    ):
+        with pytest.raises(GatewayError, match="not_found"):
+            await evidence.tile(path)
+
+
 # -- witnesses ------------------------------------------------------------------------------------------------------
 
 
