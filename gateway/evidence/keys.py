@@ -94,11 +94,15 @@ class KeyRing:
     def turn(self) -> None:
         """Put the upcoming key in the place of the current one, which becomes the previous one.
 
-        Each step is durable and can be done again, so that a rotation that was cut off is finished by another.
+        Each step is durable and can be done again, so that a rotation that was cut off is finished by another process;
+        one process at a time does them.
         """
-        files.write(self.path(PREVIOUS), self.path(CURRENT).read_text(encoding="ascii"))
-        self.path(NEXT).replace(self.path(CURRENT))
-        files.sync_folder(self.path(CURRENT).parent)
+        with files.alone(self.path(CURRENT).parent):
+            if not self.path(NEXT).exists():
+                return
+            files.write(self.path(PREVIOUS), self.path(CURRENT).read_text(encoding="ascii"))
+            self.path(NEXT).replace(self.path(CURRENT))
+            files.sync_folder(self.path(CURRENT).parent)
 
     def retire(self) -> bool:
         """Stop signing with the previous key; False where there is none. The key is gone for good."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from gateway.errors import GatewayError
 from gateway.evidence import facts, signing
-from gateway.evidence.keys import KeyRing
+from gateway.evidence.keys import KeyRing, LogKeys
 from gateway.evidence.marks import Mark, MarkFile
 from gateway.evidence.offline import layout, notes
 from gateway.evidence.offline.failure import NotVerified
@@ -52,15 +52,28 @@ class Evidence:
 
     def _head(self, connection: Connection, size: int) -> Head:
         root = merkle.root(size, log.node_reader(connection))
-        found = select(cosignatures.c.line).where(cosignatures.c.tree_size == size).order_by(cosignatures.c.witness)
-        lines = tuple(row.line for row in connection.execute(found))
+        lines = tuple(text for _, text in self._lines(connection, size))
         mark = Mark(size, root.hex(), epochs.epoch(connection))
         return Head(signing.body(self._origin, size, root), mark, lines)
 
-    async def _signed(self, head: Head) -> str:
+    def _lines(self, connection: Connection, size: int) -> list[tuple[Key, str]]:
+        """Return the signature lines under a size by witnesses that are configured today, with their keys."""
+        found = select(cosignatures.c.line).where(cosignatures.c.tree_size == size).order_by(cosignatures.c.witness)
+        texts = [row.line for row in connection.execute(found)]
+        known = {(key.name, key.id): key for key in self._witnesses}
+        named = [(notes.parse_line(text), text) for text in texts]
+        return [(known[line.name, line.key_id], text) for line, text in named if (line.name, line.key_id) in known]
+
+    def _witnessed_size(self, connection: Connection, beyond: int) -> int | None:
+        """Return the largest size above `beyond` that a witness of today has signed."""
+        names = [key.name for key in self._witnesses]
+        where = (cosignatures.c.tree_size > beyond, cosignatures.c.witness.in_(names))
+        return connection.execute(select(func.max(cosignatures.c.tree_size)).where(*where)).scalar()
+
+    async def _signed(self, head: Head, keys: LogKeys | None = None) -> str:
         """Return the signed note of a head, once the mark of it is durable."""
         await asyncio.to_thread(self._mark.keep, head.mark)
-        keys = self._ring.keys()
+        keys = keys or self._ring.keys()
         signed = [signing.sign(head.body, self._origin, key) for key in (keys.current, keys.previous) if key]
         return signing.note(head.body, [*signed, *head.witnessed])
 
@@ -72,7 +85,7 @@ class Evidence:
         """Return the signed head of the largest size that a witness signed. Raises GatewayError `not_found`."""
 
         def work(connection: Connection) -> Head:
-            size = connection.execute(select(func.max(cosignatures.c.tree_size))).scalar()
+            size = self._witnessed_size(connection, 0)
             if size is None:
                 raise GatewayError("not_found", "No witness has signed yet.", "Ask for the checkpoint itself.")
             return self._head(connection, size)
@@ -144,8 +157,7 @@ class Evidence:
             assert known is not None  # INVARIANT: a gateway that serves has settled its log's name and key
             size = log.size(connection)
             last = max((index, outcome or 0, *known.changes))
-            seen = select(func.max(cosignatures.c.tree_size)).where(cosignatures.c.tree_size > last)
-            size = connection.execute(seen).scalar() or size
+            size = self._witnessed_size(connection, last) or size
             return {
                 "format": FORMAT,
                 "algorithm": SHA256_ED25519,
@@ -154,34 +166,31 @@ class Evidence:
                 "outcome": None if outcome is None else _proved(connection, outcome, size),
                 "tree_size": size,
                 "key_name": self._origin,
-                "public_key": known.public_key,
                 "key_changes": [_proved(connection, change, size) for change in known.changes],
                 "witnesses": self._words(connection, size),
                 **({"salt": bytes(row.salt).hex()} if owner and row is not None else {}),
             }, self._head(connection, size)
 
         document, head = await self._store.read(work)
-        return {**document, "checkpoint": await self._signed(head)}
+        keys = self._ring.keys()  # one reading of them: a rotation may be under way
+        return {**document, "public_key": keys.public.hex(), "checkpoint": await self._signed(head, keys)}
 
     def _words(self, connection: Connection, size: int) -> list[str]:
         """Return the keys, as words, of the witnesses that signed the checkpoint of a size."""
-        found = select(cosignatures.c.line).where(cosignatures.c.tree_size == size)
-        lines = [notes.parse_line(row.line) for row in connection.execute(found)]
-        ids = {(line.name, line.key_id) for line in lines}
-        return sorted(key.vkey() for key in self._witnesses if (key.name, key.id) in ids)
+        return sorted(key.vkey() for key, _ in self._lines(connection, size))
 
     async def whole(self) -> tuple[str, str, list[str], list[bytes]]:
         """Return the log as it stands: checkpoint, key (hex), its witnesses' keys, every leaf in order."""
 
-        def work(connection: Connection) -> tuple[Head, str, list[str], list[bytes]]:
-            size, known = log.size(connection), facts.read(connection)
-            assert known is not None  # INVARIANT: as above
+        def work(connection: Connection) -> tuple[Head, list[str], list[bytes]]:
+            size = log.size(connection)
             rows = connection.execute(select(leaves.c.leaf).order_by(leaves.c.position))
             found = [bytes(row.leaf) for row in rows]
-            return self._head(connection, size), known.public_key, self._words(connection, size), found
+            return self._head(connection, size), self._words(connection, size), found
 
-        head, public, words, found = await self._store.read(work)
-        return await self._signed(head), public, words, found
+        head, words, found = await self._store.read(work)
+        keys = self._ring.keys()
+        return await self._signed(head, keys), keys.public.hex(), words, found
 
     async def event(self, query_id: str) -> dict[str, Any] | None:
         """Return the meter event of a query's decision."""

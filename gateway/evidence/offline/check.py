@@ -65,7 +65,8 @@ def _of_archive(path: Path) -> dict[str, bytes]:
         names = [member.filename for member in members]
         if len(set(names)) != len(names) or len(names) > MAX_MEMBERS:
             raise NotVerified("a name stands twice in the archive")
-        if any(member.file_size > MAX_MEMBER_BYTES for member in members):
+        sizes = [member.file_size for member in members]
+        if max(sizes, default=0) > MAX_MEMBER_BYTES or sum(sizes) > MAX_FILE_BYTES:
             raise NotVerified("a file of the archive is larger than is read")
         return {member.filename: archive.read(member) for member in members}
 

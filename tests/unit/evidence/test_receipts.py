@@ -296,6 +296,32 @@ async def test_only_the_configured_witness_s_own_signature_is_kept(log):
     assert (await evidence.checkpoint()) == note + good + "\n"
 
 
+async def test_lines_of_witnesses_that_are_configured_no_longer_are_left_out(log, tmp_path):
+    evidence, store = log
+    await evidence.cosign(7, line_of(await evidence.checkpoint()))
+    renewed = Key("w.example/1", WITNESS_TYPE, signing.public_bytes(open_key_of(b"x")))
+    for today in ([], [renewed]):
+        without = await evidence_of(store, tmp_path, today)
+        assert "w.example" not in await without.checkpoint()
+        assert verify(await without.receipt("Q1")).tree_size == 7
+    with pytest.raises(GatewayError, match="not_found"):
+        await (await evidence_of(store, tmp_path)).witnessed()
+
+
+async def test_a_receipt_in_the_middle_of_a_rotation_verifies(log, tmp_path, monkeypatch):
+    evidence, store = log
+    first = KeyRing(tmp_path).keys().public.hex()
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyRing, "turn", lambda _: None)
+        second, _ = await rotated(store, tmp_path)
+    held = await evidence.receipt("Q1")
+    assert held["public_key"] == first
+    assert verify(held, Trust((first,))).tree_size == 8
+    assert verify(held).tree_size == 8
+    with pytest.raises(NotVerified, match="those known"):
+        verify(held, Trust((second,)))
+
+
 def open_key_of(byte):
     return Ed25519PrivateKey.from_private_bytes(byte * 32)
 
@@ -453,3 +479,44 @@ async def test_two_processes_of_one_store_sign_the_same_head(tmp_path):
     assert notes[0] == notes[1]
     for store in stores:
         await store.close()
+
+
+async def test_a_store_that_caught_up_from_its_leaves_knows_its_latest_key(log, tmp_path):
+    from gateway.evidence import facts
+
+    _, store = log
+    before = await store.read(facts.read)
+    assert await store.read(lambda c: facts.found(c, ORIGIN)) is None
+    await rotated(store, tmp_path)
+    second, _ = await rotated(store, tmp_path)
+    await store.run(lambda connection: facts.write(connection, before))  # as a backup from before has it
+    again = await evidence_of(store, tmp_path)
+    assert (await store.read(facts.read)).changes == (7, 8)
+    assert verify(await again.receipt("Q1"), Trust((before.public_key,))).tree_size == 9
+    assert (await again.receipt("Q1"))["public_key"] == second
+
+
+async def test_two_rotations_at_once_are_one(store, tmp_path, monkeypatch):
+    await evidence_of(store, tmp_path)
+    settled = rotation.settle
+
+    async def overtaken(*known):
+        await settled(*known)
+        monkeypatch.setattr(rotation, "settle", settled)
+        with monkeypatch.context() as patch:
+            patch.setattr(KeyRing, "turn", lambda _: None)
+            await rotated(store, tmp_path)
+
+    monkeypatch.setattr(rotation, "settle", overtaken)
+    with pytest.raises(GatewayError, match="Another rotation"):
+        await rotated(store, tmp_path)
+    _, _, _, leaves = await (await evidence_of(store, tmp_path)).whole()
+    assert len(leaves) == 1
+    KeyRing(tmp_path).turn()  # there is nothing to turn
+
+
+async def test_a_key_file_that_is_none_is_named(tmp_path):
+    ring = KeyRing(tmp_path)
+    ring.path("log.key").write_text("no key")
+    with pytest.raises(GatewayError, match=r"log\.key is no key"):
+        ring.keys()
