@@ -419,7 +419,7 @@ async def test_works_that_wait_together_stand_or_fall_alone(ledger, store):
     assert await store.read(log.size) == 5
 
 
-def _charge_many(folder, url, worker, done):
+def _charge_many(folder, url, worker, parallel, done):
     async def work():
         store = await open_store(Path(folder), url)
         ledger = ledger_of(store, Clock())
@@ -433,21 +433,22 @@ def _charge_many(folder, url, worker, done):
                 return 0
             return 1
 
-        paid = sum(await asyncio.gather(*(one(number) for number in range(12))))
+        paid = sum(await asyncio.gather(*(one(number) for number in range(parallel))))
         await store.close()
         return paid
 
     done.put(asyncio.run(work()))
 
 
-async def test_processes_together_never_overspend(store_place):
+@pytest.mark.parametrize(("processes", "parallel"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.long, id="8x200")])
+async def test_processes_together_never_overspend(store_place, processes, parallel):
     await (await open_store(*store_place)).close()
     context = multiprocessing.get_context("spawn")
     done = context.Queue()
-    workers = [context.Process(target=_charge_many, args=(*store_place, n, done)) for n in range(4)]
+    workers = [context.Process(target=_charge_many, args=(*store_place, n, parallel, done)) for n in range(processes)]
     for worker in workers:
         worker.start()
-    paid = sum([await asyncio.to_thread(done.get, timeout=60) for _ in workers])
+    paid = sum([await asyncio.to_thread(done.get, timeout=300) for _ in workers])
     for worker in workers:
         worker.join(timeout=30)
     assert paid == 10
