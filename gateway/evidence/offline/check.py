@@ -1,6 +1,7 @@
 """Opens what somebody was handed (a file, a folder, an archive), finds out what it is, and says what it proves."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ def check(asked: Asked) -> list[str]:
         if asked.path.stat().st_size > MAX_FILE_BYTES:
             raise NotVerified("the file is larger than is read")
         content = asked.path.read_bytes()
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError) as error:
         raise NotVerified(f"{asked.path.name} cannot be read: {type(error).__name__}") from None
     if content[:1] == b"{" and b'"format":"' + logs.FORMAT.encode() in content.partition(b"\n")[0]:
         return _log(logs.verify_lines(content, asked.trust, asked.since), asked)

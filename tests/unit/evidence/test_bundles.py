@@ -136,6 +136,27 @@ def test_what_is_read_is_bounded(files, tmp_path, monkeypatch):
         check.check(Asked(broken, Trust()))
 
 
+def test_no_byte_of_an_archive_can_be_turned_unseen(files, tmp_path):
+    content, path = exporting.archive(files), tmp_path / "bundle.zip"
+    whole = check._of_archive(exporting_to(path, content))
+    seen = 0
+    for at in range(0, len(content), 3):
+        exporting_to(path, content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :])
+        try:
+            check.check(Asked(path, Trust()))
+        except NotVerified:
+            seen += 1
+        else:
+            left = check._of_archive(path)  # what was turned is no part of a file, or hides one that may be left out
+            assert left.items() <= whole.items()
+    assert seen > len(content) // 4
+
+
+def exporting_to(path, content):
+    path.write_bytes(content)
+    return path
+
+
 LOG = Log([leaf(number) for number in range(3)])
 
 
