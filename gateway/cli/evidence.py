@@ -120,7 +120,8 @@ def filing(
 ) -> None:
     """Write the data-security filing pack: catalogue, classes, flows by recipient and jurisdiction, incidents."""
     from gateway.app.evidencing import filing as filed  # noqa: PLC0415 - loads the whole server
-    from gateway.evidence.filing import Period, page  # noqa: PLC0415 - loads the template engine
+    from gateway.evidence.filing import Period  # noqa: PLC0415 - loads the policies' models
+    from gateway.evidence.printing import page  # noqa: PLC0415 - loads the template engine
 
     with reporting():
         period = Period(_day(first), _day(last))

@@ -9,16 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.catalog.document import PolicyDocument, TableEntry
 from gateway.catalog.model import DataClass
 
 FORMAT = "gateway-filing/1"
-TEMPLATE = "filing.html"
 INCIDENTS = {
     "failed": "a charged query failed",
     "revoked": "tokens were revoked",
@@ -177,10 +173,3 @@ def pack(
         "suspended_now": [dict(row) for row in suspended],
         "log": {"checkpoint": checkpoint, "public_key": public_key, "leaves": len(leaves)},
     }
-
-
-def page(content: Mapping[str, object]) -> str:
-    """Return the pack as one printable HTML page, which asks no address for anything."""
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template(TEMPLATE).render(content)

@@ -5,7 +5,8 @@ from datetime import date
 from pathlib import Path
 
 from gateway.catalog.load import canonical_text, policy_version, read
-from gateway.evidence.filing import Period, flows, incidents, pack, page
+from gateway.evidence.filing import Period, flows, incidents, pack
+from gateway.evidence.printing import page
 
 FOLDER = Path(__file__).parents[3] / "policies"
 POLICY, _ = read((FOLDER / "cdnow.yaml").read_text(), "cdnow.yaml")
