@@ -112,6 +112,7 @@ CODES: dict[str, Code] = {
     "settings_invalid": Code(_U, 400, "A setting has an error"),
     "store_outdated": Code(_I, 500, "The store has another schema than this gateway"),
     "store_unavailable": Code(_V, 503, "The gateway's own store cannot be reached now"),
+    "store_rolled_back": Code(_I, 500, "The store is older than, or another than, what the log's key has signed"),
     "store_fenced": Code(_V, 503, "The store was restored and waits for its operator"),
     "log_corrupt": Code(_I, 500, "The transparency log does not verify"),
 }

@@ -159,7 +159,7 @@ def order(
         delta=due.delta,
         amount=due.price.amount,
         currency=due.price.currency,
-        facts=facts(planned, dataset, caller, grant, due),
+        facts=facts(planned, dataset, caller, request, grant, due),
         sql=request.sql,
         keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
     )
@@ -169,7 +169,7 @@ def question(planned: Planned, caller: Caller) -> str:
     return hashlib.sha256(f"{buyer_id(caller)}\n{planned.question}".encode()).hexdigest()
 
 
-def facts(planned: Planned, dataset: Dataset, caller: Caller, grant: Grant, due: Cost) -> str:
+def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, grant: Grant, due: Cost) -> str:
     """Return what billing reads of a charge, as canonical JSON: no literal of the SQL, nothing of the data."""
     plan = dataset.plan_of(grant)
     shares = split(due.price.amount, dict(plan.income_split), due.price.currency) if plan is not None else {}
@@ -177,6 +177,8 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, grant: Grant, due:
         "organisation": caller.organisation,
         "buyer": caller.subject,
         "dataset": dataset.name,
+        "purpose": request.purpose if request.purpose is not None else caller.purpose,
+        "jurisdiction": caller.jurisdiction,
         "grant": grant.name,
         "policy_version": dataset.policy_version,
         "data_version": dataset.data_version,

@@ -22,6 +22,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     source: str = "gateway"
+    witnesses: str = ""
     issuer: str | None = None
     audience: str = "controlled-query-gateway"
     jwks_url: str | None = None

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from gateway.app.clock import SystemClock
 from gateway.app.offline import existing
 from gateway.errors import GatewayError
+from gateway.evidence.marks import MarkFile
 from gateway.ledger.replaying import Replaying
 from gateway.settings import Settings
-from gateway.store import dump, log, merkle
+from gateway.store import dump, epochs, log, merkle
 from gateway.store.database import Store, open_store
 
 Result = TypeVar("Result")
@@ -44,7 +45,15 @@ def backup_store(settings: Settings, path: Path) -> dict[str, Any]:
 
 def restore_store(settings: Settings, path: Path) -> dict[str, Any]:
     """Fill a fresh store from a backup; it takes no charges until it has caught up."""
-    return _with(settings, lambda store: store.run(lambda connection: dump.restore(connection, path)), fresh=True)
+    mark = MarkFile(settings.state).read()
+
+    def work(connection: Any) -> dict[str, Any]:
+        made = dump.restore(connection, path)
+        while mark is not None and epochs.epoch(connection) <= mark.epoch:  # restored before, beside this mark
+            epochs.begin(connection, epochs.fenced(connection) or "")
+        return made
+
+    return _with(settings, lambda store: store.run(work), fresh=True)
 
 
 def replay_log(settings: Settings, leaves: Sequence[bytes]) -> int:

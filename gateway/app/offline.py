@@ -10,6 +10,8 @@ from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
+from gateway.evidence.marks import MarkFile
+from gateway.evidence.opening import check_mark
 from gateway.ledger.model import Failure
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
@@ -33,11 +35,17 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
 
 
 async def existing(settings: Settings) -> Store:
-    """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
+    """Open the store of a gateway that has run. Raises GatewayError, `settings_invalid` rather than make a new one."""
     if settings.store_url is None and not (settings.state / STORE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
         raise GatewayError("settings_invalid", detail, "Name the gateway's own folder with --state.")
-    return await open_store(settings.state, settings.store_url)
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        await check_mark(store, MarkFile(settings.state))
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 def refresh(settings: Settings, name: str) -> str:

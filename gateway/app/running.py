@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from gateway import pipeline
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
+from gateway.app.evidencing import open_evidence
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
-from gateway.evidence.keys import open_key
-from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
 from gateway.settings import Settings
 from gateway.store.database import open_store
@@ -45,6 +44,11 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     store = await open_store(settings.state, settings.store_url)
     clock = SystemClock()
+    try:
+        evidence = await open_evidence(store, settings)
+    except BaseException:
+        await store.close()
+        raise
     kept = books(store, settings)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)
@@ -71,7 +75,6 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             engine_deadline_s=settings.engine_deadline_s,
             new_id=new_query_id,
         )
-        evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
@@ -79,6 +82,8 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
         tasks.append(asyncio.create_task(_purge(accounts)))
         yield Running(service, accounts, publisher)
+        with contextlib.suppress(GatewayError):  # the store may be away by now
+            await evidence.checkpoint()  # the mark of the last leaf
     finally:
         for task in tasks:
             task.cancel()

@@ -24,6 +24,9 @@ from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 
+WATCHING = frozenset({"billing", "supervisor", "arbiter"})
+"""Roles that see every decision, though no result."""
+
 provider_log = logging.getLogger("gateway.provider")
 
 
@@ -54,6 +57,7 @@ class Telemetry:
             "organisation": caller.organisation,
             "buyer": caller.subject,
             "dataset": dataset.name,
+            "jurisdiction": caller.jurisdiction,
             "policy_version": dataset.policy_version,
             "grant": grant.name if grant is not None else None,
             "fingerprint": error.fingerprint,
@@ -177,8 +181,11 @@ class GatewayService:
 
     async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the signed receipt of the caller's own query, or of any for those who watch."""
-        await self._seen(caller, query_id)
-        return await self._evidence.receipt(query_id)
+        row = await self._ledger.query(query_id)
+        mine = row is not None and row.buyer == buyer_id(caller)
+        if not mine and not caller.roles & WATCHING:
+            raise _not_yours()
+        return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine)
 
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the state of a query; its answer, once it is stored, to its buyer alone."""
@@ -190,14 +197,28 @@ class GatewayService:
 
     async def _seen(self, caller: Caller, query_id: str) -> QueryRow:
         row = await self._ledger.query(query_id)
-        watching = caller.roles & {"billing", "supervisor", "arbiter"}
-        if row is None or not (row.buyer == buyer_id(caller) or watching):
-            raise GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
+        if row is None or not (row.buyer == buyer_id(caller) or caller.roles & WATCHING):
+            raise _not_yours()
         return row
 
-    async def checkpoint(self) -> str:
-        """Return the signed head of the log."""
-        return await self._evidence.checkpoint()
+    async def checkpoint(self, *, witnessed: bool = False) -> str:
+        """Return the signed head of the log, or the largest that a witness has signed; anyone may ask."""
+        return await (self._evidence.witnessed() if witnessed else self._evidence.checkpoint())
+
+    async def tile(self, caller: Caller, path: str) -> bytes:
+        """Return hashes or leaves of the log, for those who watch: leaves name organisations, buyers and prices."""
+        self._watching(caller)
+        return await self._evidence.tile(path)
+
+    async def cosign(self, caller: Caller, tree_size: int, line: str) -> None:
+        """Keep a witness's signature under a checkpoint."""
+        self._watching(caller)
+        await self._evidence.cosign(tree_size, line)
+
+    def _watching(self, caller: Caller) -> None:
+        if not caller.roles & WATCHING and not any(_provides(held, caller) for held in self._publisher.held.values()):
+            hint = "Ask with a token whose roles include billing, supervisor, arbiter, or provider of a dataset here."
+            raise GatewayError("forbidden", "The log's leaves are for billing, supervisors and providers.", hint)
 
     async def refresh(self, caller: Caller, name: str) -> dict[str, object]:
         """Declare a new data version, for the dataset's provider; a file that is new in the folder is published."""
@@ -214,6 +235,10 @@ class GatewayService:
     async def ready(self) -> bool:
         """Tell whether queries would be taken now."""
         return self._ready()
+
+
+def _not_yours() -> GatewayError:
+    return GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
 
 
 def _provides(held: Published | Unopened, caller: Caller) -> bool:

@@ -189,7 +189,12 @@ def _resolve(node: Any, root: Any) -> Any:
     return node if isinstance(node, dict) else {}
 
 
+def canonical_text(document: PolicyDocument) -> bytes:
+    """Return the one JSON text of a policy, which its version is the hash of."""
+    content = document.model_dump(mode="json", by_alias=True)
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
 def policy_version(document: PolicyDocument) -> str:
     """Return the hash of the policy's canonical form: what charges, receipts and stored releases name."""
-    canonical = json.dumps(document.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
-    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(canonical_text(document)).hexdigest()}"

@@ -12,7 +12,9 @@ from gateway.cli.failures import reporting
 from gateway.cli.http import Client, Reply
 from gateway.cli.show import answer_table, budget_table, console, cost_line, datasets_table, notes, quote_table
 from gateway.errors import GatewayError
-from gateway.evidence import verifier
+from gateway.evidence.offline import receipts
+from gateway.evidence.offline.failure import NotVerified
+from gateway.evidence.offline.trust import Trust
 
 # The names do not begin with GATEWAY_: those are the server's settings, and an unknown one stops it.
 Url = Annotated[str, typer.Option(envvar="QUERY_GATEWAY_URL", help="Address of the gateway.")]
@@ -119,8 +121,8 @@ def receipt(
     with reporting(as_json=as_json):
         reply = client(url, token).get(f"/v1/queries/{escaped(query_id, safe='')}/receipt")
         try:
-            verified = verifier.verify(reply.json(), public_key)
-        except verifier.NotVerified as failure:
+            verified = receipts.verify(reply.json(), Trust((public_key,) if public_key else ()))
+        except NotVerified as failure:
             raise GatewayError("log_corrupt", f"The receipt does not verify: {failure}.", WRONG_RECEIPT) from None
         if verified.query_id != query_id:
             raise GatewayError("log_corrupt", "The receipt is of another query.", WRONG_RECEIPT)

@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import accounts, ask, operate, policy, store
+from gateway.cli import accounts, ask, evidence, operate, policy, store, witness
 from gateway.cli.demo.command import demo
 
 app = typer.Typer(
@@ -37,10 +37,12 @@ app.command()(ask.quote)
 app.command()(ask.datasets)
 app.command()(ask.budget)
 app.command()(ask.receipt)
+app.command()(witness.witness)
 app.command()(accounts.history)
 app.command()(accounts.spending)
 app.command()(accounts.revoke)
 app.add_typer(accounts.topup_app, name="topup")
 app.add_typer(operate.dataset_app, name="dataset")
 app.add_typer(policy.app, name="policy")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(store.app, name="store")

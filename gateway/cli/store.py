@@ -9,6 +9,9 @@ import typer
 from gateway.cli.failures import reporting
 from gateway.cli.operate import State
 from gateway.errors import GatewayError
+from gateway.evidence.offline import logs
+from gateway.evidence.offline.failure import NotVerified
+from gateway.evidence.offline.trust import Trust
 from gateway.settings import from_environment
 
 app = typer.Typer(help="Back up, restore, migrate and verify the gateway's store.", no_args_is_help=True)
@@ -57,18 +60,24 @@ def restore(
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="The whole log, one leaf a line, verified with `evidence verify`.")],
+    file: Annotated[Path, typer.Argument(help="The whole log as `evidence copy` wrote it.")],
     state: State = Path("state"),
+    key: Annotated[list[str] | None, typer.Option(help="The log's key as you know it.")] = None,
 ) -> None:
     """Append the leaves that a restored store lacks and make every balance again from the log."""
     from gateway.app.keeping import replay_log  # noqa: PLC0415 - loads the whole server
 
     with reporting():
         try:
-            leaves = [line for line in file.read_bytes().split(b"\n") if line]
+            content = file.read_bytes()
+            logs.verify_lines(content, Trust(tuple(key or ())))
         except OSError as error:
             detail = f"{file.name} cannot be read: {error.strerror}."
-            raise GatewayError("settings_invalid", detail, "Name a log, one leaf a line.") from None
+            raise GatewayError("settings_invalid", detail, "Name a log, as `evidence copy` writes it.") from None
+        except NotVerified as failure:
+            hint = "Name a log as `evidence copy` writes it, with every leaf; name its key with --key."
+            raise GatewayError("log_corrupt", f"The log does not verify: {failure}.", hint) from None
+        leaves = logs.leaves(content)
         typer.echo(f"{replay_log(from_environment({'state': state}), leaves):,} leaves replayed; the store is open")
 
 

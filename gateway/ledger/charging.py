@@ -126,8 +126,9 @@ def _pass_on(connection: Connection, order: Order, now: datetime) -> InFlight | 
 
 def give_up(connection: Connection, query_id: str, state: str, note: str, now: datetime) -> None:
     """Mark a charged query as failed for good, in its row and in the log; the charge stays."""
-    connection.execute(update(queries).where(queries.c.query_id == query_id).values(state=state, note=note[:2000]))
-    leaves.append(connection, "failed", now, {"query_id": query_id})
+    index, _hash = leaves.append(connection, "failed", now, {"query_id": query_id})
+    given_up = {"state": state, "note": note[:2000], "answer_log_index": index}
+    connection.execute(update(queries).where(queries.c.query_id == query_id).values(**given_up))
     let_go(connection, query_id)
 
 

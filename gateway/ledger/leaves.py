@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from gateway.errors import GatewayError
 from gateway.ledger.events import (
     BUYER_VISIBLE,
     DELTA_DECIMALS,
@@ -20,11 +21,20 @@ from gateway.ledger.model import Order
 from gateway.store import log
 from gateway.store.tables import events
 
+MAX_LEAF_BYTES = 65_535
+"""What the two bytes of a length in an entry bundle can say."""
+
 
 def append(connection: Connection, kind: str, now: datetime, content: Mapping[str, Any]) -> tuple[int, str]:
-    """Append one leaf; return its index and hash. INVARIANT: no literal of a query and no result stands in it."""
-    leaf = {"kind": kind, "time": timestamp(now), **content}
-    return log.append(connection, canonical(leaf).encode())
+    """Append one leaf; return its index and hash. INVARIANT: no literal of a query and no result stands in it.
+
+    Raises GatewayError `sql_too_complex` for one that no entry bundle of the log could hold.
+    """
+    leaf = canonical({"kind": kind, "time": timestamp(now), **content}).encode()
+    if len(leaf) > MAX_LEAF_BYTES:
+        detail = f"What the log would say of this is longer than {MAX_LEAF_BYTES:,} bytes."
+        raise GatewayError("sql_too_complex", detail, "Ask for less at once.")
+    return log.append(connection, leaf)
 
 
 def decided(

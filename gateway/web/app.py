@@ -14,6 +14,7 @@ from gateway.web import strict_json
 from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
 from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.log import LogDoor
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
 from gateway.web.service import Accounts, Service
@@ -108,10 +109,6 @@ class Door:
         """Answer GET /v1/queries/{id}/receipt."""
         return json_response(await self._service.receipt(await self._caller(request), request.match_info["id"]))
 
-    async def checkpoint(self, _request: web.Request) -> web.Response:
-        """Answer GET /v1/log/checkpoint."""
-        return web.Response(text=await self._service.checkpoint())
-
     async def healthz(self, _request: web.Request) -> web.Response:
         """Answer GET /healthz: the process is alive."""
         return json_response({"status": "ok"})
@@ -161,7 +158,6 @@ def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web
         (EVENTS, door.events),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
-        ("/v1/log/checkpoint", door.checkpoint),
         ("/healthz", door.healthz),
         ("/readyz", door.readyz),
     ]
@@ -169,6 +165,7 @@ def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
     AccountDoor(service, accounts, settings).add_to(app)
+    LogDoor(service, settings).add_to(app)
     return app, door
 
 

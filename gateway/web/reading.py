@@ -48,6 +48,16 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
     )
 
 
+def read_cosignature(body: dict[str, Any]) -> tuple[int, str]:
+    """Return the size and the signature line of a witness's body. Raises GatewayError `bad_request`."""
+    size, line = body.get("tree_size"), body.get("line")
+    if set(body) != {"tree_size", "line"} or type(size) is not int or not 0 < size < 2**62:
+        raise _bad("The body is no cosignature.", 'Send {"tree_size": 118, "line": "..."}.')
+    if not isinstance(line, str) or len(line) > 1024:
+        raise _bad("`line` is no signature line.", "Send the line as it stands under the checkpoint.")
+    return size, line
+
+
 def _sql(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _bad("`sql` is missing.", 'Send {"sql": "SELECT ..."}.')

@@ -2,7 +2,7 @@
 
 import json
 
-from gateway.evidence.verifier import verify
+from gateway.evidence.offline.receipts import verify
 
 COUNT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
 

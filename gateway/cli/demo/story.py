@@ -24,7 +24,8 @@ from gateway.cli.show import (
     table_of,
 )
 from gateway.errors import GatewayError
-from gateway.evidence import verifier
+from gateway.evidence.offline.failure import NotVerified
+from gateway.evidence.offline.receipts import verify
 
 TARGET_SHARE = 0.10
 
@@ -202,8 +203,8 @@ def receipt(story: Story) -> None:
 
 def _verifies(proof: dict[str, Any]) -> bool:
     try:
-        verifier.verify(proof)
-    except verifier.NotVerified:
+        verify(proof)
+    except NotVerified:
         return False
     return True
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from support.evidence import evidence_of
 from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
 
 from gateway.errors import GatewayError
-from gateway.evidence.keys import open_key
-from gateway.evidence.receipts import Evidence
-from gateway.evidence.verifier import verify
+from gateway.evidence.offline.receipts import verify
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, InFlight, Per, Stored
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
@@ -369,7 +368,7 @@ async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger,
     many = (Account("data/c", 10**6, 10**6),)
     for number in range(7):
         await ledger.charge(order(number, accounts=many))
-    evidence = Evidence(store, open_key(tmp_path), "gw")
+    evidence = await evidence_of(store, tmp_path)
     for number in range(7):
         receipt = await evidence.receipt(f"Q{number}")
         assert verify(receipt).leaf["rho"] == "0.00000000002"

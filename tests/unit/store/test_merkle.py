@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.evidence.verifier import _root_from
+from gateway.evidence.offline.tree import inclusion_root, leaf_hash
 from gateway.store import merkle
 
 LEAVES = [f"leaf {i}".encode() for i in range(41)]
@@ -57,12 +57,15 @@ def test_a_path_leads_to_the_root_and_to_no_other(size):
     root = merkle.root(size, node_at)
     for index in range(size):
         path = merkle.inclusion_proof(index, size, node_at)
-        assert _root_from(LEAVES[index], index, size, path) == root
-        assert _root_from(LEAVES[index] + b"!", index, size, path) != root
-        assert _root_from(LEAVES[index], index, size, [*path, b"\0" * 32]) != root
+        assert inclusion_root(leaf_hash(LEAVES[index]), index, size, path) == root
+        assert inclusion_root(leaf_hash(LEAVES[index] + b"!"), index, size, path) != root
+        assert inclusion_root(leaf_hash(LEAVES[index]), index, size, [*path, b"\0" * 32]) != root
         for other in range(size):
-            assert other == index or _root_from(LEAVES[index], other, size, path) != root
+            assert other == index or inclusion_root(leaf_hash(LEAVES[index]), other, size, path) != root
         for place in range(len(path)):
-            assert _root_from(LEAVES[index], index, size, path[:place] + path[place + 1 :]) != root
+            assert inclusion_root(leaf_hash(LEAVES[index]), index, size, path[:place] + path[place + 1 :]) != root
             turned = bytes([path[place][0] ^ 1]) + path[place][1:]
-            assert _root_from(LEAVES[index], index, size, [*path[:place], turned, *path[place + 1 :]]) != root
+            assert (
+                inclusion_root(leaf_hash(LEAVES[index]), index, size, [*path[:place], turned, *path[place + 1 :]])
+                != root
+            )

@@ -1,0 +1,140 @@
+"""Receipts: two leaves of one query, that the log holds them, and whose SQL and answer they are about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from gateway.evidence.offline.failure import NotVerified, parse_object, unhex
+from gateway.evidence.offline.keychain import follow
+from gateway.evidence.offline.notes import Checkpoint, algorithm, parse
+from gateway.evidence.offline.tree import inclusion_root, leaf_hash
+from gateway.evidence.offline.trust import Signed, Trust, judge, log_keys
+
+FORMAT = "gateway-receipt/1"
+_MEMBERS = {
+    "format", "algorithm", "query_id", "key_name", "public_key", "witnesses", "key_changes",
+    "leaf", "log_index", "inclusion_proof", "outcome", "tree_size", "checkpoint",
+}  # fmt: skip
+_PROVED = {"leaf", "log_index", "inclusion_proof"}
+DECISIONS = ("charged", "replayed", "refused")
+OUTCOMES = ("answered", "failed")
+_MAX_LEAVES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Bytes that the owner of a receipt holds, to be compared with what the log committed to. None: not given."""
+
+    sql: bytes | None = None
+    answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a receipt proves: these leaves are in the log of this origin at this size.
+
+    `outcome` is the leaf of the answer (or of the failure) where that is another than the decision's.
+    """
+
+    query_id: str
+    origin: str
+    tree_size: int
+    log_index: int
+    leaf: dict[str, Any]
+    outcome: dict[str, Any] | None
+    signed: Signed
+    opened: tuple[str, ...]
+
+
+def verify(receipt: Mapping[str, Any], trust: Trust | None = None, opened: Opened | None = None) -> Verified:
+    """Check a receipt: signatures, both inclusion proofs, that both leaves are of this query, and the commitments.
+
+    Raises NotVerified.
+    """
+    trust = trust or Trust()
+    # 1. the members, each of them and no other
+    _check_members(receipt)
+    # 2. the checkpoint, signed by the log's key or one that follows it
+    checkpoint = parse(_text(receipt, "checkpoint"))
+    if receipt["tree_size"] != checkpoint.size or type(receipt["tree_size"]) is not int:
+        raise NotVerified("the size is not the checkpoint's")
+    if receipt["key_name"] != checkpoint.origin:
+        raise NotVerified("the key's name is not the checkpoint's origin")
+    changes = [_leaf(change, checkpoint)[1] for change in receipt["key_changes"]]
+    own = _text(receipt, "public_key")
+    begin = log_keys(trust, checkpoint.origin, own)
+    chain = follow(begin, changes, checkpoint.origin)
+    signed = judge(checkpoint, chain, trust, receipt["witnesses"])
+    if own not in {key.public.hex() for key in chain.trusted}:
+        raise NotVerified("the receipt's key is none that the known one leads to")
+    # 3. the leaves
+    index, decision = _leaf(receipt, checkpoint)
+    outcome = None if receipt["outcome"] is None else _leaf(receipt["outcome"], checkpoint)[1]
+    for leaf in (decision, outcome):
+        if leaf is not None and leaf.get("query_id") != receipt["query_id"]:
+            raise NotVerified("a leaf is of another query")
+    if decision.get("kind") not in DECISIONS or (outcome is not None and outcome.get("kind") not in OUTCOMES):
+        raise NotVerified("a leaf is of another kind")
+    # 4. what was committed to
+    done = _opened(receipt, decision, outcome, opened or Opened())
+    query_id = _text(receipt, "query_id")
+    return Verified(query_id, checkpoint.origin, checkpoint.size, index, decision, outcome, signed, done)
+
+
+def _check_members(receipt: Mapping[str, Any]) -> None:
+    if set(receipt) - {"salt"} != _MEMBERS or receipt["format"] != FORMAT:
+        raise NotVerified("the receipt does not have the members of its format")
+    algorithm(receipt["algorithm"])
+    for name in ("witnesses", "key_changes"):
+        if not isinstance(receipt[name], list) or len(receipt[name]) > _MAX_LEAVES:
+            raise NotVerified(f"'{name}' is no list of the length that is read")
+    if not all(isinstance(word, str) for word in receipt["witnesses"]):
+        raise NotVerified("a witness's key is no text")
+    for part in [*receipt["key_changes"], *([] if receipt["outcome"] is None else [receipt["outcome"]])]:
+        if not isinstance(part, dict) or set(part) != _PROVED:
+            raise NotVerified("a leaf's part does not have its members")
+    if "salt" in receipt:
+        unhex(receipt["salt"], 16, "the salt")
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    if not isinstance(content[name], str):
+        raise NotVerified(f"'{name}' is no text")
+    return str(content[name])
+
+
+def _leaf(part: Mapping[str, Any], checkpoint: Checkpoint) -> tuple[int, dict[str, Any]]:
+    """Return a leaf's index and content after checking that the checkpoint's tree holds it there."""
+    text, index, nodes = _text(part, "leaf"), part["log_index"], part["inclusion_proof"]
+    if type(index) is not int or not isinstance(nodes, list) or len(nodes) > _MAX_LEAVES:
+        raise NotVerified("a leaf's index or proof is not well formed")
+    proof = [unhex(node, 32, "a hash of the inclusion proof") for node in nodes]
+    leaf = text.encode("utf-8", "surrogatepass")
+    if inclusion_root(leaf_hash(leaf), index, checkpoint.size, proof) != checkpoint.root:
+        raise NotVerified("the inclusion proof does not lead to the signed root")
+    return index, parse_object(text, "a leaf")
+
+
+def _opened(
+    receipt: Mapping[str, Any], decision: dict[str, Any], outcome: dict[str, Any] | None, opened: Opened
+) -> tuple[str, ...]:
+    """Return the names of what was compared with its commitment. Raises NotVerified where one is about other bytes."""
+    done = []
+    for name, content, leaf in (("sql", opened.sql, decision), ("answer", opened.answer, outcome or decision)):
+        if content is None:
+            continue
+        if "salt" not in receipt:
+            raise NotVerified("the receipt has no salt: ask for it as the buyer, whose query it is")
+        if "answer" not in leaf and name == "answer":
+            raise NotVerified("the log holds no answer of this query")
+        if not _commits(leaf.get(name), bytes.fromhex(receipt["salt"]), content):
+            raise NotVerified(f"the log committed to another {'SQL' if name == 'sql' else 'answer'}")
+        done.append(name)
+    return tuple(done)
+
+
+def _commits(commitment: Any, salt: bytes, content: bytes) -> bool:
+    """Tell whether a commitment is to these bytes, or to them without the line break that editors add at the end."""
+    tried = {content, content.removesuffix(b"\n"), content.removesuffix(b"\n").removesuffix(b"\r")}
+    return any(sha256(salt + one).hexdigest() == commitment for one in tried)

@@ -1,0 +1,47 @@
+"""Front door to the transparency log: checkpoints, tiles (C2SP tlog-tiles) and the signatures of witnesses."""
+
+from aiohttp import web
+
+from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.reading import read_cosignature
+from gateway.web.service import Service
+
+IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+
+class LogDoor:
+    """The handlers of the log. Checkpoints are open to everyone; hashes and leaves to those who watch."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+
+    def add_to(self, app: web.Application) -> None:
+        """Give the application its addresses."""
+        app.router.add_get("/v1/log/checkpoint", self.checkpoint)
+        app.router.add_get("/v1/log/checkpoint/witnessed", self.witnessed)
+        app.router.add_get("/v1/log/tile/{path:.+}", self.tile)
+        app.router.add_post("/v1/log/cosignatures", self.cosignature)
+
+    async def checkpoint(self, _request: web.Request) -> web.Response:
+        """Answer GET /v1/log/checkpoint: the signed head of the log."""
+        return web.Response(text=await self._service.checkpoint())
+
+    async def witnessed(self, _request: web.Request) -> web.Response:
+        """Answer GET /v1/log/checkpoint/witnessed: the largest head that a witness has signed."""
+        return web.Response(text=await self._service.checkpoint(witnessed=True))
+
+    async def tile(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/log/tile/...: hashes and leaves, which never change once they are there."""
+        caller = await self._service.identify(bearer(request))
+        content = await self._service.tile(caller, request.match_info["path"])
+        return web.Response(body=content, content_type="application/octet-stream", headers=IMMUTABLE)
+
+    async def cosignature(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/log/cosignatures: a witness hands in what it signed."""
+        caller = await self._service.identify(bearer(request))
+        size, line = read_cosignature(strict_json.parse(await read_body(request, self._settings)))
+        await self._service.cosign(caller, size, line)
+        return json_response({"tree_size": size})
