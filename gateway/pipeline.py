@@ -64,7 +64,7 @@ class Book(Protocol):
 class Telemetry(Protocol):
     """The provider's eyes: true engine cost and failures. Never a buyer's."""
 
-    async def measured(self, query_id: str, cost: EngineCost) -> None: ...
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
     def failed(self, query_id: str, error: BaseException) -> None: ...
     async def refused(self, dataset: Dataset, caller: Caller, error: GatewayError) -> None: ...
 
@@ -229,7 +229,7 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays."""
     try:
         async with parts.book.holding(charge):
-            run = _Run(parts, quoted, lease, charge.query_id)
+            run = _Run(parts, quoted, lease, charge)
             # 9 and 10. execute and release, step by step
             for step in quoted.planned.program.steps:
                 await run.take(step)
@@ -254,10 +254,11 @@ class _Run:
     parts: Parts
     quoted: Quoted
     lease: Lease
-    query_id: str
+    charge: Charge
     known: Known = field(default_factory=Known)
     drawn: dict[str, bytes] = field(default_factory=dict)
     _inputs: dict[str, InputTable] = field(default_factory=dict)
+    _statements: int = 0
 
     def __post_init__(self) -> None:
         if not self.quoted.planned.program.measurements:
@@ -271,7 +272,7 @@ class _Run:
             case PublicRead():
                 rows = await self.lease.read(Statement(step.sql), self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
-                await self.parts.telemetry.measured(self.query_id, rows.cost)
+                await self._measured(rows.cost)
             case Derived():
                 ipc = await self.parts.releaser.derive(self.known, step)
                 self._inputs[step.name] = InputTable(step.name, ipc)
@@ -292,7 +293,11 @@ class _Run:
         self.known.add(measurement, noisy)
         self.drawn |= drawn
         for spent in costs:
-            await self.parts.telemetry.measured(self.query_id, spent)
+            await self._measured(spent)
+
+    async def _measured(self, spent: EngineCost) -> None:
+        self._statements += 1
+        await self.parts.telemetry.measured(self.charge, self._statements, spent)
 
     async def _executed(self, probe: Probe) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters

@@ -15,7 +15,7 @@ from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Balance, QueryRow
+from gateway.ledger.model import Balance, Charge, QueryRow
 from gateway.orders import accounts, buyer_id
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -33,15 +33,15 @@ class Telemetry:
         self._meter = meter
         self._new_id = new_id
 
-    async def measured(self, query_id: str, cost: EngineCost) -> None:
-        """Write the true engine cost of a query, for the provider alone."""
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
+        """Write the true engine cost of a query's statement, for the provider alone."""
         figures = {
             "wall_ms": round(cost.wall_ms, 3),
             "cpu_ms": round(cost.cpu_ms, 3),
             "rows": cost.rows,
             "peak_memory_bytes": cost.peak_memory_bytes,
         }
-        await self._meter.measured(query_id, json.dumps(figures, sort_keys=True))
+        await self._meter.measured(charge, statement, figures)
 
     def failed(self, query_id: str, error: BaseException) -> None:
         """Tell the provider why a charged query failed."""

@@ -264,8 +264,8 @@ async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
 
 
 async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
-    await ledger.charge(order(1))
-    await meter.measured("Q1", '{"rows": 3}')
+    charge = await ledger.charge(order(1))
+    await meter.measured(charge, 1, {"rows": 3})
     await meter.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
     seen = await meter.events(None, 10, billing=True, provided=frozenset())
     assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
@@ -279,7 +279,20 @@ async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     assert event["time"] == "2026-11-24T12:00:00.000000Z"
     assert event["data"]["amount"] == "1.50"
     assert event["data"]["log_index"] == 0
+    assert (event["data"]["rho"], event["data"]["delta"]) == ("0.00000000002", "0.000000000000000005")
     await refused(meter.events("x", 1, billing=True, provided=frozenset()), "bad_request")
+
+
+async def test_every_statement_of_every_attempt_is_measured_apart(ledger, meter, clock):
+    charge = await ledger.charge(order())
+    await meter.measured(charge, 1, {"rows": 3})
+    await meter.measured(charge, 2, {"rows": 4})
+    clock.pass_(6)
+    again = await ledger.charge(order())
+    await meter.measured(again, 1, {"rows": 3})
+    found = [json.loads(line) for _, line in await meter.events(None, 10, billing=False, provided=SHOP)][1:]
+    assert [(e["data"]["attempt"], e["data"]["statement"]) for e in found] == [(1, 1), (1, 2), (2, 1)]
+    assert len({e["id"] for e in found}) == 3
 
 
 async def test_data_versions_are_declared_in_order(store, clock):
