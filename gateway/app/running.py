@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway import pipeline
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
+from gateway.app.delivering import delivering
 from gateway.app.publishing import Publisher, source_of
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
@@ -109,9 +110,9 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
-        yield Running(
-            GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True), publisher
-        )
+        service = GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True)
+        async with delivering(store, settings):
+            yield Running(service, publisher)
     finally:
         await asyncio.gather(*(pool.close() for pool in pools))
         await store.close()
