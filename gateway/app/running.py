@@ -29,6 +29,8 @@ from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Failure
 from gateway.ledger.sealing import Sealer
 from gateway.ledger.versions import Versions
+from gateway.metering.issuing import Invoices
+from gateway.metering.periods import zone
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
 from gateway.store.sqlite import FILE_NAME
@@ -82,6 +84,7 @@ def tokens(settings: Settings) -> Tokens:
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
+    zone(settings.billing_zone)  # one that there is not stops the start
     store = await open_store(settings.state, settings.store_url)
     clock = SystemClock()
     ledger, meter = _ledger(store, settings), MeterLog(store, clock, settings.source)
@@ -110,7 +113,8 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         evidence = Evidence(store, open_key(settings.state), settings.source)
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
-        service = GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, lambda: True)
+        invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
+        service = GatewayService(parts, tokens(settings), publisher, ledger, meter, evidence, invoices, lambda: True)
         async with delivering(store, settings):
             yield Running(service, publisher)
     finally:
@@ -178,7 +182,7 @@ def _ledger(store: Store, settings: Settings) -> Ledger:
     return Ledger(store, SystemClock(), settings.source, sealer, settings.lease_s)
 
 
-async def _existing(settings: Settings) -> Store:
+async def existing_store(settings: Settings) -> Store:
     """Open the store of a gateway that has run. Raises `settings_invalid` rather than make a new one."""
     if settings.store_url is None and not (settings.state / FILE_NAME).exists():
         detail = f"{settings.state} holds no gateway's state."
@@ -190,7 +194,7 @@ def refresh(settings: Settings, name: str) -> str:
     """Declare a dataset's data as it is now to be a new version; a running gateway on this store sees it at once."""
 
     async def work() -> str:
-        store = await _existing(settings)
+        store = await existing_store(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
         try:
             await pool.start()
@@ -209,7 +213,7 @@ def failures(settings: Settings, name: str, excused: str | None) -> tuple[Failur
     """Return a dataset's failed queries for its provider; those of the buyer `excused` count no more from here on."""
 
     async def work() -> tuple[Failure, ...]:
-        store = await _existing(settings)
+        store = await existing_store(settings)
         try:
             ledger = _ledger(store, settings)
             if await Versions(store, SystemClock()).current(name) is None:

@@ -16,6 +16,9 @@ from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Balance, Charge, QueryRow
+from gateway.metering.invoices import statements
+from gateway.metering.issuing import Invoices
+from gateway.metering.papers import Papers
 from gateway.orders import accounts, buyer_id
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -72,6 +75,7 @@ class GatewayService:
         ledger: Ledger,
         meter: MeterLog,
         evidence: Evidence,
+        invoices: Invoices,
         ready: Callable[[], bool],
     ) -> None:
         self._parts = parts
@@ -80,6 +84,7 @@ class GatewayService:
         self._ledger = ledger
         self._meter = meter
         self._evidence = evidence
+        self._invoices = invoices
         self._ready = ready
 
     async def answer(self, request: Request, caller: Caller) -> bytes:
@@ -142,6 +147,19 @@ class GatewayService:
             hint = "Ask with a token whose roles include billing, or provider of a dataset here."
             raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
         return await self._meter.events(after, limit, billing=billing, provided=provided)
+
+    async def invoices(self, caller: Caller, period: str) -> Papers:
+        """Return a period's documents: all to billing, its organisation's to a buyer, statements to a provider."""
+        provided = frozenset(d.name for d in self._publisher.datasets.values() if _provides(d, caller))
+        everything, buys = "billing" in caller.roles, "buyer" in caller.roles
+        if not (everything or buys or provided):
+            hint = "Ask with a token whose roles include billing or buyer, or provider of a dataset here."
+            raise GatewayError("forbidden", "Invoices are for billing, their buyer and the provider.", hint)
+        within = self._invoices.period(period)
+        issued = await self._invoices.issued(period)
+        mine = tuple(one for one in issued if everything or one.bill.organisation == caller.organisation)
+        paid = statements((one.bill for one in issued), None if everything else provided)
+        return Papers(within, mine if everything or buys else None, paid if everything or provided else None)
 
     async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the signed receipt of the caller's own query, or of any for those who watch."""

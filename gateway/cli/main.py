@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import ask, operate, policy
+from gateway.cli import ask, audit, bill, operate, policy
 from gateway.cli.demo.command import demo
 
 app = typer.Typer(
@@ -39,3 +39,5 @@ app.command()(ask.budget)
 app.command()(ask.receipt)
 app.add_typer(operate.dataset_app, name="dataset")
 app.add_typer(policy.app, name="policy")
+app.add_typer(bill.app, name="bill")
+app.add_typer(audit.app, name="audit")

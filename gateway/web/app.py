@@ -10,7 +10,7 @@ from aiohttp import ClientError, web
 from gateway.errors import GatewayError
 from gateway.request import Caller, Request
 from gateway.settings import Settings
-from gateway.web import strict_json
+from gateway.web import billing, strict_json
 from gateway.web.connections import TimedConnection
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
@@ -113,6 +113,12 @@ class Door:
         headers = {"Gateway-Cursor": cursor}
         return web.Response(body=body.encode(), content_type="application/jsonl", headers=headers)
 
+    async def invoices(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/invoices."""
+        caller = await self._caller(request)
+        period, form = billing.asked(request)
+        return billing.response(await self._service.invoices(caller, period), form)
+
     async def one_query(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}."""
         return _json(await self._service.query(await self._caller(request), request.match_info["id"]))
@@ -162,6 +168,7 @@ def build(service: Service, settings: Settings) -> tuple[web.Application, Door]:
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
         ("/v1/meter/events", door.events),
+        ("/v1/invoices", door.invoices),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
         ("/v1/log/checkpoint", door.checkpoint),

@@ -89,8 +89,10 @@ async def test_what_was_done_the_regular_way_agrees(books):
     assert found.invoices == len(await books.read(lambda c: c.execute(select(invoices.c.number)).all())) > 2
 
 
-async def test_an_empty_store_agrees(store):
+async def test_an_empty_store_agrees(store_place):
+    store = await open_store(*store_place)
     assert await differences(store) == ()
+    await store.close()
 
 
 @pytest.mark.parametrize(("column", "value"), [("rho_spent", "1"), ("delta_spent", "1"), ("uses", 1)])
