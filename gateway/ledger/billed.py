@@ -126,29 +126,26 @@ def _compare_document(audit: Audit, row: Row[Any]) -> Mapping[str, Any]:
 
 def _compare_periods(audit: Audit, documents: Mapping[int, Mapping[str, Any]], charged: tuple[Event, ...]) -> None:
     """Fold the charged events of every invoiced period once more, and compare."""
-    issued = {number: d for number, d in documents.items() if d and d["kind"] == "invoice"}
-    billed = {(d["period"]["from"], d["period"]["until"], d["organisation"], d["currency"]) for d in issued.values()}
-    periods = {key[:2] for key in billed}
-    for number, document in issued.items():
-        start, end = document["period"]["from"], document["period"]["until"]
-        mine = [
-            event
-            for event in charged
-            if _within(event, start, end)
-            and (event.data["organisation"], event.data["currency"]) == (document["organisation"], document["currency"])
-        ]
-        _compare_invoice(audit, number, document, mine)
+    by_buyer: dict[tuple[str, str], list[tuple[datetime, Event]]] = {}
     for event in charged:
+        whose = event.data["organisation"], event.data["currency"]
+        by_buyer.setdefault(whose, []).append((datetime.fromisoformat(event.time), event))
+    periods: set[tuple[datetime, datetime]] = set()
+    billed: set[str] = set()
+    for number, document in documents.items():
+        if not document or document["kind"] != "invoice":
+            continue
+        start, end = (datetime.fromisoformat(document["period"][name]) for name in ("from", "until"))
+        periods.add((start, end))
+        of_buyer = by_buyer.get((document["organisation"], document["currency"]), [])
+        mine = [event for at, event in of_buyer if start <= at < end]
+        billed |= {event.id for event in mine}
+        _compare_invoice(audit, number, document, mine)
+    for at, event in (entry for entries in by_buyer.values() for entry in entries):
         for start, end in periods:
-            whose = (start, end, event.data["organisation"], event.data["currency"])
-            if _within(event, start, end) and whose not in billed:
-                detail = f"its period from {start} has been invoiced without it"
+            if event.id not in billed and start <= at < end:
+                detail = f"its period from {start.isoformat()} has been invoiced without it"
                 audit.report("unbilled event", f"query {event.subject}", detail)
-
-
-def _within(event: Event, start: str, end: str) -> bool:
-    at = datetime.fromisoformat(event.time)
-    return datetime.fromisoformat(start) <= at < datetime.fromisoformat(end)
 
 
 def _compare_invoice(audit: Audit, number: int, document: Mapping[str, Any], mine: list[Event]) -> None:

@@ -25,7 +25,7 @@ from gateway.store.upsert import upsert
 log = logging.getLogger("gateway.metering")
 
 BATCH = 100
-IDLE_S = 1.0
+IDLE_S, LONGEST_WAIT_S = 1.0, 60.0
 LEASE_S = 60.0
 """How long after its last sign of life another replica takes a deliverer's place."""
 
@@ -83,14 +83,20 @@ class Deliverer:
 
     async def run(self) -> None:
         """Deliver for ever. A store or a sink that cannot be reached is tried again, and told to the operator."""
+        failures = 0
         while True:
             try:
                 await self._held()
-            except (Undelivered, GatewayError, OSError) as error:
+                failures = 0
+            except Undelivered as error:  # the sink has waited already
                 log.error("meter events wait for %s: %s", self._sink.name, error)  # noqa: TRY400 - words, no stack
+            except (GatewayError, OSError) as error:
+                log.error("meter events wait for %s: %s", self._sink.name, error)  # noqa: TRY400 - words, no stack
+                failures += 1
             except Exception:
                 log.exception("meter events wait for %s", self._sink.name)
-            await self._pause(IDLE_S)
+                failures += 1
+            await self._pause(min(IDLE_S * 2 ** min(failures, 10), LONGEST_WAIT_S))
 
     async def _held(self) -> None:
         """Deliver as long as this deliverer holds the sink, and prolong its hold beside it."""

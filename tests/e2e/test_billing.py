@@ -100,3 +100,16 @@ def test_a_page_comes_with_its_own_policy_and_csv_as_a_file(billed):
     assert headers["Content-Disposition"] == 'attachment; filename="invoices-2024-10.csv"'
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; frame-ancestors")
     assert len(table.splitlines()) == 4
+
+
+def test_a_price_knows_nothing_of_the_data(own):
+    gateway = own()
+    body = {"sql": "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort"}
+    quoted = json.loads(gateway.call("POST", "/v1/quote", body)[1])["price"]
+    gateway.make_data(seed=9, units=20, path=gateway.folder / "new.duckdb")
+    (gateway.folder / "new.duckdb").rename(gateway.data)
+    provider = gateway.token("paul", "acme", ("provider",), None)
+    assert gateway.call("POST", "/v1/datasets/shop/refresh", {}, token=provider)[0] == 200
+    assert json.loads(gateway.call("POST", "/v1/quote", body)[1])["price"] == quoted
+    assert gateway.ask(body["sql"])[1]["price"] == quoted
+    assert gateway.events("billing")[-1]["data"]["amount"] == quoted["amount"]

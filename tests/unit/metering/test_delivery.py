@@ -291,3 +291,22 @@ async def test_a_deliverer_outlives_a_sink_that_fails(store, clock, receiver, ca
     await stop(task)
     assert "meter events wait for webhook: the webhook does not take events (HTTP 500, 1 times in a row)" in caplog.text
     assert "Q1" not in caplog.text
+
+
+async def test_a_deliverer_outlives_a_folder_that_cannot_be_written(store, clock, tmp_path, caplog):
+    await charge(store, clock, 1)
+    (tmp_path / "meter").write_text("in the way")
+    waits = []
+
+    async def pause(seconds):
+        waits.append(seconds)
+        await asyncio.sleep(0.001)
+
+    task = asyncio.create_task(Deliverer(store, clock, FileSink(tmp_path / "meter"), "one", pause).run())
+    await until(lambda: len(waits) > 8)
+    assert waits[:8] == [2, 4, 8, 16, 32, 60, 60, 60]
+    (tmp_path / "meter").unlink()
+    await until((tmp_path / "meter" / "cursor.json").exists)
+    await stop(task)
+    assert len(read(tmp_path / "meter")) == 1
+    assert "meter events wait for files" in caplog.text
