@@ -50,22 +50,18 @@ class FileSink:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         cursor = self._folder / CURSOR
         if not cursor.exists():
-            # files without a cursor are another's or of an earlier run whose cursor was taken away: never overwritten
-            numbers = [int(path.stem.rpartition("-")[2]) for path in self._folder.glob("meter-*-*.jsonl")]
-            return Place(confirmed, "", max(numbers, default=0), 0)
+            # files without a cursor are of an earlier run whose cursor was taken away: they stay as they are
+            return Place(confirmed, "", max(map(_number, self._folder.glob("meter-*.jsonl")), default=0), 0)
         place = Place(**json.loads(cursor.read_text()))
+        for beyond in self._folder.glob("meter-*.jsonl"):
+            if _number(beyond) > place.number:
+                beyond.unlink()
         path = self._folder / place.file
         if not path.exists() or path.stat().st_size < place.size:
             return replace(place, day="", size=0)  # it was taken away: the next event begins another file
         with path.open("r+b") as file:
             file.truncate(place.size)
             os.fsync(file.fileno())
-        for number in range(place.number + 1, place.number + 10_000):
-            later = list(self._folder.glob(f"meter-*-{number:04}.jsonl"))
-            if not later:
-                break
-            for path in later:
-                path.unlink()
         return place
 
     async def deliver(self, batch: Sequence[Entry]) -> Delivered:
@@ -114,3 +110,9 @@ class FileSink:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _number(path: Path) -> int:
+    """Return the number in a file's name; 0 of a name that is not ours."""
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdigit() else 0

@@ -14,6 +14,7 @@ from support.billing import OCTOBER, lines_of, priced
 from support.stores import Clock, ledger_of, meter_of
 
 from gateway.app.clock import SystemRandomness
+from gateway.metering import delivery
 from gateway.metering.delivery import Deliverer, Undelivered, progress
 from gateway.metering.files import FileSink
 from gateway.metering.webhook import WebhookSink, signature
@@ -115,6 +116,7 @@ async def test_finished_files_may_be_taken_away(store, clock, tmp_path):
     lines = await lines_of(store)
     assert read(tmp_path) == {"meter-2026-10-03-0002.jsonl": f"{lines[2]}\n"}
     (tmp_path / "cursor.json").unlink()
+    (tmp_path / "meter-notes.jsonl").touch()
     await charge(store, clock, 4)
     await deliverer(store, clock, FileSink(tmp_path)).drain()
     lines = await lines_of(store)
@@ -281,6 +283,24 @@ async def test_one_replica_delivers_and_another_takes_over(store, clock, receive
     await charge(store, clock, 31)
     await until(lambda: receiver.taken[-1] == "Q31")
     await stop(three)
+
+
+async def test_who_has_lost_the_lease_stops(store, clock, receiver, monkeypatch):
+    monkeypatch.setattr(delivery, "LEASE_S", 0.3)
+    first = deliverer(store, clock, webhook(receiver, clock), "first")
+    second = deliverer(store, clock, webhook(receiver, clock), "second")
+    one = asyncio.create_task(first.run())
+    await charge(store, clock, 1)
+    await until(lambda: receiver.taken == ["Q1"])
+    clock.pass_(1)  # the first one was held up: its lease ends, and the second one's begins
+    assert await second._lease()
+    await asyncio.sleep(0.3)
+    await charge(store, clock, 2)
+    await asyncio.sleep(0.3)
+    assert receiver.taken == ["Q1"]
+    clock.pass_(1)
+    await until(lambda: receiver.taken == ["Q1", "Q2"])
+    await stop(one)
 
 
 async def test_a_deliverer_outlives_a_sink_that_fails(store, clock, receiver, caplog):
