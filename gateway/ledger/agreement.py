@@ -44,6 +44,8 @@ class Audit:
     answered: dict[str, Leaf] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
+    replayed: set[int] = field(default_factory=set)
+    """Leaves that a restored store took from elsewhere: their queries' rows, draws and answers are gone."""
     differences: list[Difference] = field(default_factory=list)
 
     def report(self, kind: str, subject: str, detail: str) -> None:
@@ -84,6 +86,8 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
         audit.failed.add(query_id)
     elif kind in ("invoiced", "credited"):
         audit.billed[content["number"]] = leaf
+    elif kind == "epoch":
+        audit.replayed.update(range(position - content.get("replayed", 0), position))
 
 
 def _compare_tree(connection: Connection, audit: Audit) -> None:

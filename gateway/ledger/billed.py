@@ -11,12 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.agreement import Audit, Leaf
-from gateway.ledger.events import SOURCE, TYPE, canonical, event_id, loss
+from gateway.ledger.events import SOURCE, TYPE, canonical, event_of_leaf
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import events, invoices
-
-_BESIDE = frozenset({"kind", "time", "query_id", "accounts", "sql", "answer", "rho", "delta"})
-"""What a decision's leaf has that its event has not, or says in other units."""
 
 NO_CURRENCY = "XXX"
 
@@ -67,21 +64,14 @@ def _read(line: str) -> Event | None:
 
 
 def _compare_event(audit: Audit, event: Event, leaf: Leaf) -> None:
-    says = leaf.content
-    expected = {name: value for name, value in says.items() if name not in _BESIDE} | {"log_index": leaf.index}
-    if "rho" in says:
-        expected |= loss(int(says["rho"]), int(says["delta"]))
-    changed = sorted(name for name in expected.keys() | event.data.keys() if event.data.get(name) != expected.get(name))
-    if event.id != event_id(event.source, leaf.kind, event.subject):
-        changed.append("id")
-    if event.type != leaf.kind:
-        changed.append("type")
-    if event.time != says["time"]:
-        changed.append("time")
-    for name in changed:
-        is_, wanted = event.data.get(name), expected.get(name)
-        detail = f"{name} is {is_}; leaf {leaf.index} says {wanted}" if is_ != wanted else f"{name} is another"
-        audit.report("changed event", f"query {event.subject}", detail)
+    """Compare an event with the one that its leaf makes, and name what differs."""
+    made = _read(event_of_leaf(event.source, leaf.index, leaf.content))
+    assert made is not None  # INVARIANT: what the ledger makes can be read
+    is_, wanted = ({"id": one.id, "type": one.type, "time": one.time, **one.data} for one in (event, made))
+    for name in sorted(is_.keys() | wanted.keys()):
+        if is_.get(name) != wanted.get(name):
+            detail = f"{name} is {is_.get(name)}; leaf {leaf.index} says {wanted.get(name)}"
+            audit.report("changed event", f"query {event.subject}", detail)
 
 
 # -- invoices ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,16 @@ TYPE = "gateway.query."
 _FORMAT = JSONFormat()
 
 
+RHO_DECIMALS, DELTA_DECIMALS = 12, 18
+"""Decimals of one ledger unit of rho and of delta: see gateway.privacy.units."""
+
+
+def decimal_text(units: int, decimals: int) -> str:
+    """Return an amount of 10^-decimals each as an exact decimal text, without trailing zeros."""
+    whole, part = divmod(units, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
+
+
 def canonical(content: Mapping[str, Any]) -> str:
     """Return the one JSON text of a document: sorted keys, no spaces."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -50,11 +60,11 @@ def event_line(source: str, type_: str, query_id: str, at: datetime, data: Mappi
     return canonical({**written, "time": timestamp(at)})
 
 
-def loss(rho: int, delta: int) -> dict[str, str]:
-    """Return a privacy loss in ledger units as exact decimal texts. Under pure accounting `rho` counts epsilon."""
-    return {"rho": _decimal(rho, 12), "delta": _decimal(delta, 18)}
+_OF_THE_LEAF = frozenset({"kind", "time", "query_id", "accounts", "purse", "sql", "answer"})
+"""What a decision's leaf has beside the data of its event."""
 
 
-def _decimal(units: int, places: int) -> str:
-    whole, rest = divmod(units, 10**places)
-    return f"{whole}.{rest:0{places}}".rstrip("0").rstrip(".")
+def event_of_leaf(source: str, index: int, leaf: Mapping[str, Any]) -> str:
+    """Return the event of a decision from its leaf: the outbox can be made again from the log alone."""
+    data = {name: value for name, value in leaf.items() if name not in _OF_THE_LEAF} | {"log_index": index}
+    return event_line(source, leaf["kind"], leaf["query_id"], datetime.fromisoformat(leaf["time"]), data)

@@ -7,7 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from gateway.ledger.events import BUYER_VISIBLE, canonical, event_line, loss, timestamp
+from gateway.ledger.events import (
+    BUYER_VISIBLE,
+    DELTA_DECIMALS,
+    RHO_DECIMALS,
+    canonical,
+    decimal_text,
+    event_line,
+    timestamp,
+)
 from gateway.ledger.model import Order
 from gateway.store import log
 from gateway.store.tables import events
@@ -24,16 +32,20 @@ def decided(
 ) -> tuple[int, str]:
     """Append an order to the log and the meter events; return the leaf's index and hash.
 
-    A leaf counts rho and delta in ledger units, an event as decimals. The leaf of a charge names the accounts that it
-    debits: balances can be made again from the log alone.
+    The leaf of a charge names the accounts that it debits: balances can be made again from the log alone.
     """
     facts = json.loads(order.facts)
-    paid = {"amount": f"{order.amount:f}", "currency": order.currency}
-    spent = paid | {"rho": str(order.rho), "delta": str(order.delta)}
-    debited = {"accounts": [account.key for account in order.accounts]} if kind == "charged" else {}
+    spent = {
+        "rho": decimal_text(order.rho, RHO_DECIMALS),
+        "delta": decimal_text(order.delta, DELTA_DECIMALS),
+        "amount": f"{order.amount:f}",
+        "currency": order.currency,
+    }
+    debited = {}
+    if kind == "charged":
+        debited = {"accounts": [account.key for account in order.accounts], "purse": order.allowance.grant}
     content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
     index, leaf_hash = append(connection, kind, now, content)
-    data = {**facts, **paid, **loss(order.rho, order.delta), "log_index": index}
-    line = event_line(source, kind, order.query_id, now, data)
+    line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})
     connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=order.dataset, line=line))
     return index, leaf_hash

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from urllib.parse import quote as escaped
 
@@ -17,7 +18,8 @@ from sqlalchemy import Connection, Row, select
 from gateway.ledger.accounts import purse
 from gateway.ledger.agreement import Audit, Difference, Leaf, walk
 from gateway.ledger.billed import compare_events, compare_invoices
-from gateway.ledger.charging import EXCUSED, FAILED, FINISHED
+from gateway.ledger.charging import EXCUSED, FAILED, RUNNING
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
 from gateway.ledger.model import Per
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import accounts, queries, spendings
@@ -42,7 +44,7 @@ def reconcile(connection: Connection) -> Agreement:
     rows: Rows = {row.query_id: row for row in connection.execute(select(queries))}
     _compare_queries(audit, rows)
     _compare_balances(connection, audit)
-    _compare_money(connection, audit, rows)
+    _compare_money(connection, audit)
     found = compare_events(connection, audit)
     documents = compare_invoices(connection, audit, found)
     return Agreement(audit.size, len(audit.charged()), len(found), documents, tuple(audit.differences))
@@ -53,7 +55,7 @@ def reconcile(connection: Connection) -> Agreement:
 
 def _compare_queries(audit: Audit, rows: Rows) -> None:
     for query_id, leaf in audit.decided.items():
-        if leaf.kind != "refused" and query_id not in rows:
+        if leaf.kind != "refused" and query_id not in rows and leaf.index not in audit.replayed:
             audit.report("missing query", f"query {query_id}", f"leaf {leaf.index} says that it was {leaf.kind}")
     for query_id, row in rows.items():
         leaf_of = audit.decided.get(query_id)
@@ -65,11 +67,12 @@ def _compare_queries(audit: Audit, rows: Rows) -> None:
 
 def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
     says = leaf.content
+    rho, delta = _loss(leaf) if "rho" in says else (None, None)
     expected = {
         "log_index": leaf.index,
         "leaf_hash": leaf.hash,
-        "rho": says.get("rho"),
-        "delta": says.get("delta"),
+        "rho": None if rho is None else str(rho),
+        "delta": None if delta is None else str(delta),
         "amount": says.get("amount"),
         "currency": says.get("currency"),
         "organisation": says.get("organisation"),
@@ -79,9 +82,10 @@ def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
         found = row._mapping[name]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
         if found != value:
             audit.report("changed query", f"query {row.query_id}", f"{name} is {found}; leaf {leaf.index} says {value}")
-    if row.state in (FAILED, EXCUSED) and row.query_id not in audit.failed:
-        audit.report("missing leaf", f"query {row.query_id}", "it failed, and no leaf says so")
-    if row.state == FINISHED:
+    if row.state in (FAILED, EXCUSED):
+        if row.query_id not in audit.failed:
+            audit.report("missing leaf", f"query {row.query_id}", "it failed, and no leaf says so")
+    elif row.state != RUNNING:
         _compare_answer(audit, row, audit.answered.get(row.query_id, leaf))
 
 
@@ -94,15 +98,22 @@ def _compare_answer(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
         audit.report("changed answer", f"query {row.query_id}", f"it is not the one that leaf {leaf.index} commits to")
 
 
+def _loss(leaf: Leaf) -> tuple[int, int]:
+    """Return what a leaf says of rho and delta, in ledger units."""
+    rho, delta = (Fraction(leaf.content[name]) for name in ("rho", "delta"))
+    return int(rho * 10**RHO_DECIMALS), int(delta * 10**DELTA_DECIMALS)
+
+
 # -- the accounts -----------------------------------------------------------------------------------------------------
 
 
 def _compare_balances(connection: Connection, audit: Audit) -> None:
     rho, delta, uses = Counter[str](), Counter[str](), Counter[str]()
     for leaf in audit.charged().values():
-        for key in leaf.content.get("accounts", ()):
-            rho[key] += int(leaf.content["rho"])
-            delta[key] += int(leaf.content["delta"])
+        each = _loss(leaf)
+        for key in leaf.content["accounts"]:
+            rho[key] += each[0]
+            delta[key] += each[1]
             uses[key] += 1
     kept = {
         row.key: {"rho": int(row.rho_spent), "delta": int(row.delta_spent), "uses": row.uses}
@@ -117,14 +128,14 @@ def _compare_balances(connection: Connection, audit: Audit) -> None:
                 audit.report("changed balance", f"account {key}", detail)
 
 
-def _compare_money(connection: Connection, audit: Audit, rows: Rows) -> None:
+def _compare_money(connection: Connection, audit: Audit) -> None:
     expected: dict[tuple[str, str, str], Decimal] = {}
-    for query_id, leaf in audit.charged().items():
+    for leaf in audit.charged().values():
         amount = Decimal(leaf.content["amount"])
         if not amount:
             continue
         at = datetime.fromisoformat(leaf.content["time"])
-        for account in _payers(leaf, rows.get(query_id)):
+        for account in _payers(leaf):
             for per in Per:
                 key = (account, leaf.content["currency"], per.name_at(at))
                 expected[key] = expected.get(key, Decimal(0)) + amount
@@ -139,9 +150,7 @@ def _compare_money(connection: Connection, audit: Audit, rows: Rows) -> None:
             audit.report("changed balance", f"money of {account}", detail)
 
 
-def _payers(leaf: Leaf, row: Row[Any] | None) -> tuple[str, ...]:
-    """Return what a charge's money is counted for: the buyer's purse, and the grant's account if it has one."""
-    if row is None:
-        buyer = "/".join(escaped(leaf.content[part], safe="") for part in ("organisation", "buyer"))
-        return (purse(buyer), *(key for key in leaf.content["accounts"] if key.startswith("grant/") and "@" not in key))
-    return (purse(row.buyer), *(key for key in leaf.content["accounts"] if key == row.grant_key))
+def _payers(leaf: Leaf) -> set[str]:
+    """Return what a charge's money is counted for: the buyer's purse, and the grant's account if it debits one."""
+    buyer = "/".join(escaped(leaf.content[part], safe="") for part in ("organisation", "buyer"))
+    return {purse(buyer), *(key for key in leaf.content["accounts"] if key == leaf.content["purse"])}

@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.ledger.charging import microseconds
 from gateway.ledger.events import BUYER_VISIBLE, canonical, timestamp
 from gateway.ports import Clock
+from gateway.store import epochs
 from gateway.store.database import Store
 from gateway.store.tables import deliveries, events, facts
 from gateway.store.upsert import upsert
@@ -51,8 +52,11 @@ class Sink(Protocol):
 
     name: str
 
-    async def start(self, confirmed: int) -> int:
-        """Make ready; return the sequence number to go on after, which may differ from what the store knows."""
+    async def start(self, confirmed: int, epoch: int) -> int:
+        """Make ready; return the sequence number to go on after, which may differ from what the store knows.
+
+        In another epoch the store was restored, and sequence numbers of an earlier one mean other events.
+        """
         ...
 
     async def deliver(self, batch: Sequence[Entry]) -> Delivered:
@@ -115,7 +119,7 @@ class Deliverer:
                 await carrying
 
     async def _carry(self) -> None:
-        confirmed = await self._sink.start(await self.confirmed())
+        confirmed = await self._start()
         while True:
             later = await self.step(confirmed)
             if later is None:
@@ -123,9 +127,13 @@ class Deliverer:
             else:
                 confirmed = later
 
+    async def _start(self) -> int:
+        epoch = await self._store.read(epochs.epoch)
+        return await self._sink.start(await self.confirmed(), epoch)
+
     async def drain(self) -> int:
         """Deliver all there is and return the last sequence number. Raises Undelivered."""
-        confirmed = await self._sink.start(await self.confirmed())
+        confirmed = await self._start()
         while (later := await self.step(confirmed)) is not None:
             confirmed = later
         return confirmed

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gateway.metering.delivery import Delivered, Entry
@@ -19,8 +19,9 @@ CURSOR = "cursor.json"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the folder stands: the last event's sequence number, the file it is in (day and number), its length."""
+    """Where the folder stands: the store's epoch, the last event's sequence number, its file (day, number), length."""
 
+    epoch: int
     sequence: int
     day: str
     number: int
@@ -39,20 +40,21 @@ class FileSink:
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._place = Place(0, "", 0, 0)
+        self._place = Place(1, 0, "", 0, 0)
 
-    async def start(self, confirmed: int) -> int:
-        """Cut what a crash left beyond the cursor; a folder without a cursor goes on after what was confirmed."""
-        self._place = await asyncio.to_thread(self._open, confirmed)
+    async def start(self, confirmed: int, epoch: int) -> int:
+        """Cut what a crash left beyond the cursor; without a cursor of this epoch, go on after what was confirmed."""
+        self._place = await asyncio.to_thread(self._open, confirmed, epoch)
         return self._place.sequence
 
-    def _open(self, confirmed: int) -> Place:
+    def _open(self, confirmed: int, epoch: int) -> Place:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         cursor = self._folder / CURSOR
-        if not cursor.exists():
-            # files without a cursor are of an earlier run whose cursor was taken away: they stay as they are
-            return Place(confirmed, "", max(map(_number, self._folder.glob("meter-*.jsonl")), default=0), 0)
-        place = Place(**json.loads(cursor.read_text()))
+        place = Place(**json.loads(cursor.read_text())) if cursor.exists() else None
+        if place is None or place.epoch != epoch:
+            # what stands there is of a cursor that was taken away, or of before a restore: it stays as it is
+            last = max(map(_number, self._folder.glob("meter-*.jsonl")), default=0)
+            return Place(epoch, confirmed, "", last, 0)
         for beyond in self._folder.glob("meter-*.jsonl"):
             if _number(beyond) > place.number:
                 beyond.unlink()
@@ -81,7 +83,7 @@ class FileSink:
             # clocks of replicas differ: the day never goes back
             day = max(json.loads(entry.line)["time"][:10], place.day)
             if day != place.day or place.size + len(line) > self._max_bytes:
-                place = Place(place.sequence, day, place.number + 1, 0)
+                place = replace(place, day=day, number=place.number + 1, size=0)
             parts.setdefault(place.file, []).append(line)
             place = replace(place, sequence=entry.sequence, size=place.size + len(line))
         for name, lines in parts.items():
@@ -96,7 +98,7 @@ class FileSink:
     def _keep(self, place: Place) -> None:
         """Rename the cursor into place, durably."""
         draft = self._folder / f".{CURSOR}"
-        content = {"sequence": place.sequence, "day": place.day, "number": place.number, "size": place.size}
+        content = asdict(place)
         with draft.open("w") as file:
             json.dump(content, file)
             file.flush()

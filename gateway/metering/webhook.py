@@ -53,7 +53,7 @@ class WebhookSink:
         self._pause = pause
         self._failures = 0
 
-    async def start(self, confirmed: int) -> int:
+    async def start(self, confirmed: int, epoch: int) -> int:
         """Go on after what was confirmed."""
         return confirmed
 

@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal as D
+from urllib.parse import quote as escaped
 
 from gateway.ledger.model import Account, Allowance
 from gateway.metering.prices import money, split
@@ -38,7 +39,7 @@ def priced(number=1, amount="1.50", *, organisation="org", dataset="shop", curre
         "columns": ["purchases.quantity"],
         "income_split": {payee: f"{part:f}" for payee, part in split(cost, INCOME, currency).items()},
     }
-    buyer = f"{organisation}/ana"
+    buyer = f"{escaped(organisation, safe='')}/ana"
     grant = f"grant/{dataset}/{organisation}/g"
     made = order(
         number,

@@ -327,7 +327,7 @@ async def test_every_leaf_has_a_receipt_that_verifies_and_no_edit_passes(ledger,
     evidence = Evidence(store, open_key(tmp_path), "gw")
     for number in range(7):
         receipt = await evidence.receipt(f"Q{number}")
-        assert verify(receipt).leaf["rho"] == "20"
+        assert verify(receipt).leaf["rho"] == "0.00000000002"
         for part in ("leaf", "checkpoint", "query_id"):
             text = receipt[part]
             for at in range(0, len(text), 7):

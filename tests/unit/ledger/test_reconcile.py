@@ -203,7 +203,7 @@ async def test_a_leaf_that_is_no_longer_one(books, raw):
 async def test_a_leaf_that_says_something_else(books):
     row = await one(books, select(queries).where(queries.c.query_id == "Qfree"))
     leaf = json.loads((await one(books, select(leaves).where(leaves.c.position == row.log_index))).leaf)
-    cheap = canonical({**leaf, "rho": "1"}).encode()
+    cheap = canonical({**leaf, "rho": "0.5"}).encode()
     found = await differences(books, update(leaves).where(leaves.c.position == row.log_index).values(leaf=cheap))
     assert {d.kind for d in found} == {"changed leaf", "changed query", "changed balance", "changed event"}
     assert {d.subject for d in found if d.kind == "changed query"} == {"query Qfree"}
@@ -228,6 +228,18 @@ async def test_a_doubled_charge(books):
     leaf.pop("time")
     again = await named(books, lambda c: log_leaves.append(c, kind, OCTOBER, leaf))
     assert again == {("doubled charge", "query Qfree")}
+
+
+async def test_a_restored_store_need_not_have_the_queries_that_it_took_from_a_log(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qf"))
+    last = (await one(books, select(leaves.c.position).order_by(leaves.c.position.desc()))).position
+    gone = delete(queries).where(queries.c.query_id == "Qf")
+
+    def replayed(count):
+        return lambda c: log_leaves.append(c, "epoch", NOVEMBER, {"epoch": 2, "why": "restored", "replayed": count})
+
+    assert await named(books, gone, replayed(last - row.log_index)) == {("missing query", "query Qf")}
+    assert await named(books, gone, replayed(last - row.log_index + 1)) == set()
 
 
 async def test_a_query_without_a_row_and_a_row_without_a_leaf(books):

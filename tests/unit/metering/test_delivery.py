@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from sqlalchemy import update
 from support.billing import OCTOBER, lines_of, priced
 from support.stores import Clock, ledger_of, meter_of
 
@@ -18,6 +19,8 @@ from gateway.metering import delivery
 from gateway.metering.delivery import Deliverer, Undelivered, progress
 from gateway.metering.files import FileSink
 from gateway.metering.webhook import WebhookSink, signature
+from gateway.store import epochs
+from gateway.store.tables import deliveries
 
 SECRET = b"a secret of the receiver, long enough"
 
@@ -97,7 +100,7 @@ async def test_what_a_crash_left_beyond_the_cursor_is_written_again_alike(store,
     await deliverer(store, clock, sink).drain()
     whole = read(tmp_path)
     cursor = json.loads((tmp_path / "cursor.json").read_text())
-    first = {"sequence": 1, "day": "2026-10-03", "number": 1, "size": len(lines[0]) + 1}
+    first = {"epoch": 1, "sequence": 1, "day": "2026-10-03", "number": 1, "size": len(lines[0]) + 1}
     assert cursor == {**first, "sequence": 3, "number": 3}
     # killed after the lines were written, some of one torn, and before the cursor was
     (tmp_path / "cursor.json").write_text(json.dumps(first))
@@ -121,6 +124,22 @@ async def test_finished_files_may_be_taken_away(store, clock, tmp_path):
     await deliverer(store, clock, FileSink(tmp_path)).drain()
     lines = await lines_of(store)
     assert read(tmp_path)["meter-2026-10-03-0003.jsonl"] == f"{lines[3]}\n", "the store knows how far it was"
+
+
+async def test_after_a_restore_numbers_of_before_mean_nothing(store, clock, tmp_path):
+    await charge(store, clock, 1, 2)
+    await deliverer(store, clock, FileSink(tmp_path)).drain()
+    cursor = json.loads((tmp_path / "cursor.json").read_text())
+    # the folder is ahead of the store that came back
+    (tmp_path / "cursor.json").write_text(json.dumps({**cursor, "sequence": 99}))
+    await store.run(lambda connection: epochs.begin(connection, "restored"))
+    await store.run(lambda connection: connection.execute(update(deliveries).values(sequence=1)))
+    await deliverer(store, clock, FileSink(tmp_path)).drain()
+    lines = await lines_of(store)
+    assert read(tmp_path) == {
+        "meter-2026-10-03-0001.jsonl": f"{lines[0]}\n{lines[1]}\n",
+        "meter-2026-10-03-0002.jsonl": f"{lines[1]}\n",
+    }
 
 
 # -- the webhook ------------------------------------------------------------------------------------------------------
