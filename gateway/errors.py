@@ -98,6 +98,10 @@ CODES: dict[str, Code] = {
     "spending_capped": Code(_X, 403, "The price exceeds a spending cap"),
     "rate_limited": Code(_X, 429, "The grant's rate is reached"),
     "too_many_running": Code(_X, 429, "As many of the buyer's queries run as may at once"),
+    # billing
+    "period_open": Code(_U, 409, "The billing period has not ended"),
+    "already_invoiced": Code(_U, 409, "The billing period has its invoices"),
+    "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
     # after the charge, and operations
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),

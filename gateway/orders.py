@@ -9,7 +9,7 @@ from urllib.parse import quote as escaped
 
 from gateway.catalog.model import Budget, Dataset, Grant
 from gateway.ledger.model import Account, Allowance, Cap, Order, Per, buyer_name
-from gateway.metering.prices import Price, price, split
+from gateway.metering.prices import FREE, Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
 from gateway.privacy.measurement import Measurement
@@ -65,19 +65,16 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     measurements = planned.program.measurements
     rho, delta = missing(measurements, stored)
     due = tuple(digest for digest in draws(planned) if digest not in stored)
-    plan = dataset.plan_of(grant)
+    if not due:
+        return Cost(rho, delta, FREE, due)
     spent = Decimal(f"{epsilon_of_budget(rho, dataset.privacy.accounting):.9f}")
-    return Cost(
-        rho,
-        delta,
-        price(
-            plan if due else None,
-            epsilon=spent if stored or not measurements else planned.epsilon,
-            data_class=planned.data_class,
-            declared_rows=planned.declared_rows,
-        ),
-        due,
+    asked = price(
+        dataset.plan_of(grant),
+        epsilon=spent if stored or not measurements else planned.epsilon,
+        data_class=planned.data_class,
+        declared_rows=planned.declared_rows,
     )
+    return Cost(rho, delta, asked, due)
 
 
 def data_account(dataset: Dataset, at: datetime) -> Account:
@@ -172,7 +169,8 @@ def question(planned: Planned, caller: Caller) -> str:
 def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, grant: Grant, due: Cost) -> str:
     """Return what billing reads of a charge, as canonical JSON: no literal of the SQL, nothing of the data."""
     plan = dataset.plan_of(grant)
-    shares = split(due.price.amount, dict(plan.income_split), due.price.currency) if plan is not None else {}
+    income = dict(plan.income_split) if plan is not None else {}
+    shares = split(due.price.amount, income or {dataset.provider: Decimal(1)}, due.price.currency)
     content = {
         "organisation": caller.organisation,
         "buyer": caller.subject,
@@ -187,9 +185,12 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, 
         "fingerprint": planned.fingerprint,
         "decision": "allowed",
         "reason": None,
+        "accounting": dataset.privacy.accounting.value,
         "epsilon": f"{epsilon_of_budget(due.rho, dataset.privacy.accounting):.9f}",
         "units": due.price.units,
         "cells": [measurement.cells for measurement in planned.program.measurements],
+        "tables": list(planned.tables),
+        "columns": sorted({f"{access.table}.{access.column}" for access in planned.accesses}),
         "income_split": {payee: f"{share:f}" for payee, share in shares.items()},
     }
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -66,7 +66,7 @@ class Book(Protocol):
 class Telemetry(Protocol):
     """The provider's eyes: true engine cost and failures. Never a buyer's."""
 
-    async def measured(self, query_id: str, cost: EngineCost) -> None: ...
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
     def failed(self, query_id: str, why: str) -> None: ...
     async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
 
@@ -259,7 +259,7 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """
     try:
         async with parts.book.holding(charge):
-            run = _Run(parts, quoted, lease, charge.query_id)
+            run = _Run(parts, quoted, lease, charge)
             # 9 and 10. execute and release, step by step
             for step in quoted.planned.program.steps:
                 await run.take(step)
@@ -293,10 +293,11 @@ class _Run:
     parts: Parts
     quoted: Quoted
     lease: Lease
-    query_id: str
+    charge: Charge
     known: Known = field(default_factory=Known)
     drawn: dict[str, bytes] = field(default_factory=dict)
     _inputs: dict[str, InputTable] = field(default_factory=dict)
+    _statements: int = 0
 
     def __post_init__(self) -> None:
         if not self.quoted.planned.program.measurements:
@@ -308,10 +309,10 @@ class _Run:
             case Measurement():
                 await self._measure(step)
             case PublicRead():
-                asked = Statement(step.sql, query_id=self.query_id)
+                asked = Statement(step.sql, query_id=self.charge.query_id)
                 rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
-                await self.parts.telemetry.measured(self.query_id, rows.cost)
+                await self._measured(rows.cost)
             case Derived():
                 ipc = await self.parts.releaser.derive(self.known, step)
                 self._inputs[step.name] = InputTable(step.name, ipc)
@@ -332,12 +333,16 @@ class _Run:
         self.known.add(measurement, noisy)
         self.drawn |= drawn
         for spent in costs:
-            await self.parts.telemetry.measured(self.query_id, spent)
+            await self._measured(spent)
+
+    async def _measured(self, spent: EngineCost) -> None:
+        self._statements += 1
+        await self.parts.telemetry.measured(self.charge, self._statements, spent)
 
     async def _executed(self, probe: Probe) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters
         inputs = tuple(self._inputs[name] for name in probe.inputs)
-        asked = Statement(probe.sql, secret, inputs, self.query_id)
+        asked = Statement(probe.sql, secret, inputs, self.charge.query_id)
         return await self.lease.run(asked, self.parts.engine_deadline_s)
 
 

@@ -67,7 +67,7 @@ class ColumnNote:
 class Planned:
     """A query that would be answered: its program, costs and what to tell the buyer.
 
-    `data_class` is the highest class that is read, `declared_rows` the size that prices count.
+    `data_class` is the highest class that is read, `tables` names the tables, `declared_rows` is what prices count.
     `fingerprint` is a hash of the SQL without literals; `question` one of everything that decides the answer.
     `momentary` tells that the SQL asked what time it is, so that the same text has another plan a moment later.
     """
@@ -80,6 +80,7 @@ class Planned:
     delta: int
     epsilon: Decimal
     data_class: DataClass
+    tables: tuple[str, ...]
     declared_rows: int
     explain: str
     fingerprint: str
@@ -121,6 +122,7 @@ def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
     # 6b. budget and noise
     budget = budget_of_epsilon(epsilon, dataset.privacy.accounting)
     program = _program(analysis, bounded, dataset, budget)
+    read = tables_read(analysis)
     return Planned(
         program=program,
         accesses=used,
@@ -130,7 +132,8 @@ def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
         delta=sum(measurement.delta for measurement in program.measurements),
         epsilon=epsilon,
         data_class=_highest_class(dataset, used),
-        declared_rows=sum(table.rows for table in tables_read(analysis)),
+        tables=tuple(sorted(table.name for table in read)),
+        declared_rows=sum(table.rows for table in read),
         explain=explain(resolved),
         fingerprint=mark,
         question=_question(program, job),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.errors import GatewayError
 
@@ -46,6 +47,12 @@ class Settings:
     max_connections: int = 512
     max_in_flight: int = 256
     lease_s: float = 5.0
+    meter_files: Path | None = None
+    meter_webhook: str | None = None
+    meter_secret: str | None = None
+    meter_secret_file: Path | None = None
+    meter_attempts: int = 8
+    billing_zone: str = "UTC"
 
     def __post_init__(self) -> None:
         """Check what cannot be right. Raises GatewayError `settings_invalid`."""
@@ -60,6 +67,23 @@ class Settings:
             raise _invalid("issuer", "an outside issuer and its keys are set together or not at all")
         if self.jwks_url is not None and not self.jwks_url.startswith(("https://", "http://")):
             raise _invalid("jwks_url", "it is no http or https address")
+        self._check_metering()
+
+    def _check_metering(self) -> None:
+        secrets = [name for name in ("meter_secret", "meter_secret_file") if getattr(self, name) is not None]
+        if len(secrets) != (0 if self.meter_webhook is None else 1):
+            raise _invalid(
+                "meter_secret", "a webhook has one secret, of its own or in a file; without one there is none"
+            )
+        if self.meter_secret is not None and len(self.meter_secret.encode()) < MIN_SECRET_BYTES:
+            raise _invalid("meter_secret", f"it is shorter than {MIN_SECRET_BYTES} bytes")
+        if self.meter_webhook is not None:
+            address = urlsplit(self.meter_webhook)
+            near = address.hostname in ("localhost", "127.0.0.1", "::1")
+            if address.scheme != "https" and not (address.scheme == "http" and near):
+                raise _invalid("meter_webhook", "it is no https address, nor an http one of this machine")
+        if self.meter_attempts < 1:
+            raise _invalid("meter_attempts", "at least one attempt is made")
 
 
 def _invalid(name: str, why: str) -> GatewayError:

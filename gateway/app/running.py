@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway import pipeline
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
+from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
@@ -19,6 +20,8 @@ from gateway.app.service import GatewayService, Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.identity.development import open_secret
+from gateway.metering.issuing import Invoices
+from gateway.metering.periods import zone
 from gateway.settings import Settings
 from gateway.store.database import open_store
 from gateway.web.app import build, serve
@@ -42,6 +45,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
+    zone(settings.billing_zone)  # one that there is not stops the start
     store = await open_store(settings.state, settings.store_url)
     clock = SystemClock()
     try:
@@ -78,10 +82,12 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         gc.collect()
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
-        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, lambda: True)
+        invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
+        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, lambda: True)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
         tasks.append(asyncio.create_task(_purge(accounts)))
-        yield Running(service, accounts, publisher)
+        async with delivering(store, settings):
+            yield Running(service, accounts, publisher)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:

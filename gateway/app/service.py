@@ -16,7 +16,10 @@ from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Account, Balance, QueryRow
+from gateway.ledger.model import Account, Balance, Charge, QueryRow
+from gateway.metering.invoices import statements
+from gateway.metering.issuing import Invoices
+from gateway.metering.papers import Papers
 from gateway.orders import accounts, buyer_id, data_account
 from gateway.policy.decide import admit, grants_of
 from gateway.policy.model import Refusal
@@ -37,15 +40,15 @@ class Telemetry:
         self._meter = meter
         self._new_id = new_id
 
-    async def measured(self, query_id: str, cost: EngineCost) -> None:
-        """Write the true engine cost of a query, for the provider alone."""
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
+        """Write the true engine cost of a query's statement, for the provider alone."""
         figures = {
             "wall_ms": round(cost.wall_ms, 3),
             "cpu_ms": round(cost.cpu_ms, 3),
             "rows": cost.rows,
             "peak_memory_bytes": cost.peak_memory_bytes,
         }
-        await self._meter.measured(query_id, json.dumps(figures, sort_keys=True))
+        await self._meter.measured(charge, statement, figures)
 
     def failed(self, query_id: str, why: str) -> None:
         """Tell the provider why a charged query failed: it may hold what an engine says of the data."""
@@ -81,6 +84,7 @@ class GatewayService:
         ledger: Ledger,
         meter: MeterLog,
         evidence: Evidence,
+        invoices: Invoices,
         ready: Callable[[], bool],
     ) -> None:
         self._parts = parts
@@ -89,6 +93,7 @@ class GatewayService:
         self._ledger = ledger
         self._meter = meter
         self._evidence = evidence
+        self._invoices = invoices
         self._ready = ready
 
     async def answer(self, request: Request, caller: Caller) -> bytes:
@@ -178,6 +183,19 @@ class GatewayService:
             hint = "Ask with a token whose roles include billing, or provider of a dataset here."
             raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
         return await self._meter.events(after, limit, billing=billing, provided=provided)
+
+    async def invoices(self, caller: Caller, period: str) -> Papers:
+        """Return a period's documents: all to billing, its organisation's to a buyer, statements to a provider."""
+        provided = frozenset(name for name, held in self._publisher.held.items() if _provides(held, caller))
+        everything, buys = "billing" in caller.roles, "buyer" in caller.roles
+        if not (everything or buys or provided):
+            hint = "Ask with a token whose roles include billing or buyer, or provider of a dataset here."
+            raise GatewayError("forbidden", "Invoices are for billing, their buyer and the provider.", hint)
+        within = self._invoices.period(period)
+        issued = await self._invoices.issued(period)
+        mine = tuple(one for one in issued if everything or one.bill.organisation == caller.organisation)
+        paid = statements((one.bill for one in issued), None if everything else provided)
+        return Papers(within, mine if everything or buys else None, paid if everything or provided else None)
 
     async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the signed receipt of the caller's own query, or of any for those who watch."""

@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import accounts, ask, evidence, operate, policy, store, witness
+from gateway.cli import accounts, ask, audit, bill, evidence, operate, policy, store, witness
 from gateway.cli.demo.command import demo
 
 app = typer.Typer(
@@ -46,3 +46,5 @@ app.add_typer(operate.dataset_app, name="dataset")
 app.add_typer(policy.app, name="policy")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(store.app, name="store")
+app.add_typer(bill.app, name="bill")
+app.add_typer(audit.app, name="audit")

@@ -1,12 +1,14 @@
 """The meter's log: refusals and true engine cost, and the events that billing and providers read."""
 
 import json
+from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, event_line
+from gateway.ledger.model import Charge
 from gateway.ports import Clock
 from gateway.store import epochs
 from gateway.store.database import Store
@@ -32,12 +34,17 @@ class MeterLog:
 
         await self._store.run(work)
 
-    async def measured(self, query_id: str, figures: str) -> None:
-        """Write the true engine cost of a query, for the provider alone. `figures` is a JSON object."""
+    async def measured(self, charge: Charge, statement: int, figures: Mapping[str, float]) -> None:
+        """Write the true engine cost of one statement of a charged query, for the provider alone.
+
+        Statements are numbered from 1 within each attempt (a query is taken over from a worker that is gone).
+        """
 
         def work(connection: Connection) -> None:
-            line = event_line(self._source, "measured", query_id, self._clock.now(), json.loads(figures))
-            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == query_id)).one()
+            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == charge.query_id)).one()
+            data = {**figures, "dataset": row.dataset, "attempt": charge.fence, "statement": statement}
+            part = f"{charge.fence}.{statement}"
+            line = event_line(self._source, "measured", charge.query_id, self._clock.now(), data, part)
             connection.execute(insert(events).values(visibility=PROVIDER_ONLY, dataset=row.dataset, line=line))
 
         await self._store.run(work)

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, Interrupted
 from gateway.pipeline import REDONE
 from gateway.request import Caller, Request
 from gateway.settings import Settings
-from gateway.web import strict_json
+from gateway.web import billing, strict_json
 from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
 from gateway.web.exchange import bearer, json_response, read_body
@@ -101,6 +101,12 @@ class Door:
         headers = {} if cursor is None else {"Gateway-Cursor": cursor}
         return web.Response(body=body.encode(), content_type="application/jsonl", headers=headers)
 
+    async def invoices(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/invoices."""
+        caller = await self._caller(request)
+        period, form = billing.asked(request)
+        return billing.response(await self._service.invoices(caller, period), form)
+
     async def one_query(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}."""
         return json_response(await self._service.query(await self._caller(request), request.match_info["id"]))
@@ -123,9 +129,11 @@ class Door:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS = "/v1/meter/events"
+INVOICES = "/v1/invoices"
 PARAMETERS: dict[str, frozenset[str]] = {
     EVENTS: frozenset({"after", "limit"}),
     QUERIES: frozenset({"before", "limit"}),
+    INVOICES: frozenset({"period", "format"}),
 }
 """The query parameters of each route; the others take none."""
 
@@ -156,6 +164,7 @@ def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
         (EVENTS, door.events),
+        (INVOICES, door.invoices),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
         ("/healthz", door.healthz),

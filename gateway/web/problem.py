@@ -72,5 +72,5 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         log.exception("unexpected failure at %s", request.path)
         response = problem(GatewayError("internal", "The gateway failed; nothing was released.", "Ask again."))
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        response.headers.setdefault(name, value)  # a page says itself which style sheet is its own
     return response

@@ -28,6 +28,16 @@ def test_defaults_then_environment_then_overrides():
         ({"GATEWAY_HS256_SECRET": "s" * 32}, "issuer"),
         ({"GATEWAY_ISSUER": "i"}, "issuer"),
         ({"GATEWAY_ISSUER": "i", "GATEWAY_JWKS_URL": "file:///x"}, "jwks_url"),
+        ({"GATEWAY_METER_WEBHOOK": "https://billing.example/events"}, "meter_secret"),
+        ({"GATEWAY_METER_SECRET": "s" * 32}, "meter_secret"),
+        ({"GATEWAY_METER_WEBHOOK": "https://x", "GATEWAY_METER_SECRET": "short"}, "meter_secret"),
+        (
+            {"GATEWAY_METER_WEBHOOK": "https://x", "GATEWAY_METER_SECRET": "s" * 32, "GATEWAY_METER_SECRET_FILE": "f"},
+            "meter_secret",
+        ),
+        ({"GATEWAY_METER_WEBHOOK": "http://billing.example", "GATEWAY_METER_SECRET": "s" * 32}, "meter_webhook"),
+        ({"GATEWAY_METER_WEBHOOK": "ftp://127.0.0.1", "GATEWAY_METER_SECRET": "s" * 32}, "meter_webhook"),
+        ({"GATEWAY_METER_ATTEMPTS": "0"}, "meter_attempts"),
         ({"GATEWAY_ISSUER": "i", "GATEWAY_JWKS_URL": "https://x", "GATEWAY_HS256_SECRET": "s" * 32}, "hs256_secret"),
     ],
 )

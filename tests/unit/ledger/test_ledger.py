@@ -303,8 +303,8 @@ async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
 
 
 async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
-    await ledger.charge(order(1))
-    await meter.measured("Q1", '{"rows": 3}')
+    charge = await ledger.charge(order(1))
+    await meter.measured(charge, 1, {"rows": 3})
     await meter.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
     seen = await meter.events(None, 10, billing=True, provided=frozenset())
     assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
@@ -319,6 +319,7 @@ async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     assert event["data"]["amount"] == "1.50"
     assert (event["data"]["rho"], event["data"]["delta"]) == ("0.00000000002", "0.000000000000000005")
     assert event["data"]["log_index"] == 0
+    assert (event["data"]["rho"], event["data"]["delta"]) == ("0.00000000002", "0.000000000000000005")
     await refused(meter.events("x", 1, billing=True, provided=frozenset()), "bad_request")
 
 
@@ -335,6 +336,18 @@ def test_amounts_are_written_as_exact_decimals(units, decimals, text):
 def test_the_decimals_are_those_of_the_units_of_privacy():
     assert Fraction(1, 10**RHO_DECIMALS) == RHO_UNIT
     assert Fraction(1, 10**DELTA_DECIMALS) == DELTA_UNIT
+
+
+async def test_every_statement_of_every_attempt_is_measured_apart(ledger, meter, clock):
+    charge = await ledger.charge(order())
+    await meter.measured(charge, 1, {"rows": 3})
+    await meter.measured(charge, 2, {"rows": 4})
+    clock.pass_(6)
+    again = await ledger.charge(order())
+    await meter.measured(again, 1, {"rows": 3})
+    found = [json.loads(line) for _, line in await meter.events(None, 10, billing=False, provided=SHOP)][1:]
+    assert [(e["data"]["attempt"], e["data"]["statement"]) for e in found] == [(1, 1), (1, 2), (2, 1)]
+    assert len({e["id"] for e in found}) == 3
 
 
 async def test_data_versions_are_declared_in_order(store, clock):

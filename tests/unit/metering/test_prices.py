@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal as D
+from fractions import Fraction as F
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from support.shop import PLAN
 
 from gateway.catalog.model import DataClass
-from gateway.metering.prices import price, smallest_unit, split
+from gateway.metering.prices import apportion, count_units, price, reprice, smallest_unit, split
 
 
 def test_each_part_of_a_price():
@@ -58,3 +59,58 @@ def test_what_is_left_over_goes_to_the_largest_remainder():
     # seven cents: 0.7, 3.15 and 3.15 of them
     shares = {"a": D("0.45"), "b": D("0.45"), "c": D("0.10")}
     assert split(D("0.07"), shares, "CNY") == {"a": D("0.03"), "b": D("0.03"), "c": D("0.01")}
+
+
+PLANS = st.builds(
+    replace,
+    st.just(PLAN),
+    currency=st.sampled_from(("CNY", "JPY", "KWD")),
+    per_query=st.decimals(0, 10**6, places=6),
+    per_epsilon=st.decimals(0, 10**6, places=12),
+    per_million_rows=st.decimals(0, 10**6, places=6),
+    minimum=st.sampled_from((D(0), D("0.01"), D("7.125"))),
+    class_factor=st.sampled_from(((), ((DataClass.GENERAL, D("0.1")), (DataClass.IMPORTANT, D("3.7"))))),
+)
+
+
+@given(PLANS, st.decimals("1e-12", 10**6, places=12), st.sampled_from(DataClass), st.integers(0, 10**13))
+def test_a_price_is_the_exact_sum_rounded_once(plan, epsilon, data_class, rows):
+    found = price(plan, epsilon=epsilon, data_class=data_class, declared_rows=rows)
+    factor = F(dict(plan.class_factor).get(data_class, D(1)))
+    exact = F(plan.per_query) + F(plan.per_epsilon) * F(epsilon) * factor + F(plan.per_million_rows) * F(rows, 10**6)
+    exact = max(exact, F(plan.minimum))
+    unit = F(smallest_unit(plan.currency))
+    off = abs(F(found.amount) - exact)
+    assert F(found.amount) % unit == 0
+    assert off < unit / 2 or (off == unit / 2 and (F(found.amount) / unit) % 2 == 0)
+    assert reprice(plan, found.units) == found.amount, "what was counted is all that the price needs"
+
+
+def test_a_minimum_is_the_least_that_is_charged():
+    plan = replace(PLAN, per_query=D("0.10"), per_epsilon=D(0), minimum=D("0.75"))
+    asked = {"epsilon": D("0.1"), "data_class": DataClass.GENERAL, "declared_rows": 0}
+    assert price(plan, **asked).amount == D("0.75")
+    assert price(replace(plan, per_query=D("0.80")), **asked).amount == D("0.80")
+
+
+def test_what_no_plan_charges_for_is_counted_all_the_same():
+    found = price(None, epsilon=D("0.3"), data_class=DataClass.IMPORTANT, declared_rows=1_500_000)
+    # what-if: 0.50 + 20 * 0.3 * 2 + 0.10 * 1.5
+    assert reprice(PLAN, found.units) == D("12.65")
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 50), min_size=1, max_size=6).filter(any))
+def test_largest_remainders_are_within_their_quotas(total, weights):
+    named = {f"p{number}": F(weight) for number, weight in enumerate(weights)}
+    parts = apportion(total, named)
+    assert sum(parts.values()) == total
+    for name, weight in named.items():
+        quota = total * weight / sum(named.values())
+        assert quota - 1 < parts[name] < quota + 1
+    assert apportion(total, {"nobody": F(0)}) == {}
+
+
+def test_no_part_of_a_smallest_unit_is_counted():
+    assert count_units(D("1.5"), "CNY") == 150
+    with pytest.raises(ValueError, match="smallest"):
+        count_units(D("1.505"), "CNY")

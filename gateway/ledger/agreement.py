@@ -1,0 +1,110 @@
+"""What an audit of the store finds: the log walked once, and the differences that anything else has to it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from gateway.store import merkle
+from gateway.store.tables import leaves, nodes
+
+DECISIONS = frozenset({"charged", "replayed", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that does not agree: `kind` names it, `subject` says of what, `detail` what is and what should be."""
+
+    kind: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf as the log holds it: its index, the hash that it has, and what it says."""
+
+    index: int
+    hash: str
+    content: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.content["kind"])
+
+
+@dataclass(slots=True)
+class Audit:
+    """What the log says, by query and by document number, and every difference so far."""
+
+    size: int = 0
+    decided: dict[str, Leaf] = field(default_factory=dict)
+    answered: dict[str, Leaf] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    billed: dict[int, Leaf] = field(default_factory=dict)
+    replayed: set[int] = field(default_factory=set)
+    """Leaves that a restored store took from elsewhere: their queries' rows, draws and answers are gone."""
+    differences: list[Difference] = field(default_factory=list)
+
+    def report(self, kind: str, subject: str, detail: str) -> None:
+        self.differences.append(Difference(kind, subject, detail))
+
+    def charged(self) -> dict[str, Leaf]:
+        """Return the charges by query."""
+        return {query_id: leaf for query_id, leaf in self.decided.items() if leaf.kind == "charged"}
+
+
+def walk(connection: Connection) -> Audit:
+    """Return what the log says; its leaves are whole and hashed as its tree has them, or that is a difference."""
+    audit = Audit()
+    for position, leaf in connection.execute(select(leaves.c.position, leaves.c.leaf).order_by(leaves.c.position)):
+        for gap in range(audit.size, position):
+            audit.report("missing leaf", f"leaf {gap}", "the log has a gap here")
+        audit.size = position + 1
+        _take(audit, position, bytes(leaf))
+    _compare_tree(connection, audit)
+    return audit
+
+
+def _take(audit: Audit, position: int, raw: bytes) -> None:
+    try:
+        content = json.loads(raw)
+        leaf = Leaf(position, merkle.leaf_hash(raw).hex(), content)
+        kind, query_id = leaf.kind, content.get("query_id")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        audit.report("changed leaf", f"leaf {position}", "it is no leaf of this gateway")
+        return
+    if kind in DECISIONS:
+        earlier = audit.decided.setdefault(query_id, leaf)
+        if earlier is not leaf:
+            audit.report("doubled charge", f"query {query_id}", f"leaves {earlier.index} and {position} decide it")
+    elif kind == "answered":
+        audit.answered[query_id] = leaf
+    elif kind == "failed":
+        audit.failed.add(query_id)
+    elif kind in ("invoiced", "credited"):
+        audit.billed[content["number"]] = leaf
+    elif kind == "epoch":
+        audit.replayed.update(range(position - content.get("replayed", 0), position))
+
+
+def _compare_tree(connection: Connection, audit: Audit) -> None:
+    """Compare each hash of the tree with the two below it, the lowest with their leaves: one edit, one difference."""
+    kept = {(row.level, row.position): bytes(row.hash) for row in connection.execute(select(nodes))}
+    for position, leaf in connection.execute(select(leaves.c.position, leaves.c.leaf)):
+        if kept.get((0, position)) != merkle.leaf_hash(bytes(leaf)):
+            audit.report("changed leaf", f"leaf {position}", "it is not what was appended: its hash is another")
+    for (level, position), value in sorted(kept.items()):
+        if level == 0:
+            continue
+        left, right = kept.get((level - 1, 2 * position)), kept.get((level - 1, 2 * position + 1))
+        if left is None or right is None or merkle.node_hash(left, right) != value:
+            audit.report("changed tree", f"node {position} of level {level}", "it is not the hash of what is below it")
+    level, count = 1, audit.size // 2
+    while count:
+        for position in range(count):
+            if (level, position) not in kept:
+                audit.report("changed tree", f"node {position} of level {level}", "it is gone")
+        level, count = level + 1, count // 2

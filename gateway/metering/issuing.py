@@ -1,0 +1,163 @@
+"""Issues invoices and credit notes: gapless numbers, each in one transaction with its leaf of the log."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select
+
+from gateway.errors import GatewayError
+from gateway.ledger import leaves
+from gateway.ledger.charging import microseconds
+from gateway.ledger.events import BUYER_VISIBLE, TYPE, canonical
+from gateway.ledger.sealing import SALT_BYTES, commitment
+from gateway.metering.charges import charges
+from gateway.metering.invoices import CREDIT_NOTE, INVOICE, Bill, bill_of, credit, fold
+from gateway.metering.periods import Period, month, month_of
+from gateway.ports import Clock, Randomness
+from gateway.store.database import Store
+from gateway.store.tables import events, invoices
+
+SETTLING = timedelta(minutes=5)
+"""How long after its end a period can still get charges: replicas' clocks differ, and a charge waits for its turn."""
+
+_CHARGED = f'"type":"{TYPE}charged"'
+"""How every charged event, and no other line, is spelled: lines are canonical, and within a text quotes are escaped."""
+
+_LEAVES = {INVOICE: "invoiced", CREDIT_NOTE: "credited"}
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A bill as it stands, with what opens its commitment in the log. A draft has neither salt nor leaf."""
+
+    bill: Bill
+    salt: str | None = None
+    log_index: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the document, and apart from it the receipt."""
+        receipt = {"log_index": self.log_index, "salt": self.salt} if self.salt is not None else None
+        return {"document": self.bill.document(), "receipt": receipt}
+
+
+class Invoices:
+    """Every method reads or writes in transactions of the store that holds the meter events."""
+
+    def __init__(self, store: Store, clock: Clock, randomness: Randomness, zone: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._randomness = randomness
+        self._zone = zone
+
+    def period(self, name: str) -> Period:
+        """Return a month in the billing time zone. Raises GatewayError `bad_request`."""
+        return month(name, self._zone)
+
+    async def draft(self, name: str) -> tuple[Issued, ...]:
+        """Return what the period's invoices would be if it ended now."""
+        period = self.period(name)
+        lines = await self._store.read(lambda connection: charged_lines(connection, 0)[0])
+        return tuple(Issued(bill) for bill in fold(charges(lines), period))
+
+    async def issue(self, name: str) -> tuple[Issued, ...]:
+        """Issue a period's invoices: all of them, once.
+
+        Raises GatewayError `period_open` before it has ended and settled, `already_invoiced` the second time.
+        """
+        period = self.period(name)
+        if self._clock.now() < period.end + SETTLING:
+            hint = "Ask with --draft to see what it would be; issue it five minutes after its end."
+            raise GatewayError("period_open", f"The period {name} ({period.zone}) has not ended.", hint)
+        # folded outside of the writing transaction, which charges wait for; what came meanwhile is folded within
+        lines, last = await self._store.read(lambda connection: charged_lines(connection, 0))
+
+        def work(connection: Connection) -> tuple[Issued, ...]:
+            known = select(invoices.c.number).where(invoices.c.kind == INVOICE, invoices.c.period == name)
+            if connection.execute(known.limit(1)).first() is not None:
+                hint = "Correct it with `gateway bill credit`."
+                raise GatewayError("already_invoiced", f"The period {name} has its invoices.", hint)
+            late, _last = charged_lines(connection, last)
+            bills = fold(charges([*lines, *late]), period)
+            now = self._clock.now()
+            return tuple(self._keep(connection, bill, now) for bill in bills)
+
+        return await self._store.run(work)
+
+    async def credit(self, number: int, wanted: Mapping[int, Decimal | None], reason: str) -> Issued:
+        """Correct an invoice by a credit note, whose period is the month that it is issued in.
+
+        `wanted` names for each line the amount to give back, None for all that is left of it.
+        Raises GatewayError `not_found` or `bad_request`.
+        """
+
+        def work(connection: Connection) -> Issued:
+            rows = connection.execute(
+                select(invoices).where((invoices.c.number == number) | (invoices.c.corrects == number))
+            )
+            bills = {issued.bill.number: issued.bill for issued in map(_issued, rows)}
+            invoice = bills.pop(number, None)
+            if invoice is None or invoice.kind != INVOICE:
+                hint = "`gateway bill show --period` lists the numbers; a credit note is not corrected."
+                raise GatewayError("not_found", f"There is no invoice {number}.", hint)
+            now = self._clock.now()
+            note = credit(invoice, bills.values(), wanted, reason)
+            return self._keep(connection, replace(note, period=month_of(now, self._zone)), now)
+
+        return await self._store.run(work)
+
+    def _keep(self, connection: Connection, draft: Bill, now: datetime) -> Issued:
+        """Give a bill its number and date, keep it, and append its leaf."""
+        last = connection.execute(select(func.max(invoices.c.number))).scalar()
+        bill = replace(draft, number=(last or 0) + 1, issued_at=now)  # INVARIANT: gapless, writers run one by one
+        salt = self._randomness.token_bytes(SALT_BYTES)
+        leaf = {
+            "number": bill.number,
+            "organisation": bill.organisation,
+            "currency": bill.currency,
+            "period": bill.period.name,
+            "total": f"{bill.total:f}",
+            "document": commitment(salt, canonical(bill.document()).encode()),
+            **({"corrects": bill.corrects} if bill.corrects is not None else {}),
+        }
+        index, _hash = leaves.append(connection, _LEAVES[bill.kind], now, leaf)
+        issued = Issued(bill, salt.hex(), index)
+        row = {
+            "number": bill.number,
+            "kind": bill.kind,
+            "organisation": bill.organisation,
+            "currency": bill.currency,
+            "period": bill.period.name,
+            "corrects": bill.corrects,
+            "issued_at_us": microseconds(now),
+            "document": canonical(issued.document()),
+        }
+        connection.execute(insert(invoices).values(**row))
+        return issued
+
+    async def issued(self, name: str, organisation: str | None = None) -> tuple[Issued, ...]:
+        """Return the documents of a period in the order of their numbers, of one organisation where it is named."""
+        self.period(name)
+        wanted = select(invoices).where(invoices.c.period == name).order_by(invoices.c.number)
+        if organisation is not None:
+            wanted = wanted.where(invoices.c.organisation == organisation)
+        return await self._store.read(lambda connection: tuple(map(_issued, connection.execute(wanted))))
+
+
+def _issued(row: Row[Any]) -> Issued:
+    kept = json.loads(row.document)
+    return Issued(bill_of(kept["document"]), kept["receipt"]["salt"], kept["receipt"]["log_index"])
+
+
+def charged_lines(connection: Connection, after: int) -> tuple[list[str], int]:
+    """Return the charged events beyond a sequence number as lines, and the last sequence number that there is."""
+    wanted = (
+        select(events.c.line)
+        .where(events.c.sequence > after, events.c.visibility == BUYER_VISIBLE, events.c.line.contains(_CHARGED))
+        .order_by(events.c.sequence)
+    )
+    last = connection.execute(select(func.max(events.c.sequence))).scalar()
+    return list(connection.execute(wanted).scalars()), last or 0

@@ -1,0 +1,49 @@
+"""Which sinks the settings name, and where a webhook's secret comes from."""
+
+import pytest
+
+from gateway.app.delivering import delivering, sinks
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+
+HOOK = "https://billing.example/events"
+
+
+def test_sinks_are_those_that_the_settings_name(tmp_path):
+    assert sinks(Settings()) == []
+    both = sinks(Settings(meter_files=tmp_path, meter_webhook=HOOK, meter_secret="s" * 32))
+    assert [sink.name for sink in both] == ["files", "webhook"]
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("f" * 32 + "\n")
+    (sink,) = sinks(Settings(meter_webhook=HOOK, meter_secret_file=path))
+    assert sink._secret == b"f" * 32
+    path.write_text("tiny\n")
+    for place in (path, tmp_path / "absent"):
+        with pytest.raises(GatewayError, match="settings_invalid") as caught:
+            sinks(Settings(meter_webhook=HOOK, meter_secret_file=place))
+        assert "tiny" not in caught.value.detail + caught.value.hint
+
+
+async def test_without_a_sink_nothing_runs(store, tmp_path):
+    async with delivering(store, Settings(state=tmp_path / "other")):
+        pass
+    assert not (tmp_path / "other").exists()
+
+
+async def test_a_stopped_gateway_gives_its_sinks_up(store, tmp_path):
+    from sqlalchemy import select
+
+    from gateway.store.tables import facts
+
+    settings = Settings(state=tmp_path / "other", meter_files=tmp_path / "meter")
+    held = select(facts.c.value).where(facts.c.name == "delivery:files")
+    async with delivering(store, settings):
+        for _ in range(500):
+            if await store.read(lambda c: c.execute(held).scalar()):
+                break
+        else:
+            pytest.fail("the lease was never taken")
+    assert await store.read(lambda c: c.execute(held).scalar()) is None

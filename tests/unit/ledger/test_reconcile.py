@@ -1,0 +1,348 @@
+"""Reconciliation on both stores: what was done the regular way agrees, and every kind of edit is named."""
+
+import json
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import delete, insert, select, update
+from support.billing import NOVEMBER, OCTOBER, priced, trade
+from support.stores import Clock, database, ledger_of, meter_of
+
+from gateway.app.clock import SystemRandomness
+from gateway.ledger import charging
+from gateway.ledger import leaves as log_leaves
+from gateway.ledger.events import canonical
+from gateway.ledger.reconcile import reconcile
+from gateway.metering.issuing import Invoices
+from gateway.store.database import open_store
+from gateway.store.tables import accounts, events, invoices, leaves, nodes, queries, spendings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgres"])
+async def books(request, tmp_path_factory):
+    """Return a store with a month of trade of every kind, invoiced, one invoice corrected."""
+    address = database() if request.param == "postgres" else None
+    store, clock = await open_store(tmp_path_factory.mktemp("books"), address), Clock(OCTOBER)
+    await trade(store, clock, 12)
+    ledger, meter = ledger_of(store, clock), meter_of(store, clock)
+    clock.at = OCTOBER
+    charge = await ledger.charge(priced("m", "2.00"))
+    await meter.measured(charge, 1, {"rows": 3})
+    await meter.measured(charge, 2, {"rows": 3})
+    await ledger.record(charge, b"answer", {})
+    await ledger.replay(priced("r", "0", currency="XXX", plan=None, rho=0, delta=0), b"again")
+    await ledger.charge(priced("free", "0", currency="XXX", plan=None))
+    await ledger.fail(await ledger.charge(priced("f", "1.00")), "cause")
+    await meter.refuse("R1", json.dumps({"dataset": "shop", "reason": "raw_rows", "amount": "0"}))
+    await store.run(lambda c: log_leaves.append(c, "published", OCTOBER, {"dataset": "shop"}))
+    clock.at = NOVEMBER
+    made = Invoices(store, clock, SystemRandomness(), "UTC")
+    issued = await made.issue("2026-10")
+    credited = next(i.bill for i in issued if i.bill.total)
+    await made.credit(credited.number, {line.number: None for line in credited.lines if line.amount}, "all of it")
+    yield store
+    await store.close()
+
+
+class Undone(Exception):
+    """Carries what was found out of a transaction whose edits are undone by it."""
+
+
+async def differences(store, *edits):
+    """Reconcile after edits, each of exactly one row, that nobody else ever sees."""
+
+    def work(connection):
+        for edit in edits:
+            if callable(edit):
+                edit(connection)
+            else:
+                assert connection.execute(edit).rowcount == 1
+        raise Undone(reconcile(connection).differences)
+
+    with pytest.raises(Undone) as caught:
+        await store.run(work)
+    return caught.value.args[0]
+
+
+async def named(store, *edits):
+    return {(d.kind, d.subject) for d in await differences(store, *edits)}
+
+
+async def one(store, statement):
+    return await store.read(lambda connection: connection.execute(statement).first())
+
+
+async def event_of(store, query_id, type_="charged"):
+    wanted = select(events).where(
+        events.c.line.contains(f'"subject":"{query_id}"'), events.c.line.contains(f"query.{type_}")
+    )
+    return await one(store, wanted)
+
+
+async def test_what_was_done_the_regular_way_agrees(books):
+    found = await books.read(reconcile)
+    assert found.differences == ()
+    assert (found.charges, found.events) == (15, 17)
+    assert found.leaves == len(await books.read(lambda c: c.execute(select(leaves.c.position)).all()))
+    assert found.invoices == len(await books.read(lambda c: c.execute(select(invoices.c.number)).all())) > 2
+
+
+async def test_an_empty_store_agrees(store_place):
+    store = await open_store(*store_place)
+    assert await differences(store) == ()
+    await store.close()
+
+
+@pytest.mark.parametrize(("column", "value"), [("rho_spent", "1"), ("delta_spent", "1"), ("uses", 1)])
+async def test_an_edited_balance(books, column, value):
+    (found,) = await differences(books, update(accounts).where(accounts.c.key == "data/shop").values({column: value}))
+    assert (found.kind, found.subject) == ("changed balance", "account data/shop")
+    assert found.detail.startswith(column.removesuffix("_spent"))
+
+
+async def test_a_balance_that_no_charge_made_and_one_that_is_gone(books):
+    ghost = insert(accounts).values(key="data/ghost", rho_spent="1", delta_spent="0", uses=0)
+    assert await named(books, ghost, delete(accounts).where(accounts.c.key == "data/flights")) == {
+        ("changed balance", "account data/ghost"),
+        ("changed balance", "account data/flights"),
+    }
+
+
+async def test_edited_money(books):
+    row = await one(books, select(spendings).where(spendings.c.account.like("purse/%"), spendings.c.period == "total"))
+    mine = (spendings.c.account == row.account, spendings.c.period == "total", spendings.c.currency == row.currency)
+    assert await named(books, update(spendings).where(*mine).values(amount="0.01")) == {
+        ("changed balance", f"money of {row.account}")
+    }
+
+
+async def test_a_lost_event(books):
+    event = await event_of(books, "Qfree")
+    assert await named(books, delete(events).where(events.c.sequence == event.sequence)) == {
+        ("lost event", "query Qfree")
+    }
+
+
+async def test_a_lost_event_of_an_invoiced_charge_is_missed_by_the_invoice_too(books):
+    event = await event_of(books, "Qm")
+    kinds = [d.kind for d in await differences(books, delete(events).where(events.c.sequence == event.sequence))]
+    assert kinds[0] == "lost event"
+    assert set(kinds[1:]) == {"changed invoice"}
+
+
+def event(line):
+    return insert(events).values(visibility="billing", dataset="shop", line=line)
+
+
+async def test_an_extra_event_and_a_doubled_one(books):
+    kept = await event_of(books, "Qfree")
+    ghost = canonical({**json.loads(kept.line), "subject": "ghost", "id": "ghost"})
+    assert await named(books, event(kept.line), event(ghost)) == {
+        ("doubled event", "query Qfree"),
+        ("extra event", "query ghost"),
+    }
+
+
+async def test_a_second_event_of_one_query_under_another_id(books):
+    twin = canonical({**json.loads((await event_of(books, "Qfree")).line), "id": "twin"})
+    assert {d.kind for d in await differences(books, event(twin))} == {"extra event", "changed event"}
+
+
+@pytest.mark.parametrize("name", ["amount", "income_split", "epsilon", "rho", "delta", "organisation", "added"])
+async def test_a_changed_event(books, name):
+    event = await event_of(books, "Qf")
+    raw = json.loads(event.line)
+    raw["data"][name] = {"acme": "1.00"} if name == "income_split" else "0.77"
+    found = await differences(
+        books, update(events).where(events.c.sequence == event.sequence).values(line=canonical(raw))
+    )
+    assert (found[0].kind, found[0].subject) == ("changed event", "query Qf")
+    assert found[0].detail.startswith(name)
+    assert {d.kind for d in found[1:]} <= {"changed invoice", "unbilled event"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("time", "2026-10-04T00:00:00.000000Z"), ("id", "x"), ("type", "gateway.query.refused")]
+)
+async def test_an_event_of_another_time_id_or_type(books, name, value):
+    event = await event_of(books, "Qfree")
+    line = canonical({**json.loads(event.line), name: value})
+    assert await named(books, update(events).where(events.c.sequence == event.sequence).values(line=line)) == {
+        ("changed event", "query Qfree")
+    }
+
+
+async def test_an_event_that_is_none(books):
+    event = await event_of(books, "Qfree")
+    assert await named(books, update(events).where(events.c.sequence == event.sequence).values(line="{")) == {
+        ("changed event", f"event {event.sequence}"),
+        ("lost event", "query Qfree"),
+    }
+
+
+async def test_a_missing_leaf(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qfree"))
+    found = await named(books, delete(leaves).where(leaves.c.position == row.log_index))
+    assert {
+        ("missing leaf", f"leaf {row.log_index}"),
+        ("missing leaf", "query Qfree"),
+        ("extra event", "query Qfree"),
+    } <= found
+    assert {kind for kind, _ in found} == {"missing leaf", "extra event", "changed balance"}
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b"\xff", b'{"kind":"charged"'])
+async def test_a_leaf_that_is_no_longer_one(books, raw):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qfree"))
+    edit = update(leaves).where(leaves.c.position == row.log_index).values(leaf=raw)
+    assert ("changed leaf", f"leaf {row.log_index}") in await named(books, edit)
+
+
+async def test_a_leaf_that_says_something_else(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qfree"))
+    leaf = json.loads((await one(books, select(leaves).where(leaves.c.position == row.log_index))).leaf)
+    cheap = canonical({**leaf, "rho": "0.5"}).encode()
+    found = await differences(books, update(leaves).where(leaves.c.position == row.log_index).values(leaf=cheap))
+    assert {d.kind for d in found} == {"changed leaf", "changed query", "changed balance", "changed event"}
+    assert {d.subject for d in found if d.kind == "changed query"} == {"query Qfree"}
+
+
+async def test_a_tree_that_is_not_of_its_leaves(books):
+    found = await differences(
+        books,
+        update(nodes).where(nodes.c.level == 1, nodes.c.position == 2).values(hash=bytes(32)),
+        delete(nodes).where(nodes.c.level == 1, nodes.c.position == 0),
+    )
+    assert {d.subject for d in found} == {
+        "node 2 of level 1", "node 1 of level 2", "node 0 of level 2", "node 0 of level 1"
+    }  # fmt: skip
+    assert {d.kind for d in found} == {"changed tree"}
+
+
+async def test_a_doubled_charge(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qfree"))
+    leaf = json.loads((await one(books, select(leaves).where(leaves.c.position == row.log_index))).leaf)
+    kind = leaf.pop("kind")
+    leaf.pop("time")
+    again = await named(books, lambda c: log_leaves.append(c, kind, OCTOBER, leaf))
+    assert again == {("doubled charge", "query Qfree")}
+
+
+async def test_a_restored_store_need_not_have_the_queries_that_it_took_from_a_log(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qf"))
+    last = (await one(books, select(leaves.c.position).order_by(leaves.c.position.desc()))).position
+    gone = delete(queries).where(queries.c.query_id == "Qf")
+
+    def replayed(count):
+        return lambda c: log_leaves.append(c, "epoch", NOVEMBER, {"epoch": 2, "why": "restored", "replayed": count})
+
+    assert await named(books, gone, replayed(last - row.log_index)) == {("missing query", "query Qf")}
+    assert await named(books, gone, replayed(last - row.log_index + 1)) == set()
+
+
+async def test_a_query_without_a_row_and_a_row_without_a_leaf(books):
+    row = await one(books, select(queries).where(queries.c.query_id == "Qf"))
+    ghost = {**row._mapping, "query_id": "Qghost", "idempotency_key": "ghost", "state": "running"}
+    assert await named(books, delete(queries).where(queries.c.query_id == "Qf"), insert(queries).values(**ghost)) == {
+        ("missing query", "query Qf"),
+        ("missing leaf", "query Qghost"),
+    }
+
+
+@pytest.mark.parametrize("column", ["amount", "rho", "delta", "currency", "leaf_hash", "organisation", "dataset"])
+async def test_an_edited_query(books, column):
+    (found,) = await differences(books, update(queries).where(queries.c.query_id == "Qm").values({column: "7"}))
+    assert (found.kind, found.subject) == ("changed query", "query Qm")
+    assert found.detail.startswith(f"{column} is 7")
+
+
+@pytest.mark.parametrize(("query", "values", "named_so"), [
+    ("Qm", {"answer": b"better"}, {("changed answer", "query Qm")}),
+    ("Qm", {"answer": None}, set()),  # an answer may be forgotten when its retention ends
+    ("Qfree", {"state": "finished"}, {("missing leaf", "query Qfree")}),
+    ("Qfree", {"state": "failed"}, {("missing leaf", "query Qfree")}),
+])  # fmt: skip
+async def test_an_answer_that_is_another_or_a_state_that_no_leaf_says(books, query, values, named_so):
+    assert await named(books, update(queries).where(queries.c.query_id == query).values(**values)) == named_so
+
+
+# -- invoices ---------------------------------------------------------------------------------------------------------
+
+
+async def document(store, number):
+    row = await one(store, select(invoices).where(invoices.c.number == number))
+    return json.loads(row.document)
+
+
+async def test_an_edited_invoice(books):
+    kept = await document(books, 1)
+    line = kept["document"]["lines"][0]
+    line["amount"] = "0.01"
+    found = await differences(books, update(invoices).where(invoices.c.number == 1).values(document=canonical(kept)))
+    assert {(d.kind, d.subject) for d in found} == {("changed invoice", "number 1")}
+    found = [d.detail for d in found]
+    assert any("commits to" in text for text in found)
+    assert any("line 1 bills" in text for text in found)
+    assert any("its total" in text for text in found)
+
+
+@pytest.mark.parametrize(("path", "value", "says"), [
+    ("events", "sha256:0", "not those that it bills"),
+    ("lines", [], "it has no line for"),
+    ("income", {"acme": "0"}, "does not sum to it"),
+    ("organisation", "other", "lists it as another"),
+])  # fmt: skip
+async def test_an_invoice_that_is_not_of_its_events(books, path, value, says):
+    number = (
+        await one(
+            books, select(invoices.c.number).where(invoices.c.kind == "invoice", invoices.c.organisation == "org")
+        )
+    ).number
+    kept = await document(books, number)
+    if path == "income":
+        kept["document"]["lines"][-1]["income"] = value
+    else:
+        kept["document"][path] = value
+    found = await differences(
+        books, update(invoices).where(invoices.c.number == number).values(document=canonical(kept))
+    )
+    assert {d.kind for d in found} <= {"changed invoice", "unbilled event"}
+    assert any(says in d.detail for d in found)
+
+
+async def test_an_invoice_that_is_gone_or_that_nothing_stands_behind(books):
+    found = await named(books, delete(invoices).where(invoices.c.number == 1))
+    assert ("missing invoice", "number 1") in found
+    assert {kind for kind, _ in found} <= {"missing invoice", "unbilled event"}
+    last = (await one(books, select(invoices.c.number).order_by(invoices.c.number.desc()))).number
+    kept = await document(books, last)
+    kept["document"]["number"] = last + 1
+    row = await one(books, select(invoices).where(invoices.c.number == last))
+    ghost = {**row._mapping, "number": last + 1, "document": canonical(kept)}
+    assert ("missing leaf", f"number {last + 1}") in await named(books, insert(invoices).values(**ghost))
+
+
+async def test_a_last_invoice_that_is_gone_is_missed_by_the_log(books):
+    last = (await one(books, select(invoices.c.number).order_by(invoices.c.number.desc()))).number
+    found = await named(books, delete(invoices).where(invoices.c.number == last))
+    assert found == {("missing invoice", f"number {last}")}
+
+
+async def test_an_invoice_that_cannot_be_read(books):
+    edit = update(invoices).where(invoices.c.number == 1).values(document="{}")
+    assert ("changed invoice", "number 1") in await named(books, edit)
+
+
+async def test_a_charge_that_came_after_its_period_was_invoiced(books):
+    late = priced("late", "1.00", organisation="late", accounts=(), currency="EUR")
+    commit = {"sql": "c"}
+
+    def charge(connection):
+        leaf = log_leaves.decided(connection, "gw", "charged", late, OCTOBER, commit)
+        charging.open_query(connection, late, OCTOBER, charging.Opening("running", b"", leaf, 1))
+
+    found = await named(books, charge)
+    assert ("unbilled event", "query Qlate") in found
+    assert {kind for kind, _ in found} == {"unbilled event", "changed balance"}, "its purse was left out here"
