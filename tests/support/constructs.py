@@ -136,4 +136,13 @@ MEASURES: dict[str, str] = {
     "inferred_bounds": "SELECT SUM(CASE WHEN gift THEN quantity * 2 ELSE -LEAST(quantity, 5) END) AS s FROM purchases",
     "numeric_functions": "SELECT SUM(FLOOR(amount)) AS f, SUM(CEIL(amount)) AS c, SUM(SIGN(quantity - 4)) AS g, SUM(quantity % 3) AS m FROM purchases",
 }
-CONSTRUCTS = JOINS | SUBQUERIES | SETS | PER_OWNER | STAGES | POST | MEASURES
+FAMILIES = {
+    "joins": JOINS,
+    "subqueries": SUBQUERIES,
+    "sets": SETS,
+    "per_owner": PER_OWNER,
+    "stages": STAGES,
+    "post": POST,
+    "measures": MEASURES,
+}
+CONSTRUCTS = {name: sql for family in FAMILIES.values() for name, sql in family.items()}
