@@ -6,10 +6,11 @@
 from functools import cache
 
 import pytest
+from support.exactness import whole_database
 from support.generated import CONSTRUCTS, FLAWS, query
 from support.neighbours import pair
 from support.proof import Seen, broken
-from support.shop import empty_database, fill, planned
+from support.shop import planned
 
 from gateway.engines.post import PostProcessor
 from gateway.errors import CODES, GatewayError
@@ -20,9 +21,7 @@ ACCEPTED = 300
 
 @cache
 def whole():
-    connection = empty_database()
-    fill(connection, 11, 120)
-    return connection
+    return whole_database()
 
 
 @cache

@@ -14,10 +14,23 @@ from gateway.planning import Planned
 from gateway.privacy.measurement import Program
 from support.answers import answered
 from support.generated.answers import CLOSE, EXACT, NAMED, RANKED, Item
-from support.shop import unlimited
+from support.shop import empty_database, fill, unlimited
 
 WIDE = unlimited(groups=700, rows=200)
 """Nothing is cut, and noise all but vanishes."""
+
+
+BUCKETS = """CREATE MACRO width_bucket(x, lo, hi, n) AS
+    CASE WHEN x < lo THEN 0 WHEN x >= hi THEN n + 1 ELSE CAST(FLOOR((x - lo) * n / (hi - lo)) AS BIGINT) + 1 END"""
+"""What SQL:2003 calls WIDTH_BUCKET, which DuckDB has not."""
+
+
+def whole_database(seed: int = 11, units: int = 120) -> duckdb.DuckDBPyConnection:
+    """Return a database within all bounds, in which plain SQL can be asked what the gateway is."""
+    connection = empty_database()
+    fill(connection, seed, units)
+    connection.execute(BUCKETS)
+    return connection
 
 
 def selected(made: Planned) -> bool:
