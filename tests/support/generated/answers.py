@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from support.generated.relations import OWNER, Relation, Relations
+from support.generated.relations import Relations
+from support.generated.tables import OWNER, Relation
 from support.generated.values import AGGREGATE, FILTER, GROUP, Column
 
 EXACT, CLOSE, RANKED, NAMED = "exact", "close", "ranked", "named"
