@@ -149,7 +149,8 @@ class _Sizes:
             one = (sqrt(rows) if part.cancels else rows) * part.typical
             linf, known, per_one = part.linf, part.known, part.one
         picked = isinstance(part, Partial) and part.quantity is Quantity.DISTINCT
-        enforced = self.cells.private or picked or not self.open
+        # the engine clamps a partial in each cell, but counts every row of a tree: there the norm alone holds a unit
+        enforced = not isinstance(part, TreePart) and (self.cells.private or picked or not self.open)
         if self.cells.private and isinstance(part, Partial) and part.quantity is Quantity.UNITS:
             # the threshold's delta needs a count of units that no norm has scaled
             single = norms.Level(norms.norm(noise, self.groups, 1))

@@ -13,6 +13,7 @@ from gateway.catalog.model import Dataset
 from gateway.catalog.types import BOOLEAN, INTEGER, Cell, SqlType, TypeKind
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import Key
+from gateway.privacy.origins import Origins
 from gateway.privacy.ownership import key_columns
 from gateway.privacy.relations import Factor, Measure
 from gateway.sql.dates import within_years
@@ -31,7 +32,7 @@ from gateway.sql.plan import (
 from gateway.sql.ranges import UNKNOWN, type_limits
 from gateway.sql.singles import single
 from gateway.sql.sources import key_domain
-from gateway.sql.terms import Term, cast, number, span_ends
+from gateway.sql.terms import BaseColumn, Term, cast, number, span_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def cells_of(measure: Measure, dataset: Dataset) -> Cells:
     """
     terms = [key.term for key in measure.aggregate.keys]
     listed = {index for factor in measure.factors for index in factor.keys}
-    keys = [_key(f"k{i}", term, dataset) for i, term in enumerate(terms)]
+    origins = Origins(dataset)
+    shown = [frozenset().union(*origins.of(measure.aggregate.input, term)) for term in terms]
+    keys = [_key(f"k{i}", term, bases, dataset) for i, (term, bases) in enumerate(zip(terms, shown, strict=True))]
     if any(key.key.domain is None for i, key in enumerate(keys) if i not in listed):
         return Cells(tuple(keys), (), None)
     keys = [replace(key, key=replace(key.key, domain=None)) if i in listed else key for i, key in enumerate(keys)]
@@ -128,9 +131,9 @@ def _declared_pairs(plan: Join) -> int:
     return min([left * right, *[left] * right_single, *[right] * left_single]) + kept
 
 
-def _key(name: str, term: Term, dataset: Dataset) -> BoundedKey:
+def _key(name: str, term: Term, bases: frozenset[BaseColumn], dataset: Dataset) -> BoundedKey:
     owners = {column for table in dataset.tables if not table.public for column in key_columns(table)}
-    if term.bases & owners:
+    if bases & owners:
         detail = "The group key shows the privacy unit's key."
         hint = "Group by a column whose `use` has group; count people with COUNT(DISTINCT unit key)."
         raise GatewayError("unit_key_released", detail, hint, term.place)

@@ -153,7 +153,7 @@ def _joined(counts: npt.NDArray[Any], fanout: int) -> npt.NDArray[Any]:
     cells, leaves = counts.shape
     padded = np.zeros((cells, -(-leaves // fanout) * fanout), counts.dtype)
     padded[:, :leaves] = counts
-    summed: npt.NDArray[Any] = padded.reshape(cells, -1, fanout).sum(axis=2)
+    summed: npt.NDArray[Any] = padded.reshape(cells, padded.shape[1] // fanout, fanout).sum(axis=2)
     return summed
 
 

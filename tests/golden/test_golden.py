@@ -1,18 +1,22 @@
 """What each answered query is taken to mean: plan, bounds, engine SQL, post-processing and charge. Noise is never here.
 
-`pytest tests/golden --update-golden` rewrites the files; the diff shows every change to privacy.
+One file for each answered query of support/queries, one for each family of support/constructs. `pytest tests/golden --update-golden` rewrites the files; the diff shows every change to privacy.
 """
 
 from pathlib import Path
 
 import pytest
 import sqlglot
+from sqlglot import exp
+from support.constructs import FAMILIES
 from support.queries import ANSWERED
 from support.shop import planned
 
 from gateway.privacy.measurement import Derived, Measurement, Primitive, PublicRead
 
 CASES = Path(__file__).parent / "cases"
+WIDTH = 118
+"""Of lines of SQL in files that hold a whole family."""
 
 
 def rendered(sql: str) -> str:
@@ -21,18 +25,20 @@ def rendered(sql: str) -> str:
     for step in made.program.steps:
         match step:
             case Measurement():
-                sections |= _measurement(step)
+                sections |= _measurement(step, 80)
             case PublicRead() | Derived():
-                sections[f"{step.name} {'reads' if isinstance(step, PublicRead) else 'derives'}"] = _pretty(step.sql)
+                sections[f"{step.name} {'reads' if isinstance(step, PublicRead) else 'derives'}"] = _pretty(
+                    step.sql, 80
+                )
     sections |= {
-        "finish": _pretty(made.program.finish.sql),
+        "finish": _pretty(made.program.finish.sql, 80),
         "charge": f"rho {made.rho}, delta {made.delta}",
         "uses": "\n".join(f"{a.table}.{a.column} {a.use.value}" for a in made.accesses) or "none",
     }
     return "".join(f"-- {name}\n{text}\n\n" for name, text in sections.items()).rstrip() + "\n"
 
 
-def _measurement(measurement: Measurement) -> dict[str, str]:
+def _measurement(measurement: Measurement, width: int) -> dict[str, str]:
     keys = [f"{k.name} {k.type}: {_domain(k, measurement)}" for k in measurement.keys]
     selection = measurement.selection
     bounds = [
@@ -48,7 +54,7 @@ def _measurement(measurement: Measurement) -> dict[str, str]:
         f"{name} keys": "\n".join(keys) or "none",
         f"{name} primitives": "\n".join(map(_primitive, measurement.primitives)),
         f"{name} bounds": "\n".join(b for b in bounds if b),
-        **{f"{name} engine {i}": _pretty(probe.sql) for i, probe in enumerate(measurement.probes)},
+        **{f"{name} engine {i}": _pretty(probe.sql, width) for i, probe in enumerate(measurement.probes)},
     }
 
 
@@ -68,19 +74,75 @@ def _primitive(p: Primitive) -> str:
     )
 
 
-def _pretty(sql: str) -> str:
-    return sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True)[0]
+def _pretty(sql: str, width: int) -> str:
+    return sqlglot.transpile(sql, read="duckdb", write="duckdb", pretty=True, max_text_width=width)[0]
 
 
-@pytest.mark.parametrize("name", ANSWERED)
-def test_golden(name, request):
-    path = CASES / f"{name}.txt"
-    text = rendered(ANSWERED[name])
+def family(name: str) -> str:
+    """Return the golden text of a family: each of its constructs under its own heading."""
+    return "\n\n".join(f"== {construct} ==\n\n{short(sql)}" for construct, sql in FAMILIES[name].items())
+
+
+def short(sql: str) -> str:
+    """Return what a construct is taken to mean, with the steps of the bounding in a line each.
+
+    Those are alike from construct to construct, and whole in the files of the answered queries.
+    """
+    made = planned(sql)
+    sections = {"query": sql, "plan": made.explain}
+    for step in made.program.steps:
+        match step:
+            case Measurement():
+                shown = _measurement(step, WIDTH)
+                sections |= {k: v for k, v in shown.items() if "engine" not in k and "bounds" not in k}
+                sections |= {f"{step.name} engine {i}": _steps(probe.sql) for i, probe in enumerate(step.probes)}
+            case PublicRead() | Derived():
+                sections[f"{step.name} {'reads' if isinstance(step, PublicRead) else 'derives'}"] = _line(step.sql)
+    sections |= {"finish": _line(made.program.finish.sql), "charge": f"rho {made.rho}, delta {made.delta}"}
+    return "".join(f"-- {name}\n{text}\n\n" for name, text in sections.items()).rstrip() + "\n"
+
+
+def _line(sql: str | exp.Expr) -> str:
+    return _bare(sqlglot.parse_one(sql, read="duckdb") if isinstance(sql, str) else sql).sql("duckdb")
+
+
+def _steps(sql: str) -> str:
+    """Return a statement by its steps: the rows that it reads written out, the others in a line each."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    lines = []
+    for step in tree.ctes:
+        rows = step.alias == "r"
+        text = _bare(step.this).sql("duckdb", pretty=True, max_text_width=WIDTH) if rows else _line(step.this)
+        lines.append(f"{step.alias}: {text}")
+    tree.set("with_", None)
+    return "\n".join([*lines, _line(tree)])
+
+
+def _bare(tree: exp.Expr) -> exp.Expr:
+    """Return SQL without the parentheses around what needs none."""
+    needless = (exp.Column, exp.Literal, exp.Boolean, exp.Null, exp.Cast, exp.Paren, exp.Func, exp.Star)
+    return tree.transform(
+        lambda node: node.this if isinstance(node, exp.Paren) and isinstance(node.this, needless) else node
+    )
+
+
+def _compare(path: Path, text: str, request) -> None:
     if request.config.getoption("--update-golden", default=False):
         path.write_text(text, encoding="utf-8")
     assert path.exists(), "run: pytest tests/golden --update-golden"
     assert path.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.parametrize("name", ANSWERED)
+def test_golden(name, request):
+    _compare(CASES / f"{name}.txt", rendered(ANSWERED[name]), request)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_golden_family(name, request):
+    _compare(CASES / "families" / f"{name}.txt", family(name), request)
+
+
 def test_no_file_is_left_over():
     assert {path.stem for path in CASES.glob("*.txt")} == set(ANSWERED)
+    assert {path.stem for path in CASES.glob("families/*")} == set(FAMILIES)

@@ -8,8 +8,11 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from support.answers import answered
+from support.constructs import CONSTRUCTS
+from support.exactness import compared, leaf, selected, whole_database
+from support.generated.answers import CLOSE, EXACT, NAMED, Item
 from support.queries import ANSWERED
-from support.shop import empty_database, fill, planned, unlimited
+from support.shop import planned, unlimited
 from support.strategies import queries
 
 from gateway.catalog.types import TypeKind
@@ -22,9 +25,7 @@ WIDE = unlimited(groups=700, rows=40)
 
 @pytest.fixture(scope="module")
 def database():
-    connection = empty_database()
-    fill(connection, 11, UNITS)
-    return connection
+    return whole_database(11, UNITS)
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,6 @@ def post():
 def answer(sql, database, post):
     made = planned(sql, dataset=WIDE)
     return made, answered(database, made, post=post, seed=7)
-
-
-def selected(made):
-    """Tell whether keys of too few people may be left out."""
-    return any(measurement.selection is not None for measurement in made.program.measurements)
 
 
 def as_ours(sql):
@@ -89,6 +85,27 @@ def test_equals_plain_sql(name, database, post):
     for key in ours.keys() - matched:  # cells that plain SQL does not show are empty
         for i in noisy:
             assert ours[key][i] is None or abs(float(ours[key][i])) < 0.5, (name, key, ours[key])
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_constructs_equal_plain_sql(name, database, post):
+    sql = CONSTRUCTS[name]
+    made, found = answer(sql, database, post)
+    plain = database.execute(sql).fetchall()
+    columns = made.program.finish.columns
+    shown = {c.name: next((row[i] for row in plain if row[i] is not None), None) for i, c in enumerate(columns)}
+    items = [Item("", c.name, _like(c, shown[c.name])) for c in columns]
+    assert plain
+    assert compared(items, found.rows, plain, hidden=selected(made), width=leaf(made)) == []
+
+
+def _like(column, value):
+    """Tell how a column compares: noisy names by equality, a count or sum closely, what is made of several by 0.1 %."""
+    if not column.noisy:
+        return None
+    if isinstance(value, str | list | bool):
+        return NAMED
+    return EXACT if column.direct is not None else CLOSE
 
 
 def test_intervals_hold_the_value_and_shrink_with_the_budget(database, post):

@@ -8,11 +8,11 @@ import pytest
 from ruamel.yaml import YAML
 from support.queries import ANSWERED
 from support.shop import CALLER, SHOP
+from support.unasked import refusal
 
 from gateway import pipeline
 from gateway.errors import CODES, GatewayError
 from gateway.planning import plan
-from gateway.ports import FixedClock
 from gateway.request import Request
 
 CORPUS = YAML(typ="safe").load((Path(__file__).parent / "hostile" / "statements.yaml").read_text(encoding="utf-8"))
@@ -52,47 +52,6 @@ GENERATED = {
     "an open comment": ("SELECT /* x", "sql_syntax"),
     "a NUL": ("SELECT COUNT(*) FROM purchases WHERE basket = 'a\x00b' AND x", "unknown_column"),
 }  # fmt: skip
-
-
-class Unasked:
-    """Stands where engine, releaser and ledger stand: any use of it fails the test. Refusals are noted."""
-
-    def __init__(self):
-        self.refusals = []
-
-    async def dataset(self, _name, _caller):
-        return SHOP
-
-    async def plan(self, job):
-        return plan(job)
-
-    async def failures(self, _buyer, _dataset):
-        return 0
-
-    async def refused(self, _dataset, _caller, grant, error):
-        assert grant in SHOP.grants
-        self.refusals.append(error.code)
-
-    def __getattr__(self, name):
-        raise AssertionError(f"'{name}' was asked for a statement that must be refused")
-
-
-def parts(spy):
-    return pipeline.Parts(
-        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
-        clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
-        new_id=lambda: "Q",
-    )  # fmt: skip
-
-
-async def refusal(sql):
-    spy = Unasked()
-    with pytest.raises(GatewayError) as caught:
-        await pipeline.answer(parts(spy), Request(sql), CALLER)
-    assert spy.refusals == [caught.value.code]
-    assert CODES[caught.value.code].status < 500
-    assert caught.value.hint
-    return caught.value
 
 
 def test_the_corpus_is_large():

@@ -4,12 +4,9 @@ import re
 
 import pytest
 from support.constructs import CONSTRUCTS
-from support.generated import query
 from support.neighbours import exact, fresh_pair, pair, shuffle, violations
 from support.queries import ANSWERED
 from support.shop import planned
-
-from gateway.errors import GatewayError
 
 
 @pytest.mark.parametrize("name", ANSWERED)
@@ -24,30 +21,6 @@ def test_every_construct_of_relations_and_measures(name):
     made = planned(CONSTRUCTS[name])
     for seed in range(1):
         assert violations(made, *pair(seed)) == []
-
-
-def _generated(seeds):
-    answered = 0
-    pairs = [pair(seed) for seed in range(4)]
-    for seed in seeds:
-        sql = query(seed)
-        try:
-            made = planned(sql)
-        except GatewayError:
-            continue
-        answered += 1
-        for databases in pairs[seed % 4 :: 4]:
-            assert violations(made, *databases) == [], sql
-    return answered
-
-
-def test_generated_queries():
-    assert _generated(range(150)) > 90
-
-
-@pytest.mark.long
-def test_ten_thousand_generated_queries():
-    assert _generated(range(1_000, 11_000)) > 6_000
 
 
 def test_physical_order_and_threads_change_nothing():

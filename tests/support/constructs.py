@@ -76,6 +76,8 @@ PER_OWNER: dict[str, str] = {
     "window_running_sum": "SELECT SUM(r) AS s FROM (SELECT SUM(quantity) OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) t",
     "window_share": "SELECT COUNT(*) AS n FROM (SELECT quantity, AVG(quantity) OVER (PARTITION BY customer_id) AS a FROM purchases) t WHERE quantity > a",
     "window_by_order": "SELECT SUM(m) AS s FROM (SELECT MAX(price) OVER (PARTITION BY order_id) AS m FROM lines) t",
+    "window_number_as_key": "SELECT r, COUNT(*) AS n, AVG(quantity) AS a FROM (SELECT quantity, DENSE_RANK() OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) t WHERE r <= 5 GROUP BY r",
+    "window_count_as_key": "SELECT c, COUNT(*) AS n FROM (SELECT COUNT(*) OVER (PARTITION BY customer_id) AS c FROM purchases) t WHERE c <= 5 GROUP BY c",
     "window_count": "SELECT COUNT(*) AS n FROM (SELECT COUNT(*) OVER (PARTITION BY customer_id) AS k FROM purchases) t WHERE k > 3",
 }
 
@@ -136,4 +138,13 @@ MEASURES: dict[str, str] = {
     "inferred_bounds": "SELECT SUM(CASE WHEN gift THEN quantity * 2 ELSE -LEAST(quantity, 5) END) AS s FROM purchases",
     "numeric_functions": "SELECT SUM(FLOOR(amount)) AS f, SUM(CEIL(amount)) AS c, SUM(SIGN(quantity - 4)) AS g, SUM(quantity % 3) AS m FROM purchases",
 }
-CONSTRUCTS = JOINS | SUBQUERIES | SETS | PER_OWNER | STAGES | POST | MEASURES
+FAMILIES = {
+    "joins": JOINS,
+    "subqueries": SUBQUERIES,
+    "sets": SETS,
+    "per_owner": PER_OWNER,
+    "stages": STAGES,
+    "post": POST,
+    "measures": MEASURES,
+}
+CONSTRUCTS = {name: sql for family in FAMILIES.values() for name, sql in family.items()}

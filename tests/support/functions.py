@@ -128,10 +128,23 @@ class _Made:
 def expressions() -> list[tuple[str, str]]:
     """Return (expression, dialect) pairs that name every row of the table with columns of every fitting type."""
     made = _Made()
-    for part in (_arithmetic, _numbers, _casts, _texts, _text_pairs, _dates, _moved, _choices):
+    for part in PARTS:
         part(made.add)
     made.found += [("pi() * f", "duckdb"), ("make_date(2000, small, j)", "duckdb"), ("make_date(i, 2, 29)", "duckdb")]
     return list(dict.fromkeys(made.found))
+
+
+def templates() -> list[tuple[str, tuple[str, ...]]]:
+    """Return what the expressions are made of: a template, and the kind of each of its arguments."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+
+    def add(template, *kinds, dialect="duckdb"):
+        if dialect == "duckdb":
+            found.append((template, kinds))
+
+    for part in PARTS:
+        part(add)
+    return list(dict.fromkeys(found))
 
 
 def _arithmetic(add):
@@ -286,6 +299,9 @@ def _choices(add):
     add("{} BETWEEN SYMMETRIC 3 AND {}", "number", "number")
     add("{} NOT IN (1, 2.5, NULL)", "number")
     add("{} AND NOT {} OR {} IS NOT TRUE", "truth", "truth", "truth")
+
+
+PARTS = (_arithmetic, _numbers, _casts, _texts, _text_pairs, _dates, _moved, _choices)
 
 
 def violations(sql: str, term: Term, values: list) -> list[str]:

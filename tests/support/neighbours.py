@@ -60,13 +60,19 @@ DAYS = (
 )
 
 
-def add_hostile_unit(connection: duckdb.DuckDBPyConnection, draw: random.Random, unit: int = NEW) -> None:
-    """Add one unit's rows to every private table: extremes, duplicates, many rows, many keys, broken declarations."""
+def add_hostile_unit(
+    connection: duckdb.DuckDBPyConnection, draw: random.Random, unit: int = NEW, many: int | None = None
+) -> None:
+    """Add one unit's rows to every private table: extremes, duplicates, many rows, many keys, broken declarations.
+
+    `many`: how many purchases, of which some come twice; orders and lines are more where those are.
+    """
     for _ in range(draw.randint(1, 3)):
         connection.execute("INSERT INTO customers SELECT ?, ? WHERE NOT EXISTS (FROM customers WHERE customer_id = ?)",
                            [unit, draw.choice(("1997-01", "odd", None)), unit])  # fmt: skip
     rows = []
-    for _ in range(draw.choice((1, 3, 40, 200))):
+    size = draw.choice((1, 3, 40, 200)) if many is None else many
+    for _ in range(size):
         rows.append(
             (unit, draw.choice(DAYS + (date(1997, draw.randint(1, 12), 5),)), draw.choice(NUMBERS + (draw.randint(0, 50),)),
              draw.choice(STRINGS), draw.choice(AMOUNTS), draw.choice(FLOATS), draw.choice((None, True, False)),
@@ -74,7 +80,7 @@ def add_hostile_unit(connection: duckdb.DuckDBPyConnection, draw: random.Random,
         )  # fmt: skip
     rows += rows[: draw.randint(0, len(rows))]
     insert(connection, "purchases", rows)
-    for number in range(draw.choice((1, 5, 30))):
+    for number in range(draw.choice((1, 5, 30)) if many is None else 1 + many // 8):
         order = unit * 100 + number
         connection.execute(
             "INSERT INTO orders VALUES (?, ?, ?)", [order, unit, draw.choice(("open", "paid", "odd", None))]
@@ -109,7 +115,9 @@ def fresh_pair(seed: int, units: int = 20) -> tuple[duckdb.DuckDBPyConnection, d
     # hostile values of other units, too: nothing rests on their being tame
     add_hostile_unit(without, random.Random(seed + 1), NEW - 1)
     add_hostile_unit(with_unit, random.Random(seed + 1), NEW - 1)
-    add_hostile_unit(with_unit, random.Random(seed + 2), NEW)
+    # the first pair's unit has very many rows: what is bounded nowhere shows at once
+    add_hostile_unit(with_unit, random.Random(seed + 2), NEW, (200, 3, 40, 1)[seed % 4])
+    shuffle(with_unit, seed)
     without.execute("SET threads = 1")
     with_unit.execute(f"SET threads = {1 + seed % 4}")
     return without, with_unit

@@ -4,23 +4,17 @@ For every passing query of rules.yaml, the relation below each measurement is re
 one unit with hostile rows, stored in another order; the rows of all other owners must be the same bits.
 """
 
-import struct
-
 import pytest
+from support.owners import by_owner
 from support.shop import empty_database, fill, insert
 from test_ownership_rules import PASS, analysed
 
-from gateway.compile.relations import select
 from gateway.privacy.relations import Measure
 from gateway.sql.plan import Scan, Staged
 from gateway.sql.walk import upward
 
 TABLES = ("customers", "purchases", "orders", "lines")
 NEW = 10**6
-
-
-def bits(value):
-    return struct.pack(">d", value) if isinstance(value, float) else (type(value).__name__, value)
 
 
 @pytest.fixture(scope="module")
@@ -55,26 +49,13 @@ def neighbours():
     return small, large
 
 
-def by_owner(connection, measure):
-    """Return each owner's rows as a sorted list of bits, without the new unit's."""
-    plan = measure.owned.plan
-    cursor = connection.execute(select(plan).sql("duckdb"))
-    names = [column[0] for column in cursor.description]
-    position = names.index(measure.owned.owner)
-    found = {}
-    for row in cursor.fetchall():
-        if row[position] != NEW:
-            found.setdefault(row[position], []).append(tuple(map(bits, row)))
-    return {owner: sorted(rows, key=repr) for owner, rows in found.items()}
-
-
 @pytest.mark.parametrize("name", PASS)
 def test_one_more_person_changes_nobody_elses_rows(name, neighbours):
     measures = [step for step in analysed(PASS[name][1]).steps if isinstance(step, Measure)]
     for measure in measures:
         if any(isinstance(node, Staged) for node in upward(measure.owned.plan)):
             continue  # what it reads is released first: the same for both
-        small, large = (by_owner(connection, measure) for connection in neighbours)
+        small, large = (by_owner(connection, measure, NEW) for connection in neighbours)
         assert small == large
         assert None not in small  # a row without an owner is nobody's, and is not there
 
@@ -99,5 +80,5 @@ def test_the_harness_sees_a_window_over_everybody(neighbours):
     calls = tuple(replace(call, partition=()) for call in window.calls)
     broken = replace(measure.owned.plan, input=replace(window, calls=calls))
     measure = replace(measure, owned=replace(measure.owned, plan=broken))
-    small, large = (by_owner(connection, measure) for connection in neighbours)
+    small, large = (by_owner(connection, measure, NEW) for connection in neighbours)
     assert small != large

@@ -1,0 +1,105 @@
+"""Generated queries of every construct, nested: those that are accepted keep their claims, near-misses are refused.
+
+`make test` goes through 300 accepted queries, the long programme through 10,000.
+"""
+
+from functools import cache
+
+import pytest
+from support.exactness import whole_database
+from support.generated import CONSTRUCTS, FLAWS, query
+from support.neighbours import pair
+from support.proof import Seen, broken
+from support.shop import planned
+
+from gateway.engines.post import PostProcessor
+from gateway.errors import CODES, GatewayError
+
+PARTS = 12
+ACCEPTED = 300
+
+
+@cache
+def whole():
+    return whole_database()
+
+
+@cache
+def post():
+    return PostProcessor()
+
+
+def run(start: int, accepted: int) -> Seen:
+    """Go through queries from a seed on until so many are accepted; every one of them keeps what is claimed."""
+    seen, seed = Seen(), start
+    while seen.accepted < accepted:
+        assert broken(query(seed), pair(seed % 4), whole(), post(), seen) == []
+        seed += 1
+    return seen
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_accepted_queries_keep_what_is_claimed(part):
+    # parts lie side by side, so that together they go round all constructs
+    seen = run(part * 25 + part // 4, ACCEPTED // PARTS)
+    assert seen.accepted / seen.tried > 0.8
+    assert seen.compared > seen.accepted / 3
+
+
+def test_every_construct_is_among_the_accepted():
+    found: set[str] = set()
+    for seed in range(2 * len(CONSTRUCTS)):
+        if found >= set(CONSTRUCTS):
+            break
+        made = query(seed)
+        if not made.used <= found:
+            try:
+                planned(made.sql)
+            except GatewayError:
+                continue
+            found |= made.used
+    assert found >= set(CONSTRUCTS)
+    assert found <= set(CONSTRUCTS)
+
+
+def refusals(flaw: str, seeds: range, most: int) -> int:
+    """Put one flaw into queries that are accepted; each must be refused by its name. Return how many there were."""
+    found = 0
+    for seed in seeds:
+        if found == most:
+            break
+        flawed = query(seed, flaw)
+        if not flawed.flawed:
+            continue
+        try:
+            planned(query(seed).sql)
+        except GatewayError:
+            continue
+        with pytest.raises(GatewayError) as caught:
+            planned(flawed.sql)
+        assert caught.value.code == FLAWS[flaw], (flawed.sql, caught.value.detail)
+        assert CODES[caught.value.code].status < 500
+        assert caught.value.hint
+        assert caught.value.position is not None
+        found += 1
+    return found
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_one_thing_wrong_is_refused_by_name(flaw):
+    assert refusals(flaw, range(60), 4) >= 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(20))
+def test_ten_thousand_accepted_queries(part):
+    seen = run(1_000_000 * (part + 1), 500)
+    assert seen.constructs >= set(CONSTRUCTS)
+    assert len(seen.functions) > 150
+    assert seen.accepted / seen.tried > 0.8
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_hundreds_of_near_misses(flaw):
+    assert refusals(flaw, range(2_000, 3_000), 100) >= 80
