@@ -144,7 +144,7 @@ def _selection(units: Primitive, bounded: Bounded, delta: int, dataset: Dataset)
 
 def _digest(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> str:
     """Name one draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
-    drawn = asdict(replace(primitive, name="", digest=""))
+    drawn = repr(replace(primitive, name="", digest=""))  # all its fields, under their names
     content = {
         "dataset": dataset.name,
         "data": dataset.data_version,
