@@ -14,7 +14,7 @@ from gateway.privacy.norms import Clip, Reach
 from gateway.privacy.outputs import Builder, Output
 from gateway.privacy.partials import Partial
 from gateway.privacy.relations import Factor, Measure, Owned
-from gateway.privacy.trees import TreePart
+from gateway.privacy.trees import TreePart, levels_of
 from gateway.sql.plan import Plan
 
 
@@ -53,6 +53,11 @@ class Bounded:
     @property
     def private_keys(self) -> bool:
         return self.cells is None
+
+    def whole(self, index: int) -> bool:
+        """Tell whether part `index` is a tree whose norm is over all its levels together, not over each of them."""
+        tree = isinstance(self.parts[index], TreePart)
+        return tree and self.clips[index].scaled and self.noise is Noise.GAUSSIAN
 
 
 def bound(measure: Measure, dataset: Dataset) -> Bounded:
@@ -154,9 +159,24 @@ class _Sizes:
             # the threshold's delta needs a count of units that no norm has scaled
             single = norms.Level(norms.norm(noise, self.groups, 1))
             return Clip((single,), scaled=False, touched=touched)
+        if isinstance(part, TreePart) and noise is Noise.GAUSSIAN:
+            whole = self._tree(part, rows, enforced=enforced)
+            if whole.scaled:
+                return whole
         spread = touched if noise is Noise.LAPLACE else sqrt(touched)
         reach = Reach(self.groups, linf, enforced, min(one, linf) * spread, touched, known, per_one)
         return norms.distinct(noise, reach) if picked else norms.clip(noise, reach)
+
+    def _tree(self, part: TreePart, rows: float, *, enforced: bool) -> Clip:
+        """Return the candidate L2 norms of a tree's counts on all levels: of one row in each, of those in one node.
+
+        Bounds are wide as a rule: values are expected in a quarter of the nodes of each level.
+        """
+        sizes = levels_of(part.fine)
+        squared = sum(rows + rows**2 / max(1.0, size / 4) for size in sizes)
+        typical = sqrt(self.touched * min(squared, len(sizes) * rows**2))
+        reach = Reach(self.groups * len(sizes), self.owned.rows, enforced, typical, self.touched)
+        return norms.clip(Noise.GAUSSIAN, reach)
 
 
 __all__ = ["Bounded", "BoundedKey", "Output", "bound", "literal_cell"]

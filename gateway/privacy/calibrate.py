@@ -87,8 +87,8 @@ def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
     part, clip = bounded.parts[index], bounded.clips[index]
     search = _search(bounded, clip, searching(share, bounded.cells)) if clip.searched else None
     left = share - (search.rho if search is not None else 0)
-    tree = _tree(bounded, part, clip, left) if isinstance(part, TreePart) else None
-    depth = len(trees.levels_of(tree.leaves)) if tree is not None else 1
+    tree = _tree(bounded, index, left) if isinstance(part, TreePart) else None
+    depth = len(trees.levels_of(tree.leaves)) if tree is not None and not bounded.whole(index) else 1
     norms = [noise.stacked(bounded.noise, level.norm, depth) for level in clip.levels]
     scale, charge = noise.least_scale(bounded.noise, norms[0], left)
     # one charge for all candidates, so that it says nothing of the choice
@@ -118,9 +118,12 @@ def _search(bounded: Bounded, clip: Clip, share: int) -> Search:
     return Search(charge, scale, clip.touched, clip.fallback)
 
 
-def _tree(bounded: Bounded, part: TreePart, clip: Clip, share: int) -> Tree:
+def _tree(bounded: Bounded, index: int, share: int) -> Tree:
+    part, clip = bounded.parts[index], bounded.clips[index]
+    assert isinstance(part, TreePart)  # INVARIANT: asked of trees
     level = clip.levels[clip.expected]
-    scale, _ = noise.least_scale(bounded.noise, noise.stacked(bounded.noise, level.norm, 3), share)
+    norm = level.norm if bounded.whole(index) else noise.stacked(bounded.noise, level.norm, 3)
+    scale, _ = noise.least_scale(bounded.noise, norm, share)
     ranks = 3 * noise.deviation(bounded.noise, scale) / level.denominator
     rows = bounded.declared_rows / (bounded.cells or 100)
     leaves = trees.planned_leaves(part, bounded.cells, rows, ranks)

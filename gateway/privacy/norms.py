@@ -131,9 +131,17 @@ def clip(noise: Noise, reach: Reach) -> Clip:
     if widest < SEARCHED_FROM * reach.typical or widest < 2:
         single = level(noise, widest) if not reach.enforced else Level(widest)
         return Clip((single,), not reach.enforced, reach.touched)
-    levels = tuple(level(noise, size) for size in (*_grid(reach.typical / 4, widest * 0.85), widest))
+    levels = _apart([level(noise, size) for size in (*_grid(reach.typical / 4, widest * 0.85), widest)])
     expected = next((i for i, one in enumerate(levels) if one.steps >= 2 * reach.typical), len(levels) - 1)
     return Clip(levels, scaled=True, touched=reach.touched, expected=expected, fallback=len(levels) - 1)
+
+
+def _apart(levels: list[Level]) -> tuple[Level, ...]:
+    """Leave out candidates that hold no unit which the one below does not: norms of small counts lie apart."""
+    kept = [
+        one for below, one in zip([None, *levels], levels[:-1], strict=False) if not below or one.reach > below.reach
+    ]
+    return (*kept, levels[-1])
 
 
 def _grid(least: float, most: float) -> list[float]:

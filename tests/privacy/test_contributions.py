@@ -134,6 +134,7 @@ BUGS = {
     "norm": ("count_by_month", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "norm without keys": ("unbounded_alone", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "norm of a tree": ("trees", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
+    "a level left out of a tree": ("trees", r" UNION ALL SELECT u, SUM\(CAST\(n0 AS INT128\) \* n0\) AS q0 FROM l1 GROUP BY u", "", "L2"),
     "too weak a norm": ("count_by_month", "16777215", "25165824", "L2"),
     "norm of rows, not of units": ("sum_by_gift", r"SUM\(p0 \* p0\)|SUM\(CAST\(p0 AS INT128\) \* p0\)", "MAX(p0)", "L2"),
     "distinct values of a unit": ("distinct", r"ROW_NUMBER\(\) OVER .*? AS place", "1 AS place", "L2"),

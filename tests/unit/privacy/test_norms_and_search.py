@@ -61,9 +61,16 @@ def test_candidates_ascend_to_the_widest(widest):
 def test_candidates_lie_as_close_as_their_number_allows():
     for widest, apart in ((500, 2**0.25), (4_000, 2 ** (1 / 3)), (100_000, 2**0.5), (10**12, 2)):
         found = clip(Noise.GAUSSIAN, Reach(1, widest, enforced=True, typical=4.0, touched=1))
-        steps = [one.steps for one in found.levels[:-1]]
+        steps = [one.steps for one in found.levels[:-1] if one.steps >= 2]
         # a bound is rounded up to what the engine counts exactly: by a thousandth at most
         assert [b / a for a, b in pairwise(steps)] == pytest.approx([apart] * (len(steps) - 1), rel=2e-3)
+
+
+def test_no_candidate_holds_the_same_small_counts_as_the_one_below():
+    found = clip(Noise.GAUSSIAN, Reach(1, 500, enforced=True, typical=4.0, touched=1))
+    reached = [one.reach for one in found.levels]
+    assert reached == sorted(set(reached))
+    assert reached[:4] == [1, 2, 4, 5]  # squares of what lies between 1 and 2^(5/4), each once
 
 
 def test_without_any_bound_the_fallback_is_fixed():
