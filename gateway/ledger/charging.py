@@ -18,11 +18,13 @@ from gateway.ledger.model import (
     Failed,
     InFlight,
     Order,
+    Release,
     Stored,
     suspended,
 )
 from gateway.store import log
 from gateway.store.tables import accounts, claims, events, queries, releases, uses
+from gateway.store.tables import series as lines
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 EXCUSED = "excused"
@@ -60,9 +62,11 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
 def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, lease_us: int) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
-    A question that is no longer the same (another policy or data version) is not redone: one charge, one draw.
+    A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
+    one that would cost more than was charged: what it was to be combined with is gone.
     """
-    if row.question != order.question:
+    dearer = int(row.rho) < order.rho or int(row.delta) < order.delta
+    if row.question != order.question or dearer:
         changed = "the policy or the data changed before the query could be redone"
         connection.execute(
             update(queries).where(queries.c.query_id == row.query_id).values(state=EXCUSED, note=changed)
@@ -121,6 +125,27 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     for digest in order.draws:
         connection.execute(insert(claims).values(buyer=order.buyer, digest=digest, query_id=order.query_id))
     return None
+
+
+def keep(connection: Connection, buyer: str, digest: str, content: bytes) -> bytes | None:
+    """Keep a release under a name; return what is kept there already: the first stays."""
+    mine = select(releases.c.content).where(releases.c.buyer == buyer, releases.c.digest == digest)
+    earlier = connection.execute(mine).scalar()
+    if earlier is not None:
+        return bytes(earlier)
+    connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
+    return None
+
+
+def advance(connection: Connection, buyer: str, digest: str, release: Release) -> None:
+    """Make a release the most exact of its series, unless another is."""
+    mine = (lines.c.buyer == buyer, lines.c.series == release.series)
+    earlier = connection.execute(select(lines.c.worth).where(*mine)).scalar()
+    values = {"digest": digest, "worth": str(release.worth)}
+    if earlier is None:
+        connection.execute(insert(lines).values(buyer=buyer, series=release.series, **values))
+    elif int(earlier) < release.worth:
+        connection.execute(update(lines).where(*mine).values(**values))
 
 
 def let_go(connection: Connection, query_id: str) -> None:

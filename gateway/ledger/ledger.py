@@ -12,11 +12,12 @@ from gateway.errors import GatewayError
 from gateway.ledger import charging
 from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Outcome, microseconds
 from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, canonical, event_line, timestamp
-from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, InFlight, Order, Stored
+from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, Held, InFlight, Order, Release, Stored
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.tables import events, queries, releases, versions
+from gateway.store.tables import series as lines
 
 LEASE_S = 5.0
 
@@ -139,7 +140,7 @@ class Ledger:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
 
-    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, bytes]) -> bytes:
+    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes:
         """Keep an answer and its releases, durably, before the first byte leaves; return the answer.
 
         Raises GatewayError `internal` where the fence shut this worker out: its draw must not leave.
@@ -152,11 +153,11 @@ class Ledger:
             buyer = connection.execute(
                 select(queries.c.buyer).where(queries.c.query_id == charge.query_id)
             ).scalar_one()
-            for digest, content in drawn.items():
-                known = select(releases.c.digest).where(releases.c.buyer == buyer, releases.c.digest == digest)
-                # INVARIANT: a claimed draw is made once
-                assert connection.execute(known).first() is None
-                connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
+            for digest, release in drawn.items():
+                kept = charging.keep(connection, buyer, digest, release.content)
+                assert kept is None  # INVARIANT: a claimed draw is made once
+                if release.series:
+                    charging.advance(connection, buyer, digest, release)
             charging.let_go(connection, charge.query_id)
             return answer
 
@@ -181,6 +182,29 @@ class Ledger:
         def work(connection: Connection) -> dict[str, bytes]:
             found = select(releases).where(releases.c.buyer == buyer, releases.c.digest.in_(wanted))
             return {row.digest: bytes(row.content) for row in connection.execute(found)}
+
+        return await self._store.run(work)
+
+    async def held(self, buyer: str, series: Iterable[str]) -> dict[str, Held]:
+        """Return the most exact release that a buyer has of each series."""
+        wanted = list(series)
+
+        def work(connection: Connection) -> dict[str, Held]:
+            found = (
+                select(lines, releases.c.content)
+                .join(releases, (releases.c.buyer == lines.c.buyer) & (releases.c.digest == lines.c.digest))
+                .where(lines.c.buyer == buyer, lines.c.series.in_(wanted))
+            )
+            return {r.series: Held(r.digest, int(r.worth), bytes(r.content)) for r in connection.execute(found)}
+
+        return await self._store.run(work)
+
+    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool:
+        """Keep releases under the names of draws that they answer; False where one has another answer meanwhile."""
+
+        def work(connection: Connection) -> bool:
+            kept = [charging.keep(connection, buyer, digest, content) for digest, content in served.items()]
+            return all(one in (None, content) for one, content in zip(kept, served.values(), strict=True))
 
         return await self._store.run(work)
 

@@ -58,7 +58,7 @@ def calibrate(
         selection = _selection(units, bounded, _delta(dataset, rho), dataset)
         keyed_by = json.dumps([units.candidates[0].scale, asdict(selection)])
     named = [
-        replace(one, digest=_digest(bounded, identity, dataset, one, [keyed_by, *read]))
+        _named(bounded, identity, dataset, one, [keyed_by, *read])
         for one, identity in zip(drawn, compiled.identities, strict=True)
     ]
     hides = bounded.units is not None and not bounded.private_keys and bool(bounded.keys)
@@ -145,9 +145,22 @@ def _selection(units: Primitive, bounded: Bounded, delta: int, dataset: Dataset)
     return Selection(units.name, threshold, dataset.privacy.min_units, charged)
 
 
-def _digest(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> str:
-    """Name one draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
-    drawn = repr(replace(primitive, name="", digest=""))  # all its fields, under their names
+def _named(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> Primitive:
+    """Return a primitive with the names of its draw and of its series; private keys are no two times the same cells."""
+    digest = _digest(bounded, identity, dataset, repr(replace(primitive, name="")), beside)
+    series = "" if bounded.private_keys else _digest(bounded, identity, dataset, _quantity(primitive), beside)
+    return replace(primitive, digest=digest, series=series)
+
+
+def _quantity(primitive: Primitive) -> str:
+    """Return what a primitive measures: at which bounds, by which mechanism; not how exactly."""
+    bounds = [(one.norm, one.denominator, one.weight) for one in primitive.candidates]
+    clamp = (primitive.lower, primitive.upper)
+    return repr((primitive.quantity, clamp, bounds, primitive.noise, primitive.tree, primitive.search is not None))
+
+
+def _digest(bounded: Bounded, identity: str, dataset: Dataset, drawn: str, beside: list[str]) -> str:
+    """Name a draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
     content = {
         "dataset": dataset.name,
         "data": dataset.data_version,

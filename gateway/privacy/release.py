@@ -35,7 +35,7 @@ def release(measurement: Measurement, tables: Sequence[pa.Table], stored: Mappin
             columns.append(_column(primitive, [released[key] for key in keys], primitive.candidates[0]))
             continue
         known = _stored_columns(primitive, stored, keys)
-        columns += known if known is not None else _drawn(primitive, by_name[primitive.name], keys)
+        columns += known if known is not None else _drawn(primitive, by_name[primitive.name], keys, stored)
     return NoisyTable(measurement.name, tuple(keys), tuple(_complete(columns, measurement)))
 
 
@@ -107,7 +107,7 @@ def _inside(measurement: Measurement, key: Keys) -> bool:
     return all(k.domain is None or cell in k.domain for k, cell in zip(measurement.keys, key, strict=True))
 
 
-def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[NoisyColumn]:
+def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys], stored: Mapping[str, bytes]) -> list[NoisyColumn]:
     """Find the bound where there is a search, then draw the primitive's noise once over all cells."""
     index = 0
     if primitive.search is not None:
@@ -117,7 +117,27 @@ def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[No
         return _quantiles(primitive, exact, index, keys)
     candidate, totals = primitive.candidates[index], exact.totals(primitive, index)
     drawn = noise.add_noise([totals.get(key, 0) for key in keys], primitive.noise, candidate.scale)
+    if primitive.earlier is not None:
+        (before,) = _read(primitive, stored[primitive.earlier.digest], keys)
+        return [_combined(primitive, drawn, before)]
     return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], candidate)]
+
+
+def _combined(primitive: Primitive, drawn: list[int], earlier: NoisyColumn) -> NoisyColumn:
+    """Return the mean of an earlier release and a draw of the same quantity, weighed by their inverse variances.
+
+    What is rounded to whole steps has the variance 1/12 more.
+    """
+    candidate = primitive.candidates[0]
+    scale = candidate.scale / candidate.denominator
+    before, now = earlier.scale**-2, scale**-2
+    share = now / (before + now)
+    values = [
+        round(int(old) + share * (value / candidate.denominator - int(old)))
+        for old, value in zip(earlier.values, drawn, strict=True)
+        if old is not None
+    ]
+    return NoisyColumn(primitive.name, tuple(values), math.sqrt(1 / (before + now) + 1 / 12), primitive.noise)
 
 
 def _whole(value: int, denominator: int) -> int:
@@ -181,9 +201,11 @@ def _chosen(column: NoisyColumn, kept: list[int]) -> NoisyColumn:
 
 def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: list[Keys]) -> list[NoisyColumn] | None:
     earlier = stored.get(primitive.digest)
-    if earlier is None:
-        return None
-    content = json.loads(earlier)
+    return None if earlier is None else _read(primitive, earlier, keys)
+
+
+def _read(primitive: Primitive, release_: bytes, keys: list[Keys]) -> list[NoisyColumn]:
+    content = json.loads(release_)
     assert [tuple(key) for key in content["keys"]] == keys  # INVARIANT: one digest, one set of cells
     return [
         NoisyColumn(

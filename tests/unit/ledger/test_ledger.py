@@ -14,7 +14,7 @@ from gateway.evidence.keys import open_key
 from gateway.evidence.receipts import Evidence
 from gateway.evidence.verifier import verify
 from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Charge, Failed, InFlight, Order, Stored
+from gateway.ledger.model import Account, Allowance, Charge, Failed, Held, InFlight, Order, Release, Stored
 from gateway.store.database import Store
 
 SHOP = frozenset({"shop"})
@@ -130,7 +130,7 @@ async def test_uses_and_rates(ledger, clock):
 
 async def test_an_answer_is_stored_once_and_comes_back(ledger):
     charge = await ledger.charge(order())
-    assert await ledger.record(charge, b"answer", {"d1": b"one"}) == b"answer"
+    assert await ledger.record(charge, b"answer", {"d1": Release(b"one")}) == b"answer"
     assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"answer")
     assert await ledger.charge(order()) == Stored("Q1", b"answer")
     assert await ledger.releases("org/ana", ["d1", "d2"]) == {"d1": b"one"}
@@ -145,10 +145,43 @@ async def test_two_questions_that_share_a_draw_make_it_once(ledger):
     assert await ledger.charge(order(2, draws=("shared", "two"))) == InFlight("Q1")
     assert await spent(ledger) == [(20, 5), (20, 5)], "who waits is not charged"
     assert isinstance(await ledger.charge(order(3, draws=("shared",), buyer="org/bob")), Charge), "to each buyer"
-    await ledger.record(first, b"a", {"shared": b"first", "one": b"1"})
+    await ledger.record(first, b"a", {"shared": Release(b"first"), "one": Release(b"1")})
     assert isinstance(await ledger.charge(order(2, draws=("shared", "two"))), InFlight), "stored by now: price it anew"
     assert isinstance(await ledger.charge(order(2, draws=("two",))), Charge)
     assert await ledger.releases("org/ana", ["shared", "one"]) == {"shared": b"first", "one": b"1"}
+
+
+async def recorded(ledger, number, digest, release, buyer="org/ana"):
+    charge = await ledger.charge(order(number, draws=(digest,), buyer=buyer, rho=1))
+    await ledger.record(charge, b"answer", {digest: release})
+
+
+async def test_of_a_series_the_most_exact_release_is_held(ledger):
+    assert await ledger.held("org/ana", ["s"]) == {}
+    await recorded(ledger, 1, "d1", Release(b"one", "s", 10**13))
+    await recorded(ledger, 2, "d2", Release(b"two", "s", 2 * 10**13))
+    await recorded(ledger, 3, "d3", Release(b"three", "s", 9 * 10**12))  # less, though its text is greater
+    await recorded(ledger, 4, "d4", Release(b"apart"))
+    assert await ledger.held("org/ana", ["s", ""]) == {"s": Held("d2", 2 * 10**13, b"two")}
+    assert await ledger.held("org/bob", ["s"]) == {}
+
+
+async def test_what_answers_a_question_first_answers_it_from_then_on(ledger):
+    assert await ledger.pin("org/ana", {"d1": b"one", "d2": b"two"})
+    assert await ledger.pin("org/ana", {"d1": b"one"})
+    assert not await ledger.pin("org/ana", {"d1": b"other"})
+    assert await ledger.releases("org/ana", ["d1", "d2"]) == {"d1": b"one", "d2": b"two"}
+    assert await ledger.pin("org/bob", {"d1": b"other"})
+
+
+async def test_a_draw_that_would_cost_more_than_was_charged_is_not_redone(ledger, clock):
+    for number, dearer in enumerate(({"rho": 21}, {"delta": 6}), 1):
+        await ledger.charge(order(number))
+        clock.pass_(6)
+        assert await ledger.charge(order(number, **dearer)) == Failed(f"Q{number}")
+    await ledger.charge(order(3))
+    clock.pass_(6)
+    assert isinstance(await ledger.charge(order(3, rho=1, delta=0)), Charge), "less may be drawn than was paid for"
 
 
 async def test_a_failed_query_lets_its_draws_go(ledger):
@@ -162,11 +195,11 @@ async def test_a_draw_whose_worker_is_gone_passes_on_and_the_worker_is_shut_out(
     second = await ledger.charge(order(2, draws=("shared",)))
     assert isinstance(second, Charge)
     assert not await ledger.renew(first)
-    await refused(ledger.record(first, b"late", {"shared": b"late"}), "internal")
+    await refused(ledger.record(first, b"late", {"shared": Release(b"late")}), "internal")
     await ledger.fail(first, "shut out")
     assert await ledger.failures("org/ana", "shop") == 0, "who was shut out does not fail the query"
     assert await ledger.charge(order(1, draws=("shared",))) == InFlight("Q2"), "the first key waits for the second"
-    await ledger.record(second, b"answer", {"shared": b"second"})
+    await ledger.record(second, b"answer", {"shared": Release(b"second")})
     assert await ledger.replay(order(1, draws=(), rho=0, delta=0), b"replayed") is None
     assert await ledger.charge(order(1)) == Stored("Q1", b"replayed"), "paid once, answered once"
 
@@ -193,7 +226,7 @@ async def test_a_live_lease_is_waited_for_and_a_dead_one_taken_over(ledger, cloc
     assert (second.query_id, second.fence, second.log_index) == ("Q1", 2, first.log_index)
     assert await spent(ledger) == [(20, 5), (20, 5)], "the work is redone under the same charge"
     assert not await ledger.renew(first)
-    await refused(ledger.record(first, b"late", {"d": b"late"}), "internal")
+    await refused(ledger.record(first, b"late", {"d": Release(b"late")}), "internal")
     assert await ledger.releases("org/ana", ["d"]) == {}
     assert await ledger.record(second, b"answer", {}) == b"answer"
 

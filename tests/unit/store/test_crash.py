@@ -26,7 +26,7 @@ import asyncio, itertools, json, sys
 from decimal import Decimal
 from pathlib import Path
 from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Order
+from gateway.ledger.model import Account, Allowance, Order, Release
 from gateway.ports import FixedClock
 from gateway.store.database import Store
 from support.shop import NOW
@@ -40,7 +40,7 @@ async def main(folder, run):
         charge = await ledger.charge(order)
         print("charged", name, flush=True)
         if number % 2:
-            await ledger.record(charge, name.encode(), {name: b"drawn"})
+            await ledger.record(charge, name.encode(), {name: Release(b"drawn")})
             print("answered", name, flush=True)
 
 asyncio.run(main(sys.argv[1], sys.argv[2]))
