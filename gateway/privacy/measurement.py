@@ -92,10 +92,14 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier release of the same quantity that a draw is combined with: its name, and the rho it is worth."""
+    """An earlier release of the same quantity that a draw is combined with: its name, and the rho it is worth.
+
+    `bound` is the index of the candidate that it was released at: what is combined keeps to it, and searches none.
+    """
 
     digest: str
     worth: int
+    bound: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +234,9 @@ SCORES = tuple(index / 4 for index in range(-16, 17))
 class NoisyColumn:
     """One released number for each cell: integers (in steps), or a quantile with its curves.
 
-    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]`
-    are cell i's values at the normal scores SCORES of the rank's noise, ascending; none where there is no value.
+    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles; `bound` the
+    index of the candidate that one unit's vector kept within. `curves[i]` are cell i's values at the normal scores
+    SCORES of the rank's noise, ascending; none where there is no value.
     """
 
     name: str
@@ -239,6 +244,7 @@ class NoisyColumn:
     scale: float
     noise: Noise
     curves: tuple[tuple[float, ...], ...] | None = None
+    bound: int = 0
 
 
 @dataclass(frozen=True, slots=True)

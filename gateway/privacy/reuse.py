@@ -12,9 +12,13 @@ from dataclasses import dataclass, replace
 from gateway.ledger.model import Held
 from gateway.privacy import noise
 from gateway.privacy.measurement import Earlier, Measurement, Noise, Primitive, Program
+from gateway.privacy.release import bound_of
 
 LEAST_DRAW = 20
 """A draw that makes up a difference has at least this part of what was asked for: a weaker one tells nothing."""
+
+WORSE = 4
+"""A bound that was found with less than a quarter of what is asked for is looked for again: a better one may show."""
 
 COMBINED = "an earlier, less exact release of the same quantity is combined with a new draw: only that is charged"
 SERVED = "an earlier release of the same quantity is at least as exact as what is asked: it answers, and costs nothing"
@@ -52,10 +56,13 @@ def reuse(program: Program, stored: Mapping[str, bytes], held: Mapping[str, Held
         if known.worth >= primitive.rho:
             served[primitive.digest] = known.content
             return primitive
-        if primitive.search is not None or primitive.tree is not None or primitive.noise is not Noise.GAUSSIAN:
+        if primitive.tree is not None or primitive.noise is not Noise.GAUSSIAN:
+            return primitive
+        bound = bound_of(known.content)
+        if primitive.search is not None and (bound == primitive.search.fallback or WORSE * known.worth < primitive.rho):
             return primitive
         beside[known.digest] = known.content
-        return _added(primitive, known)
+        return _added(primitive, known, bound)
 
     steps = tuple(
         replace(
@@ -70,14 +77,18 @@ def reuse(program: Program, stored: Mapping[str, bytes], held: Mapping[str, Held
     return Reused(replace(program, steps=steps), served, beside, notices)
 
 
-def _added(primitive: Primitive, known: Held) -> Primitive:
-    """Return the draw that makes up what a release lacks."""
-    (candidate,) = primitive.candidates
+def _added(primitive: Primitive, known: Held, bound: int) -> Primitive:
+    """Return the draw that makes up what a release lacks, at the bound that it was released at."""
     share = max(primitive.rho - known.worth, -(-primitive.rho // LEAST_DRAW))
-    scale, charge = noise.least_scale(primitive.noise, candidate.norm, share)
+    first = primitive.candidates[0].norm
+    scale, charge = noise.least_scale(primitive.noise, first, share)
     return replace(
         primitive,
-        candidates=(replace(candidate, scale=scale),),
+        candidates=tuple(
+            replace(one, scale=scale if one.norm == first else noise.same_loss(first, scale, one.norm))
+            for one in primitive.candidates
+        ),
+        search=None,
         rho=charge,
-        earlier=Earlier(known.digest, known.worth),
+        earlier=Earlier(known.digest, known.worth, bound),
     )
