@@ -1,6 +1,7 @@
 """`make bench`: plain SQL beside the bounded query and the whole gateway, and how long the event loop stands still.
 
-`python -m bench planning`: what planning takes, by stage (bench/planning.py).
+`python -m bench planning`: what planning takes, by stage (bench/planning.py). `python -m bench economy`: what a budget
+answers (bench/economy.py). `python -m bench accuracy`: how far answers lie from plain SQL (bench/accuracy.py).
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, planning
+from bench import accuracy, economy, planning
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.app.running import Running, start
 from gateway.catalog.model import Dataset
@@ -112,5 +113,7 @@ if __name__ == "__main__":
         Console().print(planning.measure())
     elif sys.argv[1:2] == ["accuracy"]:
         accuracy.main(sys.argv[2:])
+    elif sys.argv[1:2] == ["economy"]:
+        economy.main(sys.argv[2:])
     else:
         asyncio.run(main())

@@ -40,21 +40,20 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     and weights by cell, leaf and bin.
     """
     part, clip = bounded.parts[index], bounded.clips[index]
-    assert isinstance(part, TreePart)  # INVARIANT: asked of trees
+    # INVARIANT: nothing else holds a unit's rows
+    assert isinstance(part, TreePart) and clip.scaled  # noqa: PT018
     levels = _levels(bounded, part) if bounded.whole(index) else {}
-    bin_ = exp.column("b0") if clip.scaled else integer(0)
-    scaled = held(exp.column("w0")) if clip.scaled else None
-    leaves = row(bounded, index, bin_, exp.column("p0"), scaled, leaf=True)
+    leaves = row(bounded, index, exp.column("b0"), exp.column("p0"), held(exp.column("w0")), leaf=True)
     rows = [listed(bounded, leaf=True), leaves]
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
     steps = {
         "r": rows_of(bounded, [part.row]),
-        "b": _by_unit(bounded) if (clip.scaled and not levels) or bounded.private_keys else None,
+        "b": None if levels and not bounded.private_keys else _by_unit(bounded),
         **levels,
-        "n": _norms(bounded, list(levels) or ["b"]) if clip.scaled else None,
-        "m": _weights(bounded, index) if clip.scaled else None,
-        "g": _by_leaf(bounded, scaled=clip.scaled),
+        "n": _norms(bounded, list(levels) or ["b"]),
+        "m": _weights(bounded, index),
+        "g": _by_leaf(bounded),
     }
     return together(rows, steps, ("m", *levels))
 
@@ -118,17 +117,15 @@ def _weights(bounded: Bounded, index: int) -> exp.Select:
     return listing("u", *columns, source=step("n"))
 
 
-def _by_leaf(bounded: Bounded, *, scaled: bool) -> exp.Select:
+def _by_leaf(bounded: Bounded) -> exp.Select:
     by: list[exp.Expr] = [exp.column(name, "r") for name in names(bounded)]
-    by.append(exp.column("v0", "r"))
-    by += [exp.column("b0", "m")] if scaled else []
+    by += [exp.column("v0", "r"), exp.column("b0", "m")]
     shown: list[exp.Expr] = [named(one.copy(), "leaf") if one.name == "v0" else one.copy() for one in by]
     shown.append(named(exp.Count(this=exp.Star(), big_int=True), "p0"))
-    shown += [named(exp.Sum(this=exp.column("w0", "m")), "w0")] if scaled else []
+    shown.append(named(exp.Sum(this=exp.column("w0", "m")), "w0"))
     query = listing(*shown, source=step("r"), where=present(exp.column("v0", "r")))
-    if scaled:
-        units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "m"))
-        join(query, step("m"), JoinKind.INNER, units)
+    units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "m"))
+    join(query, step("m"), JoinKind.INNER, units)
     _join_picked(query, bounded)
     return grouped(query, *by)
 

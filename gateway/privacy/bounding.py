@@ -56,8 +56,7 @@ class Bounded:
 
     def whole(self, index: int) -> bool:
         """Tell whether part `index` is a tree whose norm is over all its levels together, not over each of them."""
-        tree = isinstance(self.parts[index], TreePart)
-        return tree and self.clips[index].scaled and self.noise is Noise.GAUSSIAN
+        return isinstance(self.parts[index], TreePart) and self.noise is Noise.GAUSSIAN
 
 
 def bound(measure: Measure, dataset: Dataset) -> Bounded:
@@ -154,20 +153,19 @@ class _Sizes:
             one = (sqrt(rows) if part.cancels else rows) * part.typical
             linf, known, per_one = part.linf, part.known, part.one
         picked = isinstance(part, Partial) and part.quantity is Quantity.DISTINCT
-        enforced = self.cells.private or picked or not self.open
+        # what counts in a leaf has no clamp: only the norm holds a tree, whatever the keys are
+        enforced = isinstance(part, Partial) and (self.cells.private or picked or not self.open)
         if self.cells.private and isinstance(part, Partial) and part.quantity is Quantity.UNITS:
             # the threshold's delta needs a count of units that no norm has scaled
             single = norms.Level(norms.norm(noise, self.groups, 1))
             return Clip((single,), scaled=False, touched=touched)
         if isinstance(part, TreePart) and noise is Noise.GAUSSIAN:
-            whole = self._tree(part, rows, enforced=enforced)
-            if whole.scaled:
-                return whole
+            return self._tree(part, rows)
         spread = touched if noise is Noise.LAPLACE else sqrt(touched)
         reach = Reach(self.groups, linf, enforced, min(one, linf) * spread, touched, known, per_one)
         return norms.distinct(noise, reach) if picked else norms.clip(noise, reach)
 
-    def _tree(self, part: TreePart, rows: float, *, enforced: bool) -> Clip:
+    def _tree(self, part: TreePart, rows: float) -> Clip:
         """Return the candidate L2 norms of a tree's counts on all levels: of one row in each, of those in one node.
 
         Bounds are wide as a rule: values are expected in a quarter of the nodes of each level.
@@ -175,7 +173,8 @@ class _Sizes:
         sizes = levels_of(part.fine)
         squared = sum(rows + rows**2 / max(1.0, size / 4) for size in sizes)
         typical = sqrt(self.touched * min(squared, len(sizes) * rows**2))
-        reach = Reach(self.groups * len(sizes), self.owned.rows, enforced, typical, self.touched)
+        linf = self.owned.rows
+        reach = Reach(self.groups * len(sizes), linf, enforced=False, typical=typical, touched=self.touched)
         return norms.clip(Noise.GAUSSIAN, reach)
 
 

@@ -83,6 +83,24 @@ def test_pure_accounting_bounds_l1(name):
     assert {p.noise for p in measurement.primitives} == {Noise.LAPLACE}
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("accounting", Accounting)
+@pytest.mark.parametrize("name", ["tree_alone", "trees"])
+def test_a_tree_is_held_where_the_policy_is_close(name, accounting, rows):
+    """Nothing clamps a leaf: a unit with more rows than declared keeps within the norm even where none is searched."""
+    dataset = unlimited(rows=rows)
+    dataset = replace(dataset, privacy=replace(dataset.privacy, accounting=accounting))
+    measurement, broken = found(name, PUBLIC, dataset)
+    assert broken == []
+    if rows == 1:
+        assert all(primitive.search is None for primitive in measurement.primitives)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_tree_over_private_keys_is_held_where_the_policy_is_close(rows):
+    assert found("tree", PRIVATE, unlimited(rows=rows))[1] == []
+
+
 def test_searched_counts_of_distinct_values():
     dataset = unlimited(rows=1000)
     assert measured(*PUBLIC["distinct"], dataset)[1].primitives[0].search is not None
