@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo serve test check lint format bench accuracy lock clean
+.PHONY: help install demo serve test check lint format bench accuracy economy lock clean
 
 help:            ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench: $(STAMP)  ## side by side with plain SQL, as ratios
 
 accuracy: $(STAMP) ## how far answers lie from plain SQL, beside other systems
 	$(BIN)/python -m bench accuracy
+
+economy: $(STAMP) ## how many questions a budget answers, by each thing that saves
+	$(BIN)/python -m bench economy
 
 lock:            ## renew the pinned versions and hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/runtime.txt

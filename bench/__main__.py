@@ -1,6 +1,8 @@
 """`make bench`: plain SQL beside the bounded query and the whole gateway, and how long the event loop stands still.
 
-`python -m bench planning`: what planning takes, by stage (bench/planning.py). `python -m bench stall`: how long the
+`python -m bench planning`: what planning takes, by stage (bench/planning.py). `python -m bench economy`: what a budget
+answers (bench/economy.py). `python -m bench accuracy`: how far answers lie from plain SQL (bench/accuracy.py).
+`python -m bench charges`: charges a second on both stores (bench/charges.py). `python -m bench stall`: how long the
 loop of a whole gateway stands still (bench/stall.py).
 """
 
@@ -16,7 +18,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from bench import accuracy, charges, planning, stall
+from bench import accuracy, charges, economy, planning, stall
 from gateway.app.clock import SystemClock
 from gateway.app.running import start
 from gateway.catalog.model import Dataset
@@ -84,6 +86,8 @@ if __name__ == "__main__":
         Console().print(stall.measure())
     elif sys.argv[1:2] == ["accuracy"]:
         accuracy.main(sys.argv[2:])
+    elif sys.argv[1:2] == ["economy"]:
+        economy.main(sys.argv[2:])
     else:
         Console().print(asyncio.run(compared()))
         Console().print(stall.measure())

@@ -9,19 +9,20 @@ file, a socket or a database: the parts do, and are passed in.
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError, Interrupted
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
+from gateway.privacy.reuse import reuse, series_of
 from gateway.request import Caller, Request
 
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
@@ -55,10 +56,12 @@ class Book(Protocol):
 
     async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None: ...
     async def releases(self, buyer: str, digests: list[str]) -> dict[str, bytes]: ...
+    async def held(self, buyer: str, series: list[str]) -> dict[str, Held]: ...
+    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
     async def failures(self, buyer: str, dataset: str) -> int: ...
     async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
     async def replay(self, order: Order, answer: bytes) -> Stored | None: ...
-    async def record(self, charge: Charge, answer: bytes, releases: Mapping[str, bytes]) -> bytes: ...
+    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
     async def fail(self, charge: Charge, provider_note: str) -> None: ...
     def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
 
@@ -90,7 +93,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A query that may be asked: its plan under one grant, and what of it is stored already."""
+    """A query that may be asked: its plan under one grant, and what of it is stored already.
+
+    `stored` are the releases that its draws are or build on, `served` those among them that answer a draw that was
+    never made: they are kept under its name before the answer leaves.
+    """
 
     caller: Caller
     dataset: Dataset
@@ -98,6 +105,7 @@ class Quoted:
     planned: Planned
     due: Cost
     stored: Mapping[str, bytes]
+    served: Mapping[str, bytes]
 
 
 async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
@@ -182,12 +190,21 @@ async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Datas
         await parts.telemetry.refused(dataset, caller, grant, error)
         raise
     # 7. recall and price
-    stored = await parts.book.releases(buyer_id(caller), list(draws(planned)))
-    return Quoted(caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(stored)), stored)
+    buyer = buyer_id(caller)
+    stored = await parts.book.releases(buyer, list(draws(planned)))
+    reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
+    planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
+    known = {**stored, **reused.served, **reused.beside}
+    return Quoted(
+        caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(known)), known, reused.served
+    )
 
 
 async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
     """Charge and run, or replay what is stored; None where another request holds the same question."""
+    # what answers a question for the first time answers it from then on
+    if quoted.served and not await parts.book.pin(wanted.buyer, quoted.served):
+        return None
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
@@ -295,13 +312,13 @@ class _Run:
     lease: Lease
     charge: Charge
     known: Known = field(default_factory=Known)
-    drawn: dict[str, bytes] = field(default_factory=dict)
+    drawn: dict[str, Release] = field(default_factory=dict)
     _inputs: dict[str, InputTable] = field(default_factory=dict)
     _statements: int = 0
 
     def __post_init__(self) -> None:
         if not self.quoted.planned.program.measurements:
-            self.drawn[public_draw(self.quoted.planned)] = b"{}"
+            self.drawn[public_draw(self.quoted.planned)] = Release(b"{}")
 
     async def take(self, step: Step) -> None:
         """Run one step."""
@@ -319,7 +336,7 @@ class _Run:
 
     async def _measure(self, measurement: Measurement) -> None:
         # a draw that an earlier step or query has made is the same draw here
-        stored = {**self.quoted.stored, **self.drawn}
+        stored = {**self.quoted.stored, **{digest: release.content for digest, release in self.drawn.items()}}
         earlier = await self.parts.releaser.recall(measurement, stored)
         if earlier is not None:
             self.known.add(measurement, earlier)
@@ -331,7 +348,8 @@ class _Run:
         costs = [rows.cost for rows in exact]
         del exact
         self.known.add(measurement, noisy)
-        self.drawn |= drawn
+        made = {primitive.digest: primitive for primitive in measurement.primitives}
+        self.drawn |= {d: Release(content, made[d].series, made[d].worth) for d, content in drawn.items()}
         for spent in costs:
             await self._measured(spent)
 

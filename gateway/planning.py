@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -29,6 +29,7 @@ from gateway.privacy.measurement import (
 )
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Analysis, Measure
+from gateway.privacy.split import across
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 from gateway.sql.explain import explain
@@ -145,9 +146,10 @@ def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
 
 
 def _program(analysis: Analysis, bounded: Mapping[str, Bounded], dataset: Dataset, budget: int) -> Program:
-    """Return the steps compiled in their order. Each measurement has an equal share of the budget."""
-    share = budget // max(len(bounded), 1)
-    made = _Steps(dataset, share)
+    """Return the steps compiled in their order, each measurement with its share of the budget."""
+    shares = across(list(bounded.values()), budget)
+    given = dict(zip(bounded, zip(shares.amounts, shares.why, strict=True), strict=True))
+    made = _Steps(dataset, given)
     for step in analysis.steps:
         match step:
             case Measure():
@@ -165,7 +167,9 @@ class _Steps:
     """Compiled steps by name, and what each released table looks like to those that read it."""
 
     dataset: Dataset
-    share: int
+    shares: Mapping[str, tuple[int, str]]
+    """What each measurement may spend, and why in words."""
+
     steps: dict[str, Step] = field(default_factory=dict)
     leaves: dict[str, Leaf] = field(default_factory=dict)
     _made_of: dict[str, str] = field(default_factory=dict)
@@ -174,7 +178,10 @@ class _Steps:
     def measure(self, bounded: Bounded) -> None:
         made_of = [self._made_of[name] for name in bounded.inputs]
         compiled = compile_measurement(bounded)
-        measurement = calibrate(bounded, compiled, self.dataset, self.share, made_of)
+        share, why = self.shares[bounded.name]
+        measurement = calibrate(bounded, compiled, self.dataset, share, made_of)
+        if why:
+            measurement = replace(measurement, reasons=(why, *measurement.reasons))
         self.steps[bounded.name] = measurement
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
 

@@ -54,9 +54,11 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
 def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, lease_us: int) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
-    A question that is no longer the same (another policy or data version) is not redone: one charge, one draw.
+    A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
+    one that would cost more than was charged: what it was to be combined with is gone.
     """
-    if row.question != order.question:
+    dearer = int(row.rho) < order.rho or int(row.delta) < order.delta
+    if row.question != order.question or dearer:
         changed = "the policy or the data changed before the query could be redone"
         give_up(connection, row.query_id, EXCUSED, changed, now)
         return Failed(row.query_id)

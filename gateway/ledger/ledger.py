@@ -7,9 +7,21 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger import accounts, charging, leaves
+from gateway.ledger import accounts, charging, draws, leaves
 from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
-from gateway.ledger.model import Account, Balance, Charge, Failed, Failure, InFlight, Order, QueryRow, Stored
+from gateway.ledger.model import (
+    Account,
+    Balance,
+    Charge,
+    Failed,
+    Failure,
+    Held,
+    InFlight,
+    Order,
+    QueryRow,
+    Release,
+    Stored,
+)
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
 from gateway.store.database import Store
@@ -143,7 +155,7 @@ class Ledger:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
 
-    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, bytes]) -> bytes:
+    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes:
         """Keep an answer and its releases, durably, before the first byte leaves; return the answer.
 
         Raises GatewayError `internal` where the fence shut this worker out: its draw must not leave.
@@ -153,11 +165,11 @@ class Ledger:
             row = connection.execute(select(queries.c.buyer, queries.c.salt).where(*_held(charge))).one_or_none()
             if row is None:
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
-            for digest, content in drawn.items():
-                known = select(releases.c.digest).where(releases.c.buyer == row.buyer, releases.c.digest == digest)
-                # INVARIANT: a claimed draw is made once
-                assert connection.execute(known).first() is None
-                connection.execute(insert(releases).values(buyer=row.buyer, digest=digest, content=content))
+            for digest, release in drawn.items():
+                kept = draws.keep(connection, row.buyer, digest, release.content)
+                assert kept is None  # INVARIANT: a claimed draw is made once
+                if release.series:
+                    draws.advance(connection, row.buyer, digest, release)
             self._answered(connection, charge.query_id, bytes(row.salt), answer)
             return answer
 
@@ -183,6 +195,20 @@ class Ledger:
             return {row.digest: bytes(row.content) for row in connection.execute(found)}
 
         return await self._store.read(work)
+
+    async def held(self, buyer: str, series: Iterable[str]) -> dict[str, Held]:
+        """Return the most exact release that a buyer has of each series."""
+        wanted = list(series)
+        return await self._store.read(lambda connection: draws.most_exact(connection, buyer, wanted))
+
+    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool:
+        """Keep releases under the names of draws that they answer; False where one has another answer meanwhile."""
+
+        def work(connection: Connection) -> bool:
+            kept = [draws.keep(connection, buyer, digest, content) for digest, content in served.items()]
+            return all(one in (None, content) for one, content in zip(kept, served.values(), strict=True))
+
+        return await self._store.run(work)
 
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""

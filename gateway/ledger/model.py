@@ -111,6 +111,24 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """A draw to keep: its content, the series that it belongs to (empty: none), what it is worth there in rho units."""
+
+    content: bytes
+    series: str = ""
+    worth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The most exact release of a series that a buyer has: its name, what it is worth in rho units, and its content."""
+
+    digest: str
+    worth: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """A durable charge: the licence to draw once. `fence` grows when another worker takes the query over."""
 

@@ -14,7 +14,7 @@ from gateway.privacy.norms import Clip, Reach
 from gateway.privacy.outputs import Builder, Output
 from gateway.privacy.partials import Partial
 from gateway.privacy.relations import Factor, Measure, Owned
-from gateway.privacy.trees import TreePart
+from gateway.privacy.trees import TreePart, levels_of
 from gateway.sql.plan import Plan
 
 
@@ -53,6 +53,10 @@ class Bounded:
     @property
     def private_keys(self) -> bool:
         return self.cells is None
+
+    def whole(self, index: int) -> bool:
+        """Tell whether part `index` is a tree whose norm is over all its levels together, not over each of them."""
+        return isinstance(self.parts[index], TreePart) and self.noise is Noise.GAUSSIAN
 
 
 def bound(measure: Measure, dataset: Dataset) -> Bounded:
@@ -149,12 +153,26 @@ class _Sizes:
             one = (sqrt(rows) if part.cancels else rows) * part.typical
             linf, known, per_one = part.linf, part.known, part.one
         picked = isinstance(part, Partial) and part.quantity is Quantity.DISTINCT
-        # the engine clamps a partial in each cell, but counts every row of a tree: there the norm alone holds a unit
-        enforced = not isinstance(part, TreePart) and (self.cells.private or picked or not self.open)
+        # what counts in a leaf has no clamp: only the norm holds a tree, whatever the keys are
+        enforced = isinstance(part, Partial) and (self.cells.private or picked or not self.open)
         if self.cells.private and isinstance(part, Partial) and part.quantity is Quantity.UNITS:
             # the threshold's delta needs a count of units that no norm has scaled
             single = norms.Level(norms.norm(noise, self.groups, 1))
             return Clip((single,), scaled=False, touched=touched)
+        if isinstance(part, TreePart) and noise is Noise.GAUSSIAN:
+            return self._tree(part, rows)
         spread = touched if noise is Noise.LAPLACE else sqrt(touched)
         reach = Reach(self.groups, linf, enforced, min(one, linf) * spread, touched, known, per_one)
         return norms.distinct(noise, reach) if picked else norms.clip(noise, reach)
+
+    def _tree(self, part: TreePart, rows: float) -> Clip:
+        """Return the candidate L2 norms of a tree's counts on all levels: of one row in each, of those in one node.
+
+        Bounds are wide as a rule: values are expected in a quarter of the nodes of each level.
+        """
+        sizes = levels_of(part.fine)
+        squared = sum(rows + rows**2 / max(1.0, size / 4) for size in sizes)
+        typical = sqrt(self.touched * min(squared, len(sizes) * rows**2))
+        linf = self.owned.rows
+        reach = Reach(self.groups * len(sizes), linf, enforced=False, typical=typical, touched=self.touched)
+        return norms.clip(Noise.GAUSSIAN, reach)

@@ -58,7 +58,7 @@ def calibrate(
         selection = _selection(units, bounded, _delta(dataset, rho), dataset)
         keyed_by = json.dumps([units.candidates[0].scale, asdict(selection)])
     named = [
-        replace(one, digest=_digest(bounded, identity, dataset, one, [keyed_by, *read]))
+        _named(bounded, identity, dataset, one, [keyed_by, *read])
         for one, identity in zip(drawn, compiled.identities, strict=True)
     ]
     hides = bounded.units is not None and not bounded.private_keys and bool(bounded.keys)
@@ -87,8 +87,8 @@ def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
     part, clip = bounded.parts[index], bounded.clips[index]
     search = _search(bounded, clip, searching(share, bounded.cells)) if clip.searched else None
     left = share - (search.rho if search is not None else 0)
-    tree = _tree(bounded, part, clip, left) if isinstance(part, TreePart) else None
-    depth = len(trees.levels_of(tree.leaves)) if tree is not None else 1
+    tree = _tree(bounded, index, left) if isinstance(part, TreePart) else None
+    depth = len(trees.levels_of(tree.leaves)) if tree is not None and not bounded.whole(index) else 1
     norms = [noise.stacked(bounded.noise, level.norm, depth) for level in clip.levels]
     scale, charge = noise.least_scale(bounded.noise, norms[0], left)
     # one charge for all candidates, so that it says nothing of the choice
@@ -118,9 +118,12 @@ def _search(bounded: Bounded, clip: Clip, share: int) -> Search:
     return Search(charge, scale, clip.touched, clip.fallback)
 
 
-def _tree(bounded: Bounded, part: TreePart, clip: Clip, share: int) -> Tree:
+def _tree(bounded: Bounded, index: int, share: int) -> Tree:
+    part, clip = bounded.parts[index], bounded.clips[index]
+    assert isinstance(part, TreePart)  # INVARIANT: asked of trees
     level = clip.levels[clip.expected]
-    scale, _ = noise.least_scale(bounded.noise, noise.stacked(bounded.noise, level.norm, 3), share)
+    norm = level.norm if bounded.whole(index) else noise.stacked(bounded.noise, level.norm, 3)
+    scale, _ = noise.least_scale(bounded.noise, norm, share)
     ranks = 3 * noise.deviation(bounded.noise, scale) / level.denominator
     rows = bounded.declared_rows / (bounded.cells or 100)
     leaves = trees.planned_leaves(part, bounded.cells, rows, ranks)
@@ -142,9 +145,22 @@ def _selection(units: Primitive, bounded: Bounded, delta: int, dataset: Dataset)
     return Selection(units.name, threshold, dataset.privacy.min_units, charged)
 
 
-def _digest(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> str:
-    """Name one draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
-    drawn = asdict(replace(primitive, name="", digest=""))
+def _named(bounded: Bounded, identity: str, dataset: Dataset, primitive: Primitive, beside: list[str]) -> Primitive:
+    """Return a primitive with the names of its draw and of its series; private keys are no two times the same cells."""
+    digest = _digest(bounded, identity, dataset, repr(replace(primitive, name="")), beside)
+    series = "" if bounded.private_keys else _digest(bounded, identity, dataset, _quantity(primitive), beside)
+    return replace(primitive, digest=digest, series=series)
+
+
+def _quantity(primitive: Primitive) -> str:
+    """Return what a primitive measures: at which bounds, by which mechanism; not how exactly."""
+    bounds = [(one.norm, one.denominator, one.weight) for one in primitive.candidates]
+    clamp = (primitive.lower, primitive.upper)
+    return repr((primitive.quantity, clamp, bounds, primitive.noise, primitive.tree, primitive.search is not None))
+
+
+def _digest(bounded: Bounded, identity: str, dataset: Dataset, drawn: str, beside: list[str]) -> str:
+    """Name a draw by all that decides it: same name, same noisy value. Numbers of columns and parts are not in it."""
     content = {
         "dataset": dataset.name,
         "data": dataset.data_version,

@@ -91,14 +91,27 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier release of the same quantity that a draw is combined with: its name, and the rho it is worth.
+
+    `bound` is the index of the candidate that it was released at: what is combined keeps to it, and searches none.
+    """
+
+    digest: str
+    worth: int
+    bound: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Primitive:
     """One noisy integer for each cell (a tree: one for each node of each cell), released in whole steps.
 
     Each (unit, key) partial lies in [`lower`, `upper`]; a unit's vector keeps within its candidates' norms: literals
     of the SQL and the only sources of sensitivity. `candidates` ascend by norm; without a `search` there is one.
     `rho` is the draw's charge (in pure accounting: epsilon), the search's apart; `digest` names the draw for storage
-    (relation, keys, bounding, argument, versions, cost). `expected_scale` is the noise to expect in steps, from
-    declared figures alone.
+    (relation, keys, bounding, argument, versions, cost), `series` what it measures whatever it costs (empty where
+    releases are not to be used for one another). `expected_scale` is the noise to expect in steps, from declared
+    figures alone. With an `earlier` release, `rho` and the scale are those of the draw that is added to it.
     """
 
     name: str
@@ -112,6 +125,13 @@ class Primitive:
     digest: str
     expected_scale: float
     tree: Tree | None = None
+    series: str = ""
+    earlier: Earlier | None = None
+
+    @property
+    def worth(self) -> int:
+        """What the release is worth in rho units: of the draw, and of what it is combined with. The search apart."""
+        return self.rho + (self.earlier.worth if self.earlier is not None else 0)
 
     @property
     def charge(self) -> int:
@@ -214,8 +234,9 @@ SCORES = tuple(index / 4 for index in range(-16, 17))
 class NoisyColumn:
     """One released number for each cell: integers (in steps), or a quantile with its curves.
 
-    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles. `curves[i]`
-    are cell i's values at the normal scores SCORES of the rank's noise, ascending; none where there is no value.
+    `scale` is the noise's standard deviation (Laplace: its scale) in the values' units, 0 for quantiles; `bound` the
+    index of the candidate that one unit's vector kept within. `curves[i]` are cell i's values at the normal scores
+    SCORES of the rank's noise, ascending; none where there is no value.
     """
 
     name: str
@@ -223,6 +244,7 @@ class NoisyColumn:
     scale: float
     noise: Noise
     curves: tuple[tuple[float, ...], ...] | None = None
+    bound: int = 0
 
 
 @dataclass(frozen=True, slots=True)

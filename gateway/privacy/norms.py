@@ -16,7 +16,14 @@ WEIGHT = 2**24
 FINENESS = 2**10
 """A bound is a whole multiple of WEIGHT, at least so many of them: rounding it up costs less than 0.1 %."""
 
-MAX_CANDIDATES = 14
+MAX_CANDIDATES = 40
+ROOTS = (4, 3, 2, 1)
+"""Candidates are powers of 2^(1/4), or of the next root of two where those are too many.
+
+A bound that lies between two candidates costs noise: with powers of two and their halves at most half of it again,
+with 2^(1/4) a fifth.
+"""
+
 SEARCHED_FROM = 3.0
 """A search pays where the widest bound is so many times what a unit is expected to reach."""
 
@@ -124,16 +131,30 @@ def clip(noise: Noise, reach: Reach) -> Clip:
     if widest < SEARCHED_FROM * reach.typical or widest < 2:
         single = level(noise, widest) if not reach.enforced else Level(widest)
         return Clip((single,), not reach.enforced, reach.touched)
-    levels = tuple(level(noise, size) for size in (*_grid(reach.typical / 4, widest * 0.85), widest))
+    levels = _apart([level(noise, size) for size in (*_grid(reach.typical / 4, widest * 0.85), widest)])
     expected = next((i for i, one in enumerate(levels) if one.steps >= 2 * reach.typical), len(levels) - 1)
     return Clip(levels, scaled=True, touched=reach.touched, expected=expected, fallback=len(levels) - 1)
 
 
+def _apart(levels: list[Level]) -> tuple[Level, ...]:
+    """Leave out candidates that hold no unit which the one below does not: norms of small counts lie apart."""
+    kept = [
+        one for below, one in zip([None, *levels], levels[:-1], strict=False) if not below or one.reach > below.reach
+    ]
+    return (*kept, levels[-1])
+
+
 def _grid(least: float, most: float) -> list[float]:
-    """Return powers of two with what lies half-way between them; where those are too many, powers of two alone."""
-    powers = [2.0**power for power in range(54) if max(1.0, least) <= 2.0**power < most]
-    close = sorted([*powers, *(1.5 * power for power in powers if 1.5 * power < most)])
-    return (close if len(close) < MAX_CANDIDATES else powers)[1 - MAX_CANDIDATES :]
+    """Return powers of 2^(1/4) from `least` up to `most`, farther apart where those are too many."""
+    ends = max(1.0, least), most
+    grids = (_powers(root, *ends) for root in ROOTS)
+    return next((grid for grid in grids if len(grid) < MAX_CANDIDATES), _powers(1, *ends)[1 - MAX_CANDIDATES :])
+
+
+def _powers(root: int, least: float, most: float) -> list[float]:
+    """Return the powers of 2^(1/root) in [`least`, `most`)."""
+    exponents = range(math.floor(root * math.log2(least)), math.ceil(root * math.log2(max(most, least))) + 1)
+    return [size for size in (2.0 ** (exponent / root) for exponent in exponents) if least <= size < most]
 
 
 def _unbounded(noise: Noise, reach: Reach) -> Clip:
@@ -151,7 +172,7 @@ def distinct(noise: Noise, reach: Reach) -> Clip:
     """
     caps = [reach.linf]
     if reach.linf >= SEARCHED_FROM * max(reach.typical, 1):
-        caps = [*(int(size) for size in _grid(reach.typical / 4, reach.linf) if size == int(size)), reach.linf]
+        caps = sorted({*(int(size) for size in _grid(reach.typical / 4, reach.linf)), reach.linf})
     levels = tuple(Level(norm(noise, reach.l0, cap), reach=cap) for cap in caps)
     expected = next((i for i, cap in enumerate(caps) if cap >= 2 * reach.typical), len(caps) - 1)
     return Clip(levels, scaled=False, touched=reach.touched, expected=expected, fallback=len(levels) - 1)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from gateway.privacy import noise, trees
 from gateway.privacy.exact import LIMIT, ExactProbe, Keys, number, order
-from gateway.privacy.measurement import SCORES, Candidate, Measurement, NoisyColumn, NoisyTable, Primitive, Quantity
+from gateway.privacy.measurement import SCORES, Measurement, NoisyColumn, NoisyTable, Primitive, Quantity
 from gateway.privacy.search import choose
 
 
@@ -32,10 +33,10 @@ def release(measurement: Measurement, tables: Sequence[pa.Table], stored: Mappin
             and measurement.selection is not None
             and primitive.name == measurement.selection.primitive
         ):
-            columns.append(_column(primitive, [released[key] for key in keys], primitive.candidates[0]))
+            columns.append(_column(primitive, [released[key] for key in keys], 0))
             continue
         known = _stored_columns(primitive, stored, keys)
-        columns += known if known is not None else _drawn(primitive, by_name[primitive.name], keys)
+        columns += known if known is not None else _drawn(primitive, by_name[primitive.name], keys, stored)
     return NoisyTable(measurement.name, tuple(keys), tuple(_complete(columns, measurement)))
 
 
@@ -51,7 +52,8 @@ def _assert_charged(measurement: Measurement) -> None:
             assert noise.is_charged(primitive.noise, candidate.norm, candidate.scale, primitive.rho)
         search = primitive.search
         if search is None:
-            assert len(primitive.candidates) == 1  # INVARIANT: nothing chooses but a search that was charged
+            # INVARIANT: nothing chooses but a search that was charged, for this draw or for an earlier release
+            assert len(primitive.candidates) == 1 or primitive.earlier is not None
         else:
             assert noise.loss(primitive.noise, 1.0, search.scale) == search.rho  # INVARIANT: the search as well
     chosen = measurement.selection
@@ -107,9 +109,9 @@ def _inside(measurement: Measurement, key: Keys) -> bool:
     return all(k.domain is None or cell in k.domain for k, cell in zip(measurement.keys, key, strict=True))
 
 
-def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[NoisyColumn]:
+def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys], stored: Mapping[str, bytes]) -> list[NoisyColumn]:
     """Find the bound where there is a search, then draw the primitive's noise once over all cells."""
-    index = 0
+    index = primitive.earlier.bound if primitive.earlier is not None else 0
     if primitive.search is not None:
         noisy = noise.add_noise(exact.histogram(primitive), primitive.noise, primitive.search.scale)
         index = choose(primitive, noisy, len(keys))
@@ -117,7 +119,29 @@ def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys]) -> list[No
         return _quantiles(primitive, exact, index, keys)
     candidate, totals = primitive.candidates[index], exact.totals(primitive, index)
     drawn = noise.add_noise([totals.get(key, 0) for key in keys], primitive.noise, candidate.scale)
-    return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], candidate)]
+    if primitive.earlier is not None:
+        (before,) = _read(primitive, stored[primitive.earlier.digest], keys)
+        return [_combined(primitive, index, drawn, before)]
+    return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], index)]
+
+
+def _combined(primitive: Primitive, bound: int, drawn: list[int], earlier: NoisyColumn) -> NoisyColumn:
+    """Return the mean of an earlier release and a draw of the same quantity, weighed by their inverse variances.
+
+    What is rounded to whole steps has the variance 1/12 more.
+    """
+    assert earlier.bound == bound  # INVARIANT: what is combined measures the same
+    candidate = primitive.candidates[bound]
+    scale = candidate.scale / candidate.denominator
+    before, now = earlier.scale**-2, scale**-2
+    share = now / (before + now)
+    values = [
+        round(int(old) + share * (value / candidate.denominator - int(old)))
+        for old, value in zip(earlier.values, drawn, strict=True)
+        if old is not None
+    ]
+    spread = math.sqrt(1 / (before + now) + 1 / 12)
+    return NoisyColumn(primitive.name, tuple(values), spread, primitive.noise, bound=bound)
 
 
 def _whole(value: int, denominator: int) -> int:
@@ -125,9 +149,10 @@ def _whole(value: int, denominator: int) -> int:
     return (2 * value + denominator) // (2 * denominator)
 
 
-def _column(primitive: Primitive, values: list[int], candidate: Candidate) -> NoisyColumn:
+def _column(primitive: Primitive, values: list[int], bound: int) -> NoisyColumn:
+    candidate = primitive.candidates[bound]
     scale = candidate.scale / candidate.denominator
-    return NoisyColumn(primitive.name, tuple(values), scale, primitive.noise)
+    return NoisyColumn(primitive.name, tuple(values), scale, primitive.noise, bound=bound)
 
 
 def _quantiles(primitive: Primitive, exact: ExactProbe, index: int, keys: list[Keys]) -> list[NoisyColumn]:
@@ -148,7 +173,7 @@ def _quantiles(primitive: Primitive, exact: ExactProbe, index: int, keys: list[K
     for place, curves in enumerate(trees.read(tree, leaves, variances, deviation)):
         values = tuple(None if curve is None else curve[middle] for curve in curves)
         shown = tuple(() if curve is None else curve for curve in curves)
-        columns.append(NoisyColumn(f"{primitive.name}_{place}", values, 0.0, primitive.noise, shown))
+        columns.append(NoisyColumn(f"{primitive.name}_{place}", values, 0.0, primitive.noise, shown, index))
     return columns
 
 
@@ -176,14 +201,16 @@ def visible(measurement: Measurement, noisy: NoisyTable) -> NoisyTable:
 def _chosen(column: NoisyColumn, kept: list[int]) -> NoisyColumn:
     values = tuple(column.values[i] for i in kept)
     curves = None if column.curves is None else tuple(column.curves[i] for i in kept)
-    return NoisyColumn(column.name, values, column.scale, column.noise, curves)
+    return replace(column, values=values, curves=curves)
 
 
 def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: list[Keys]) -> list[NoisyColumn] | None:
     earlier = stored.get(primitive.digest)
-    if earlier is None:
-        return None
-    content = json.loads(earlier)
+    return None if earlier is None else _read(primitive, earlier, keys)
+
+
+def _read(primitive: Primitive, release_: bytes, keys: list[Keys]) -> list[NoisyColumn]:
+    content = json.loads(release_)
     assert [tuple(key) for key in content["keys"]] == keys  # INVARIANT: one digest, one set of cells
     return [
         NoisyColumn(
@@ -192,6 +219,7 @@ def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: lis
             column["scale"],
             primitive.noise,
             None if column["curves"] is None else tuple(tuple(curve) for curve in column["curves"]),
+            column["bound"],
         )
         for column in content["columns"]
     ]
@@ -204,10 +232,16 @@ def to_stored(measurement: Measurement, noisy: NoisyTable) -> dict[str, bytes]:
         own = primitive.name
         columns = [c for c in noisy.columns if c.name == own or (primitive.tree and c.name.startswith(f"{own}_"))]
         shown = [
-            {"suffix": c.name[len(own) :], "values": c.values, "scale": c.scale, "curves": c.curves} for c in columns
+            {"suffix": c.name[len(own) :], "values": c.values, "scale": c.scale, "curves": c.curves, "bound": c.bound}
+            for c in columns
         ]
         found[primitive.digest] = json.dumps({"keys": noisy.keys, "columns": shown}).encode()
     return found
+
+
+def bound_of(release_: bytes) -> int:
+    """Return the index of the candidate that a stored release was made at."""
+    return int(json.loads(release_)["columns"][0]["bound"])
 
 
 def from_stored(measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:

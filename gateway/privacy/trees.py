@@ -132,7 +132,7 @@ def planned_leaves(part: TreePart, cells: int | None, rows: float, rank_deviatio
     while leaves > FANOUT:
         coarser = -(-leaves // FANOUT)
         too_many = sum(levels_of(leaves)) * (cells or FANOUT) > MAX_NODES
-        if coarser < wanted and not too_many:
+        if 2 * coarser < wanted and not too_many:
             break
         leaves = coarser
     return leaves

@@ -131,6 +131,16 @@ releases = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+series = Table(
+    "series",
+    metadata,
+    Column("buyer", String, primary_key=True),
+    Column("series", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("worth", String, nullable=False),
+)
+"""The most exact release that a buyer has of each quantity, and what it is worth in rho units."""
+
 claims = Table(
     "claims",
     metadata,

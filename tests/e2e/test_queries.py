@@ -185,3 +185,32 @@ def test_questions_and_quotes_are_for_buyers(gateway):
         status, body = gateway.call("POST", path, {"sql": COUNT}, token=token)
         assert (status, json.loads(body)["code"]) == (403, "forbidden")
         assert "buyer" in json.loads(body)["hint"]
+
+
+def test_a_more_exact_question_pays_the_difference_and_no_answer_changes(gateway):
+    sql = "SELECT cohort, COUNT(DISTINCT customer_id) AS n FROM customers WHERE cohort <> '1997-02' GROUP BY cohort"
+    _, little = gateway.ask(sql, epsilon=0.2)
+    before = gateway.spent()
+    _, body = gateway.call("POST", "/v1/quote", {"sql": sql, "epsilon": 0.4})
+    quote = json.loads(body)
+    status, more = gateway.ask(sql, epsilon=0.4)
+    assert status == 200, more
+    assert more["privacy"]["rho"] == quote["privacy"]["rho"]
+    assert quote["price"] == more["price"]
+    assert abs(gateway.spent() - before - more["privacy"]["rho"]) < 1e-9
+    assert abs(more["privacy"]["rho"] - (0.08 - 0.02)) < 1e-6
+    assert any("combined" in notice for notice in more["notices"])
+    width = [[high - low for low, high in one["intervals"]["columns"]["n"]] for one in (little, more)]
+    assert all(b < a for a, b in zip(*width, strict=True))
+    # each question is answered as it was, whatever came after
+    for epsilon, first in ((0.2, little), (0.4, more)):
+        _, again = gateway.ask(sql, epsilon=epsilon)
+        assert (again["rows"], again["intervals"]) == (first["rows"], first["intervals"])
+        assert again["privacy"]["stored"]
+    # what asks for less is answered by it, for nothing, and stays so when something more exact comes
+    _, between = gateway.ask(sql, epsilon=0.3)
+    assert (between["rows"], between["privacy"]["rho"], between["price"]["amount"]) == (more["rows"], 0, "0")
+    assert any("costs nothing" in notice for notice in between["notices"])
+    gateway.ask(sql, epsilon=0.8)
+    _, again = gateway.ask(sql, epsilon=0.3)
+    assert again["rows"] == between["rows"]

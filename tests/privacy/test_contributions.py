@@ -84,6 +84,24 @@ def test_pure_accounting_bounds_l1(name):
     assert {p.noise for p in measurement.primitives} == {Noise.LAPLACE}
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("accounting", Accounting)
+@pytest.mark.parametrize("name", ["tree_alone", "trees"])
+def test_a_tree_is_held_where_the_policy_is_close(name, accounting, rows):
+    """Nothing clamps a leaf: a unit with more rows than declared keeps within the norm even where none is searched."""
+    dataset = unlimited(rows=rows)
+    dataset = replace(dataset, privacy=replace(dataset.privacy, accounting=accounting))
+    measurement, broken = found(name, PUBLIC, dataset)
+    assert broken == []
+    if rows == 1:
+        assert all(primitive.search is None for primitive in measurement.primitives)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_tree_over_private_keys_is_held_where_the_policy_is_close(rows):
+    assert found("tree", PRIVATE, unlimited(rows=rows))[1] == []
+
+
 def test_searched_counts_of_distinct_values():
     dataset = unlimited(rows=1000)
     assert measured(*PUBLIC["distinct"], dataset)[1].primitives[0].search is not None
@@ -173,6 +191,7 @@ BUGS = {
     "norm": ("count_by_month", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "norm without keys": ("unbounded_alone", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
     "norm of a tree": ("trees", r"CASE WHEN q0 <= \d+ THEN 0 .*? END AS b0", "0 AS b0", "L2"),
+    "a level left out of a tree": ("trees", r" UNION ALL SELECT u, SUM\(CAST\(n0 AS INT128\) \* n0\) AS q0 FROM l1 GROUP BY u", "", "L2"),
     "too weak a norm": ("count_by_month", "16777215", "25165824", "L2"),
     "norm of rows, not of units": ("sum_by_gift", r"SUM\(p0 \* p0\)|SUM\(CAST\(p0 AS INT128\) \* p0\)", "MAX(p0)", "L2"),
     "distinct values of a unit": ("distinct", r"ROW_NUMBER\(\) OVER .*? AS place", "1 AS place", "L2"),

@@ -17,6 +17,7 @@ from gateway.privacy.bounding import bound
 from gateway.privacy.calibrate import calibrate
 from gateway.privacy.keys import _declared
 from gateway.privacy.measurement import SCORES, Noise, Quantity
+from gateway.privacy.norms import MAX_CANDIDATES
 from gateway.privacy.release import from_stored, release, to_stored
 from gateway.sql.parse import parse
 from gateway.sql.select import resolve
@@ -364,7 +365,7 @@ def test_the_narrowest_bound_costs_least_noise():
     total = measurement.primitives[0]
     steps = [c.norm / c.denominator for c in total.candidates]
     assert steps == sorted(steps)
-    assert len(steps) <= 14
+    assert len(steps) <= MAX_CANDIDATES
     assert steps[-1] == pytest.approx(math.sqrt(3) * 50_000, rel=1e-3)  # 500.00 declared for one unit in a group
     assert total.search.rho / total.charge == pytest.approx(0.2, rel=1e-3)  # three cells: a close look
     ratios = {round(c.scale / c.norm, 9) for c in total.candidates}

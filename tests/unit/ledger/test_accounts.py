@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.keeping import Kept
-from gateway.ledger.model import Account, Cap, Charge, Per, Stored
+from gateway.ledger.model import Account, Cap, Charge, Per, Release, Stored
 from gateway.ledger.revoking import Revocations
 from gateway.ledger.topups import TopUps, within
 from gateway.store import log
@@ -142,7 +142,7 @@ async def test_a_token_is_taken_back_by_name_or_by_subject(store, clock):
 async def test_texts_and_answers_are_kept_as_long_as_the_policy_says(store, clock, ledger):
     kept = Kept(store, clock, SEALER)
     charge = await ledger.charge(order(1, accounts=(), keep_text=timedelta(days=3)))
-    await ledger.record(charge, b"answer", {"draw-1": b"drawn"})
+    await ledger.record(charge, b"answer", {"draw-1": Release(b"drawn")})
     assert await kept.text("Q1") == order(1).sql
     assert await kept.text("Q2") is None
     clock.pass_(3 * 86_400)

@@ -15,7 +15,7 @@ from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, ver
 from gateway.errors import GatewayError
 from gateway.evidence.offline.receipts import verify
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
-from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, InFlight, Per, Stored
+from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, Held, InFlight, Per, Release, Stored
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 from gateway.store import log
 from gateway.store.database import open_store
@@ -89,14 +89,14 @@ async def test_a_limit_is_spent_to_its_last_unit_and_no_further(ledger):
 
 async def test_keys_and_draws_of_one_buyer_are_nothing_to_another(ledger):
     mine = await ledger.charge(order(1, draws=("shared",)))
-    await ledger.record(mine, b"for ana alone", {"shared": b"ana's"})
+    await ledger.record(mine, b"for ana alone", {"shared": Release(b"ana's")})
     theirs = order(1, query_id="Q2", buyer="org/bob", body_digest="another body", draws=("shared",))
     assert await ledger.lookup("org/bob", "key-1", "another body") is None
     charge = await ledger.charge(theirs)
     assert isinstance(charge, Charge), "ana's stored draw is not waited for: bob's is made, and paid"
-    assert await ledger.record(charge, b"for bob alone", {"shared": b"bob's"}) == b"for bob alone"
+    assert await ledger.record(charge, b"for bob alone", {"shared": Release(b"bob's")}) == b"for bob alone"
     assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"for ana alone")
-    assert await ledger.releases("org/bob", ["shared"]) == {"shared": b"bob's"}
+    assert await ledger.releases("org/bob", ["shared"]) == {"shared": Release(b"bob's")}
 
 
 async def test_free_repeats_use_up_no_rate(ledger):
@@ -174,7 +174,7 @@ async def test_money_is_capped_by_grant_and_period(ledger, clock):
 
 async def test_an_answer_is_stored_once_and_comes_back(ledger):
     charge = await ledger.charge(order())
-    assert await ledger.record(charge, b"answer", {"d1": b"one"}) == b"answer"
+    assert await ledger.record(charge, b"answer", {"d1": Release(b"one")}) == b"answer"
     assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"answer")
     assert await ledger.charge(order()) == Stored("Q1", b"answer")
     assert await ledger.releases("org/ana", ["d1", "d2"]) == {"d1": b"one"}
@@ -189,10 +189,43 @@ async def test_two_questions_that_share_a_draw_make_it_once(ledger):
     assert await ledger.charge(order(2, draws=("shared", "two"))) == InFlight("Q1")
     assert await spent(ledger) == [(20, 5), (20, 5)], "who waits is not charged"
     assert isinstance(await ledger.charge(order(3, draws=("shared",), buyer="org/bob")), Charge), "to each buyer"
-    await ledger.record(first, b"a", {"shared": b"first", "one": b"1"})
+    await ledger.record(first, b"a", {"shared": Release(b"first"), "one": Release(b"1")})
     assert isinstance(await ledger.charge(order(2, draws=("shared", "two"))), InFlight), "stored by now: price it anew"
     assert isinstance(await ledger.charge(order(2, draws=("two",))), Charge)
     assert await ledger.releases("org/ana", ["shared", "one"]) == {"shared": b"first", "one": b"1"}
+
+
+async def recorded(ledger, number, digest, release, buyer="org/ana"):
+    charge = await ledger.charge(order(number, draws=(digest,), buyer=buyer, rho=1))
+    await ledger.record(charge, b"answer", {digest: release})
+
+
+async def test_of_a_series_the_most_exact_release_is_held(ledger):
+    assert await ledger.held("org/ana", ["s"]) == {}
+    await recorded(ledger, 1, "d1", Release(b"one", "s", 10**13))
+    await recorded(ledger, 2, "d2", Release(b"two", "s", 2 * 10**13))
+    await recorded(ledger, 3, "d3", Release(b"three", "s", 9 * 10**12))  # less, though its text is greater
+    await recorded(ledger, 4, "d4", Release(b"apart"))
+    assert await ledger.held("org/ana", ["s", ""]) == {"s": Held("d2", 2 * 10**13, b"two")}
+    assert await ledger.held("org/bob", ["s"]) == {}
+
+
+async def test_what_answers_a_question_first_answers_it_from_then_on(ledger):
+    assert await ledger.pin("org/ana", {"d1": b"one", "d2": b"two"})
+    assert await ledger.pin("org/ana", {"d1": b"one"})
+    assert not await ledger.pin("org/ana", {"d1": b"other"})
+    assert await ledger.releases("org/ana", ["d1", "d2"]) == {"d1": b"one", "d2": b"two"}
+    assert await ledger.pin("org/bob", {"d1": b"other"})
+
+
+async def test_a_draw_that_would_cost_more_than_was_charged_is_not_redone(ledger, clock):
+    for number, dearer in enumerate(({"rho": 21}, {"delta": 6}), 1):
+        await ledger.charge(order(number))
+        clock.pass_(6)
+        assert await ledger.charge(order(number, **dearer)) == Failed(f"Q{number}")
+    await ledger.charge(order(3))
+    clock.pass_(6)
+    assert isinstance(await ledger.charge(order(3, rho=1, delta=0)), Charge), "less may be drawn than was paid for"
 
 
 async def test_a_failed_query_lets_its_draws_go(ledger):
@@ -206,11 +239,11 @@ async def test_a_draw_whose_worker_is_gone_passes_on_and_the_worker_is_shut_out(
     second = await ledger.charge(order(2, draws=("shared",)))
     assert isinstance(second, Charge)
     assert not await ledger.renew(first)
-    await refused(ledger.record(first, b"late", {"shared": b"late"}), "internal")
+    await refused(ledger.record(first, b"late", {"shared": Release(b"late")}), "internal")
     await ledger.fail(first, "shut out")
     assert await ledger.failures("org/ana", "shop") == 0, "who was shut out does not fail the query"
     assert await ledger.charge(order(1, draws=("shared",))) == InFlight("Q2"), "the first key waits for the second"
-    await ledger.record(second, b"answer", {"shared": b"second"})
+    await ledger.record(second, b"answer", {"shared": Release(b"second")})
     assert await ledger.replay(order(1, draws=(), rho=0, delta=0), b"replayed") is None
     assert await ledger.charge(order(1)) == Stored("Q1", b"replayed"), "paid once, answered once"
 
@@ -237,7 +270,7 @@ async def test_a_live_lease_is_waited_for_and_a_dead_one_taken_over(ledger, cloc
     assert (second.query_id, second.fence, second.log_index) == ("Q1", 2, first.log_index)
     assert await spent(ledger) == [(20, 5), (20, 5)], "the work is redone under the same charge"
     assert not await ledger.renew(first)
-    await refused(ledger.record(first, b"late", {"d": b"late"}), "internal")
+    await refused(ledger.record(first, b"late", {"d": Release(b"late")}), "internal")
     assert await ledger.releases("org/ana", ["d"]) == {}
     assert await ledger.record(second, b"answer", {}) == b"answer"
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from support.measures import A, measure_of
@@ -12,7 +13,7 @@ from gateway.privacy import norms
 from gateway.privacy.bounding import bound
 from gateway.privacy.measurement import Candidate, Noise, Primitive, Quantity, Search
 from gateway.privacy.norms import WEIGHT, Reach, clip, level
-from gateway.privacy.search import choose
+from gateway.privacy.search import MISTAKES, choose, stands_out
 from gateway.privacy.split import split
 
 
@@ -51,10 +52,25 @@ def test_candidates_ascend_to_the_widest(widest):
     found = clip(Noise.GAUSSIAN, Reach(1, widest, enforced=True, typical=4.0, touched=1))
     steps = [one.steps for one in found.levels]
     assert steps == sorted(set(steps))
-    assert len(steps) <= 14
+    assert len(steps) <= norms.MAX_CANDIDATES
     assert steps[-1] == pytest.approx(widest, rel=1e-3)
     assert found.fallback == len(steps) - 1
     assert steps[found.expected] >= 8 or found.expected == found.fallback
+
+
+def test_candidates_lie_as_close_as_their_number_allows():
+    for widest, apart in ((500, 2**0.25), (4_000, 2 ** (1 / 3)), (100_000, 2**0.5), (10**12, 2)):
+        found = clip(Noise.GAUSSIAN, Reach(1, widest, enforced=True, typical=4.0, touched=1))
+        steps = [one.steps for one in found.levels[:-1] if one.steps >= 2]
+        # a bound is rounded up to what the engine counts exactly: by a thousandth at most
+        assert [b / a for a, b in pairwise(steps)] == pytest.approx([apart] * (len(steps) - 1), rel=2e-3)
+
+
+def test_no_candidate_holds_the_same_small_counts_as_the_one_below():
+    found = clip(Noise.GAUSSIAN, Reach(1, 500, enforced=True, typical=4.0, touched=1))
+    reached = [one.reach for one in found.levels]
+    assert reached == sorted(set(reached))
+    assert reached[:4] == [1, 2, 4, 5]  # squares of what lies between 1 and 2^(5/4), each once
 
 
 def test_without_any_bound_the_fallback_is_fixed():
@@ -96,6 +112,30 @@ def test_one_bin_above_the_noise_by_chance_is_not_followed():
 
 def test_neighbours_stand_out_together():
     assert choose(primitive(), [0, 0, 10_000, 60, 60], 1) > 2
+
+
+CLOSE = tuple(2 ** (k / 4) for k in range(21))
+
+
+def test_where_candidates_lie_close_an_octave_stands_out_together():
+    counts = [0] * 8 + [10_000] + [0] * 12
+    tail = [*counts[:13], 45, 45, 45, 45, *counts[17:]]  # each of them two deviations, together four and a half
+    assert choose(primitive(CLOSE), counts, 1) == 8
+    assert choose(primitive(CLOSE), tail, 1) > 13
+    assert choose(primitive(CLOSE), [*counts[:13], 45, *counts[14:]], 1) == 8  # one of them alone is chance
+
+
+def test_an_octave_that_follows_without_a_gap_needs_less():
+    counts = [0] * 8 + [10_000] + [0] * 12
+    assert choose(primitive(CLOSE), [*counts[:9], 20, 20, 20, 20, *counts[13:]], 1) > 8
+    assert choose(primitive(CLOSE), [*counts[:13], 20, 20, 20, 20, *counts[17:]], 1) == 8
+
+
+@pytest.mark.parametrize(("noise", "chance"), [(Noise.GAUSSIAN, lambda t: math.erfc(t / math.sqrt(2)) / 2),
+                                               (Noise.LAPLACE, lambda t: math.exp(-math.sqrt(2) * t) / 2)])  # fmt: skip
+def test_an_empty_bin_seldom_stands_out_whatever_the_noise(noise, chance):
+    for bins in (5, 40):
+        assert bins * chance(stands_out(noise, bins)) == pytest.approx(MISTAKES)
 
 
 def test_where_nothing_stands_out_the_fallback_holds():

@@ -27,7 +27,7 @@ import asyncio, itertools, sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from gateway.ledger.model import Account
+from gateway.ledger.model import Account, Release
 from gateway.ports import FixedClock
 from gateway.store.database import open_store
 from support.shop import NOW
@@ -44,7 +44,7 @@ async def buyer(ledger, run, who):
         charge = await ledger.charge(wanted)
         say("charged", name)
         if number % 2:
-            await ledger.record(charge, name.encode(), {{name: b"drawn"}})
+            await ledger.record(charge, name.encode(), {{name: Release(b"drawn")}})
             say("answered", name)
 
 async def main(folder, url, run):

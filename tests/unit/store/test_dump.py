@@ -10,7 +10,7 @@ from support.stores import ACCOUNTS, Clock, database, ledger_of, meter_of, order
 from gateway.errors import GatewayError
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.folding import fold
-from gateway.ledger.model import Cap, Charge, Per
+from gateway.ledger.model import Cap, Charge, Per, Release
 from gateway.ledger.replaying import Replaying
 from gateway.ledger.topups import TopUps
 from gateway.store import dump, log
@@ -52,7 +52,7 @@ async def busy(store, clock):
     """Do a bit of everything that an account can live through."""
     ledger, topups, buyers = ledger_of(store, clock), TopUps(store, clock), Buyers(store, clock)
     first = await ledger.charge(order(1))
-    await ledger.record(first, b"answer", {"draw-1": b"drawn"})
+    await ledger.record(first, b"answer", {"draw-1": Release(b"drawn")})
     await topups.propose("T1", "data/a", 40, 3, "more", "acme/eve")
     await topups.decide("T1", "acme/bob", approve=True)
     await buyers.cap("org/ana", Cap(order().amount * 9, "CNY", Per.MONTH))

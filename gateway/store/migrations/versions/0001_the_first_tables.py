@@ -172,6 +172,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", "jti"),
     )
     op.create_table(
+        "series",
+        sa.Column("buyer", sa.String(), nullable=False),
+        sa.Column("series", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("worth", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("buyer", "series"),
+    )
+    op.create_table(
         "spendings",
         sa.Column("account", sa.String(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
