@@ -16,7 +16,7 @@ from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
-from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
+from gateway.orders import Cost, buyer_id, cost, level_costs, level_draws, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -101,8 +101,9 @@ class Quoted:
 async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     dataset, grant = await _admitted(parts, request, caller)
-    quoted = await _quoted(parts, request, caller, dataset, grant)
-    return quote_document(quoted.planned, dataset, quoted.due)
+    quoted = await _quoted(parts, request, caller, dataset, grant, quote=True)
+    levels = level_costs(quoted.planned, dataset, grant, frozenset(quoted.stored))
+    return quote_document(quoted.planned, dataset, quoted.due, levels)
 
 
 async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
@@ -162,15 +163,17 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
                 await parts.pause(0.02)
 
 
-async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant) -> Quoted:
+async def _quoted(
+    parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant, *, quote: bool = False
+) -> Quoted:
     # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
     try:
-        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant))
+        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
     except GatewayError as error:
         await parts.telemetry.refused(dataset, caller, error)
         raise
     # 7. recall and price
-    stored = await parts.book.releases(buyer_id(caller), list(draws(planned)))
+    stored = await parts.book.releases(buyer_id(caller), list(level_draws(planned)))
     return Quoted(caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(stored)), stored)
 
 
@@ -220,7 +223,8 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         finally:
             await lease.close()
     finished = await _finished(parts, request, quoted, known)
-    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, finished, quoted.due, None, parts.clock.now())
+    at = parts.clock.now()
+    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     earlier = await parts.book.replay(wanted, out)
     return earlier.answer if earlier is not None else out
 
@@ -237,7 +241,14 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
             # 11. finish
             finished = await _finished(parts, request, quoted, run.known)
             out = answer_bytes(
-                charge.query_id, quoted.planned, quoted.dataset, finished, quoted.due, charge, charge.charged_at
+                charge.query_id,
+                quoted.planned,
+                quoted.dataset,
+                run.known,
+                finished,
+                quoted.due,
+                charge,
+                charge.charged_at,
             )
             # 12. record, durably, before a byte leaves
             return await parts.book.record(charge, out, run.drawn)

@@ -31,7 +31,15 @@ def _decides(job: PlanJob) -> Hashable:
     """
     dataset, caller, request = job.dataset, job.caller, job.request
     return (
-        (request.sql, request.dialect, request.epsilon, request.row_limit, request.purpose),
+        (
+            request.sql,
+            request.dialect,
+            request.epsilon,
+            request.accuracy,
+            request.row_limit,
+            request.purpose,
+            job.quote,
+        ),
         (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
         (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
         job.grant,
