@@ -16,7 +16,7 @@ from gateway.privacy.relations import Measure
 from gateway.request import Accuracy, Request
 from gateway.sql.coarser import Coarser, KeyKind, coarser
 
-MAX_TRIED = 12
+MAX_TRIED = 10
 """Coarser questions that are planned before the best so far is taken."""
 
 

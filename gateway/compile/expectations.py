@@ -1,15 +1,15 @@
 """Which noisy columns of an answer have an error that is known beforehand, and what it is made of."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 
 from gateway.catalog.types import SqlType, TypeKind
-from gateway.compile.lineage import Leaf, trace
+from gateway.compile.lineage import Leaf
+from gateway.compile.slopes import source
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.expected import Expected, Mean, Multiple, Unpredicted
-from gateway.privacy.measurement import Direct, Finish, Quantity
-from gateway.privacy.outputs import Average, Output
+from gateway.privacy.measurement import Finish, Quantity
+from gateway.privacy.outputs import Output
 from gateway.privacy.partials import Partial
 from gateway.privacy.relations import Released
 from gateway.privacy.sizes import Declared
@@ -33,40 +33,39 @@ def expectations(
 ) -> tuple[Expected, ...]:
     """Return what the error of each noisy column is made of, in the order of the answer."""
     outputs = {(name, output.column): output for name, leaf in leaves.items() for output in leaf.outputs}
-    direct = trace(root.plan, {name: _whole(leaf) for name, leaf in leaves.items()})[id(root.plan)].direct
     found = []
     for field, column in zip(root.plan.fields, finish.columns, strict=True):
         if not column.noisy:
             continue
-        source = direct.get(field.id)
-        of: Multiple | Mean | Unpredicted
-        if column.direct is not None:
-            of = _multiple(column.direct, bounded, sizes, column.type)
-        elif source is None:
-            of = _COMPUTED
-        else:
-            output = outputs[source.measurement, source.column]
-            of = _other(source.measurement, output, bounded[source.measurement], sizes[source.measurement])
+        of: Multiple | Mean | Unpredicted = _COMPUTED
+        traced = source(root.plan, field.id) if column.type.numeric and not column.chosen else None
+        if traced is not None and traced[:2] in outputs:
+            name, slope = traced[0], abs(traced[2])
+            of = _of(name, outputs[traced[:2]], slope, bounded[name], sizes[name], column.type)
+        assert column.direct is None or isinstance(of, Multiple)  # INVARIANT: a closed form is known beforehand
         found.append(Expected(column.name, of))
     return tuple(found)
 
 
-def _whole(leaf: Leaf) -> Leaf:
-    """Return a leaf whose every aggregate is followed as one, whatever it is computed of."""
-    outputs = tuple(replace(output, primitive=output.column, factor="1") for output in leaf.outputs)
-    return replace(leaf, outputs=outputs, direct=frozenset(output.column for output in outputs))
-
-
-def _multiple(
-    direct: Direct, bounded: Mapping[str, Bounded], sizes: Mapping[str, Declared], type_: SqlType
-) -> Multiple:
-    part = bounded[direct.measurement].parts[int(direct.column[1:])]
-    assert isinstance(part, Partial)  # INVARIANT: a tree's columns are no multiple of one integer
-    factor = abs(float(Fraction(direct.factor)))
-    size, unsized = _size(part, sizes[direct.measurement])
-    whole = type_.kind is TypeKind.INTEGER
-    scaled = None if size is None else size * factor
-    return Multiple(direct.measurement, direct.column, factor, whole, scaled, unsized)
+def _of(
+    name: str, output: Output, slope: float, bounded: Bounded, cell: Declared, type_: SqlType
+) -> Multiple | Mean | Unpredicted:
+    """Return what an aggregate's error is made of, times `slope`."""
+    part = bounded.parts[int(output.primitive[1:])] if output.primitive is not None else None
+    if isinstance(part, Partial) and output.primitive is not None:
+        factor = abs(float(Fraction(output.factor))) * slope
+        size, unsized = _size(part, cell)
+        whole = type_.kind is TypeKind.INTEGER
+        return Multiple(name, output.primitive, factor, whole, None if size is None else size * factor, unsized)
+    average = output.average
+    if average is None or cell.rows is None:
+        return _SPREAD
+    if type_.kind is TypeKind.INTEGER:  # what is cut off may be more than the noise
+        return _COMPUTED
+    total = bounded.parts[int(average.total[1:])]
+    assert isinstance(total, Partial)  # INVARIANT: a mean is made of a sum
+    step = float(Fraction(average.step)) * slope
+    return Mean(name, average.total, average.count, step, total.typical, max(cell.rows, 1.0), average.typical * step)
 
 
 def _size(part: Partial, cell: Declared) -> tuple[float | None, str]:
@@ -80,17 +79,3 @@ def _size(part: Partial, cell: Declared) -> tuple[float | None, str]:
     if part.quantity is Quantity.UNITS:
         return cell.units, ""
     return cell.rows * part.typical, ""
-
-
-def _other(measurement: str, output: Output, bounded: Bounded, cell: Declared) -> Mean | Unpredicted:
-    average = output.average
-    if average is None or cell.rows is None:
-        return _SPREAD
-    return _mean(measurement, average, bounded, cell.rows)
-
-
-def _mean(measurement: str, average: Average, bounded: Bounded, rows: float) -> Mean:
-    total = bounded.parts[int(average.total[1:])]
-    assert isinstance(total, Partial)  # INVARIANT: a mean is made of a sum
-    step = float(Fraction(average.step))
-    return Mean(measurement, average.total, average.count, step, total.typical, max(rows, 1.0), average.typical * step)

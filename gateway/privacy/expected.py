@@ -71,17 +71,16 @@ def primitives_of(measurements: tuple[Measurement, ...]) -> dict[tuple[str, str]
 
 def width(column: Expected, primitives: Primitives, confidence: float) -> float | None:
     """Return the half-width to expect of a column's cells, in its units; None where that is not known."""
-    match column.of:
-        case Multiple() as one:
-            primitive = primitives[one.measurement, one.primitive]
-            wide = half_width(scale_of(primitive), primitive.noise, confidence) * one.factor
-            return float(math.ceil(wide)) if one.whole else wide
-        case Mean() as mean:
-            total, count = (primitives[mean.measurement, name] for name in (mean.total, mean.count))
-            deviation = math.hypot(total.expected_scale, mean.typical * count.expected_scale)
-            return score(Noise.GAUSSIAN, confidence) * deviation * mean.step / mean.rows
-        case Unpredicted():
-            return None
+    of = column.of
+    if isinstance(of, Unpredicted):
+        return None
+    if isinstance(of, Mean):
+        total, count = (primitives[of.measurement, name] for name in (of.total, of.count))
+        deviation = math.hypot(total.expected_scale, of.typical * count.expected_scale)
+        return score(Noise.GAUSSIAN, confidence) * deviation * of.step / of.rows
+    primitive = primitives[of.measurement, of.primitive]
+    wide = half_width(scale_of(primitive), primitive.noise, confidence) * of.factor
+    return float(math.ceil(wide)) if of.whole else wide
 
 
 def scale_of(primitive: Primitive) -> float:

@@ -69,10 +69,7 @@ def _values(term: Term) -> int | None:
     if term.span is not None:
         days = (term.span[1] - term.span[0]).days + 1
         return (days if term.type.kind is TypeKind.DATE else days * SECONDS) + null
-    if (
-        term.type.kind in (TypeKind.INTEGER, TypeKind.DECIMAL)
-        and term.range.lo is not None
-        and term.range.hi is not None
-    ):
-        return int((term.range.hi - term.range.lo) * 10**term.type.scale) + 1 + null
+    lo, hi = term.range.lo, term.range.hi
+    if term.type.kind in (TypeKind.INTEGER, TypeKind.DECIMAL) and lo is not None and hi is not None:
+        return int((hi - lo) * 10**term.type.scale) + 1 + null
     return None

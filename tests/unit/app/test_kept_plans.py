@@ -24,9 +24,11 @@ class CountingPool:
 
     def __init__(self) -> None:
         self.planned = 0
+        self.deadlines = []
 
-    async def call(self, _method, job, _deadline_s, _wait_s):
+    async def call(self, _method, job, deadline_s, _wait_s):
         self.planned += 1
+        self.deadlines.append(deadline_s)
         return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))
 
 
@@ -129,6 +131,12 @@ async def test_every_part_of_an_accuracy_decides(planner, pool, job, change):
     assert pool.planned == 1
     await planner.plan(change(job))
     assert pool.planned == 2
+
+
+async def test_a_quote_has_longer_as_it_plans_more_than_once(planner, pool, job):
+    await planner.plan(job)
+    await planner.plan(CHANGED["quote"](job))
+    assert pool.deadlines == [1, 3]
 
 
 async def test_a_plan_of_one_moment_is_not_kept(planner, pool, job):

@@ -133,6 +133,30 @@ def test_a_share_is_of_the_declared_size_of_a_cell():
     assert widths(made)["n"] == 250
 
 
+@pytest.mark.parametrize(
+    ("column", "factor"),
+    [
+        ("2 * COUNT(*)", 2), ("COUNT(*) * 1.5", 1.5), ("-COUNT(*)", 1), ("-2 * COUNT(*)", 2), ("COUNT(*) / 4.0", 0.25),
+        ("COALESCE(COUNT(*), 0)", 1), ("CAST(COUNT(*) AS DOUBLE)", 1), ("ROUND(COUNT(*) / 8.0, 2)", 0.125),
+        ("CASE WHEN COUNT(*) < 0 THEN 0 ELSE COUNT(*) END", 1), ("100 * (COUNT(*) / 7)", 100 / 7),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", ["SELECT {} AS c FROM purchases", "SELECT c FROM (SELECT {} AS c FROM purchases) t ORDER BY c LIMIT 3",
+    "SELECT t.c FROM (SELECT {} AS c FROM purchases) t JOIN cohorts k ON k.label = 'first'"])  # fmt: skip
+def test_a_constant_times_an_aggregate_errs_as_many_times(column, factor, shape):
+    sql = shape.format(column)
+    one = widths(asked(COUNT, epsilon=D(1)))["n"]
+    assert widths(asked(sql, epsilon=D(1)))["c"] == pytest.approx(one * factor, abs=max(factor, 1))
+    made = asked(sql, absolute(500))
+    assert 500 * 0.98 - 1 <= widths(made)["c"] <= 500
+    assert made.rho == pytest.approx(asked(COUNT, absolute(500 / factor)).rho, rel=0.02)
+
+
+def test_a_scaled_average_errs_as_many_times():
+    sizes = widths(asked("SELECT AVG(quantity) AS a, ROUND(100 * AVG(quantity), 1) AS b FROM purchases"))
+    assert sizes["b"] == pytest.approx(100 * sizes["a"])
+
+
 def test_the_count_of_people_behind_hidden_cells_keeps_its_proportion():
     made = asked(
         "SELECT cohort, COUNT(*) AS n FROM purchases JOIN customers USING (customer_id) GROUP BY cohort", absolute(200)
@@ -205,7 +229,20 @@ def refusal(sql, accuracy, dataset=WIDE):
 @pytest.mark.parametrize(
     ("sql", "column"),
     [
-        ("SELECT COUNT(*) AS n, 2 * COUNT(*) AS twice FROM purchases", "twice"),
+        ("SELECT COUNT(*) AS n, SUM(quantity) - COUNT(*) AS rest FROM purchases", "rest"),
+        ("SELECT COUNT(*) * COUNT(*) AS square FROM purchases", "square"),
+        ("SELECT 0 * COUNT(*) AS nothing FROM purchases", "nothing"),
+        ("SELECT CASE WHEN COUNT(*) > 9 THEN COUNT(*) ELSE SUM(quantity) END AS either FROM purchases", "either"),
+        ("SELECT COALESCE(SUM(quantity), COUNT(*)) AS either FROM purchases", "either"),
+        ("SELECT COUNT(*) / 0 AS nothing FROM purchases", "nothing"),
+        ("SELECT 7 / COUNT(*) AS inverse FROM purchases", "inverse"),
+        ("SELECT FLOOR(AVG(quantity)) AS whole FROM purchases", "whole"),
+        ("SELECT CAST(AVG(quantity) AS BIGINT) AS whole FROM purchases", "whole"),
+        (
+            "SELECT SUM(n) OVER () AS everything FROM (SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort) t",
+            "everything",
+        ),
+        ("SELECT COUNT(*) AS n FROM purchases UNION ALL SELECT COUNT(*) FROM customers", "n"),
         ("SELECT SUM(quantity) / COUNT(*) AS ratio FROM purchases", "ratio"),
         ("SELECT MEDIAN(quantity) AS middle FROM purchases", "middle"),
         ("SELECT VAR_POP(quantity) AS v FROM purchases", "v"),

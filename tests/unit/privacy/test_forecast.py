@@ -8,7 +8,9 @@ from itertools import pairwise
 import pytest
 from support.shop import CALLER, NOW, SHOP, planned
 
+from gateway import forecasting
 from gateway.catalog.model import Accounting
+from gateway.catalog.types import TIMESTAMP, decimal
 from gateway.forecasting import planning
 from gateway.planning import PlanJob, plan
 from gateway.planning_worker import PLANNED
@@ -133,6 +135,36 @@ def test_a_private_key_of_unknown_values_has_a_threshold_and_how_many_can_hold_i
         None,
         None,
     )
+
+
+def test_what_is_tried_has_an_end(monkeypatch):
+    monkeypatch.setattr(forecasting, "MAX_TRIED", 1)
+    made = quoted("SELECT purchased_on, COUNT(*) AS n FROM purchases GROUP BY purchased_on", long_ago())
+    assert made.forecast.proposal.change == "purchased_on by week"
+    assert made.forecast.proposal.cells[0].useful is False
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "keys"),
+    [
+        ("quantity", {"bounds": (1, 50_000)}, 50_000),
+        (
+            "purchased_on",
+            {"type": TIMESTAMP, "bounds": (date(1997, 1, 1), date(1997, 1, 10)), "nullable": True},
+            864_001,
+        ),
+        ("weight", {"type": decimal(8, 2), "bounds": (D("-1.5"), D("199.99")), "nullable": False}, 20_150),
+        ("purchased_on", {"bounds": None}, None),
+    ],
+)
+def test_plausible_keys_of_what_has_too_many_values_to_be_listed(name, known, keys):
+    tables = tuple(
+        replace(t, columns=tuple(replace(c, **known) if c.name == name else c for c in t.columns)) if t.name == "purchases" else t
+        for t in SHOP.tables
+    )  # fmt: skip
+    made = quoted(f"SELECT {name}, COUNT(*) AS n FROM purchases GROUP BY {name}", replace(SHOP, tables=tables))
+    (cells,) = made.forecast.cells
+    assert (cells.private, cells.keys) == (True, keys)
 
 
 def test_more_budget_lowers_the_threshold_and_more_keys_pass():
