@@ -6,6 +6,7 @@ Pure, like planning; it plans the question anew at other budgets, and coarser qu
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from itertools import islice
 
 from gateway.catalog.types import TypeKind
 from gateway.errors import GatewayError
@@ -14,15 +15,24 @@ from gateway.privacy.expected import width
 from gateway.privacy.forecast import Cells, Forecast, Level, Proposal, cells_of
 from gateway.privacy.relations import Measure
 from gateway.request import Accuracy, Request
-from gateway.sql.coarser import Coarser, KeyKind, coarser
+from gateway.sql.coarser import Coarser, KeyKind, coarser, keys_of
 
 MAX_TRIED = 10
 """Coarser questions that are planned before the best so far is taken."""
 
+MAX_TYPED = 40
+"""The same where the keys' types are not known: most are refused when they are resolved, which is soon."""
+
 
 def plan_quote(job: PlanJob) -> Planned:
-    """Return the plan of a request with its forecast. Raises what `plan` raises."""
-    understood = understand(job)
+    """Return the plan of a request with its forecast.
+
+    Raises what `plan` raises; where there are too many cells, with a coarser question that would be answered.
+    """
+    try:
+        understood = understand(job)
+    except GatewayError as error:
+        raise _with_fewer_cells(job, error) if error.code == "too_many_cells" else error from None
     made = budgeted(understood, job.request)
     if not understood.bounded:
         return planned(understood, made)
@@ -116,9 +126,7 @@ def _proposal(understood: Understood, made: Budgeted, cells: tuple[Cells, ...]) 
     # at the same cost: an accuracy that is out of reach with this key would be so with others
     spending = replace(request, accuracy=None, epsilon=min(made.epsilon, understood.job.dataset.privacy.max_epsilon))
     best, merit = None, min(one.merit for one in cells)
-    for tried, question in enumerate(coarser(request.sql, request.dialect, kinds)):
-        if tried == MAX_TRIED:
-            break
+    for question in islice(coarser(request.sql, request.dialect, kinds), MAX_TRIED):
         found = _tried(understood, spending, question)
         if found is None:
             continue
@@ -128,6 +136,20 @@ def _proposal(understood: Understood, made: Budgeted, cells: tuple[Cells, ...]) 
         if least > merit:
             best, merit = found, least
     return best
+
+
+def _with_fewer_cells(job: PlanJob, error: GatewayError) -> GatewayError:
+    """Return the refusal with the nearest coarser question in its hint, where one of those tried is answered."""
+    request = job.request
+    every = (KeyKind(temporal=True, integer=True),) * keys_of(request.sql, request.dialect)
+    for question in islice(coarser(request.sql, request.dialect, every), MAX_TYPED):
+        try:
+            understand(replace(job, request=replace(request, sql=question.sql)))
+        except GatewayError:
+            continue
+        hint = f"{error.hint} Answered would be ({question.change}): {question.sql}"
+        return GatewayError(error.code, error.detail, hint, error.position)
+    return error
 
 
 def _tried(understood: Understood, request: Request, question: Coarser) -> Proposal | None:

@@ -51,6 +51,12 @@ def coarser(text: str, dialect: str, kinds: tuple[KeyKind, ...]) -> Iterator[Coa
             yield from _changed(text, dialect, index, len(kinds), None)
 
 
+def keys_of(text: str, dialect: str) -> int:
+    """Return how many keys the query's one plain GROUP BY has: none where it has none, or more than one."""
+    select = _grouped(parse(text, dialect))
+    return 0 if select is None else len(select.args["group"].expressions)
+
+
 def _changed(text: str, dialect: str, index: int, keys: int, to: str | int | None) -> Iterator[Coarser]:
     select = _grouped(parse(text, dialect))
     if select is None or len(select.args["group"].expressions) != keys:

@@ -11,6 +11,7 @@ from support.shop import CALLER, NOW, SHOP, planned
 from gateway import forecasting
 from gateway.catalog.model import Accounting
 from gateway.catalog.types import TIMESTAMP, decimal
+from gateway.errors import GatewayError
 from gateway.forecasting import planning
 from gateway.planning import PlanJob, plan
 from gateway.planning_worker import PLANNED
@@ -228,6 +229,36 @@ def test_where_nothing_is_good_the_best_is_proposed_and_where_nothing_helps_none
     alone = quoted("SELECT gift, COUNT(*) AS n FROM purchases GROUP BY gift", epsilon=D("0.0005"))
     assert alone.forecast.cells[0].useful is False
     assert alone.forecast.proposal is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "coarse"),
+    [
+        ("SELECT quantity, purchased_on, COUNT(*) AS n FROM purchases GROUP BY quantity, purchased_on",
+         "SELECT quantity, DATE_TRUNC('WEEK', purchased_on) AS purchased_on, COUNT(*) AS n FROM purchases GROUP BY quantity, DATE_TRUNC('WEEK', purchased_on)"),
+        ("SELECT quantity, quantity + 1 AS more, gift, cohort, COUNT(*) AS n FROM purchases JOIN customers USING (customer_id) GROUP BY 1, 2, 3, 4",
+         "SELECT quantity // 10 * 10 AS quantity, quantity + 1 AS more, gift, cohort, COUNT(*) AS n FROM purchases JOIN customers USING (customer_id) GROUP BY 1, 2, 3, 4"),
+    ],
+)  # fmt: skip
+def test_more_cells_than_are_allowed_are_refused_with_a_question_that_has_fewer(sql, coarse):
+    with pytest.raises(GatewayError) as caught:
+        quoted(sql)
+    assert caught.value.code == "too_many_cells"
+    assert caught.value.hint.endswith(f": {coarse}")
+    assert quoted(coarse).forecast.cells
+
+
+def test_where_no_coarser_question_is_answered_the_refusal_stays_as_it_is():
+    sql = "SELECT cohort, gift, COUNT(*) AS n FROM purchases JOIN customers USING (customer_id) GROUP BY ROLLUP (cohort, gift)"
+    tight = replace(SHOP, privacy=replace(SHOP.privacy, max_cells=1))
+    for text in (sql, "SELECT gift, COUNT(*) AS n FROM purchases GROUP BY gift"):
+        hints = []
+        for quote in (False, True):
+            with pytest.raises(GatewayError) as caught:
+                planning(PlanJob(tight, CALLER, Request(text), NOW, tight.grants[0], quote=quote))
+            assert caught.value.code == "too_many_cells"
+            hints.append(caught.value.hint)
+        assert hints[0] == hints[1]
 
 
 def test_two_measurements_are_foretold_one_by_one_without_a_proposal():
