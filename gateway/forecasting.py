@@ -32,7 +32,9 @@ def plan_quote(job: PlanJob) -> Planned:
     try:
         understood = understand(job)
     except GatewayError as error:
-        raise _with_fewer_cells(job, error) if error.code == "too_many_cells" else error from None
+        if error.code == "too_many_cells":
+            error.hint += _fewer_cells(job)
+        raise
     made = budgeted(understood, job.request)
     if not understood.bounded:
         return planned(understood, made)
@@ -138,8 +140,8 @@ def _proposal(understood: Understood, made: Budgeted, cells: tuple[Cells, ...]) 
     return best
 
 
-def _with_fewer_cells(job: PlanJob, error: GatewayError) -> GatewayError:
-    """Return the refusal with the nearest coarser question in its hint, where one of those tried is answered."""
+def _fewer_cells(job: PlanJob) -> str:
+    """Return, for a hint, the nearest coarser question that is answered; nothing where none of those tried is."""
     request = job.request
     every = (KeyKind(temporal=True, integer=True),) * keys_of(request.sql, request.dialect)
     for question in islice(coarser(request.sql, request.dialect, every), MAX_TYPED):
@@ -147,9 +149,8 @@ def _with_fewer_cells(job: PlanJob, error: GatewayError) -> GatewayError:
             understand(replace(job, request=replace(request, sql=question.sql)))
         except GatewayError:
             continue
-        hint = f"{error.hint} Answered would be ({question.change}): {question.sql}"
-        return GatewayError(error.code, error.detail, hint, error.position)
-    return error
+        return f" Answered would be ({question.change}): {question.sql}"
+    return ""
 
 
 def _tried(understood: Understood, request: Request, question: Coarser) -> Proposal | None:
