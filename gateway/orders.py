@@ -37,17 +37,8 @@ def buyer_id(caller: Caller) -> str:
 
 def draws(planned: Planned) -> tuple[str, ...]:
     """Return the names of all draws of a query, each once; of one over public tables alone that of its answer."""
-    return _draws(planned.program.measurements) or (public_draw(planned),)
-
-
-def _draws(measurements: tuple[Measurement, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(p.digest for m in measurements for p in m.primitives))
-
-
-def level_draws(planned: Planned) -> tuple[str, ...]:
-    """Return the names of the draws of a query and of every other level of its quote."""
-    levels = planned.forecast.levels if planned.forecast is not None else ()
-    return (*draws(planned), *(digest for level in levels for digest in _draws(level.measurements)))
+    found = dict.fromkeys(p.digest for m in planned.program.measurements for p in m.primitives)
+    return tuple(found) or (public_draw(planned),)
 
 
 def public_draw(planned: Planned) -> str:
@@ -70,7 +61,7 @@ def missing(measurements: tuple[Measurement, ...], stored: frozenset[str]) -> tu
 
 def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str]) -> Cost:
     """Return what a query costs beside what is stored. A query that is stored whole is free."""
-    measurements, stored = planned.program.measurements, stored & set(draws(planned))
+    measurements = planned.program.measurements
     rho, delta = missing(measurements, stored)
     due = tuple(digest for digest in draws(planned) if digest not in stored)
     plan = dataset.plan_of(grant)
@@ -88,17 +79,12 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     )
 
 
-def level_costs(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str]) -> tuple[Cost, ...]:
-    """Return what each level of a quote would be charged, were it asked now."""
-    levels = planned.forecast.levels if planned.forecast is not None else ()
+def levels(planned: Planned) -> tuple[Planned, ...]:
+    """Return the plan of a quote at each level of its forecast: what would be priced and charged, were it asked."""
+    found = planned.forecast.levels if planned.forecast is not None else ()
     return tuple(
-        cost(
-            replace(planned, program=replace(planned.program, steps=level.measurements), epsilon=level.epsilon),
-            dataset,
-            grant,
-            stored,
-        )
-        for level in levels
+        replace(planned, program=replace(planned.program, steps=level.measurements), epsilon=level.epsilon)
+        for level in found
     )
 
 

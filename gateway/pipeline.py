@@ -16,7 +16,7 @@ from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
-from gateway.orders import Cost, buyer_id, cost, level_costs, level_draws, order, public_draw
+from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -102,8 +102,8 @@ async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, obj
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     dataset, grant = await _admitted(parts, request, caller)
     quoted = await _quoted(parts, request, caller, dataset, grant, quote=True)
-    levels = level_costs(quoted.planned, dataset, grant, frozenset(quoted.stored))
-    return quote_document(quoted.planned, dataset, quoted.due, levels)
+    others = [await _priced(parts, caller, dataset, grant, level) for level in levels(quoted.planned)]
+    return quote_document(quoted.planned, dataset, quoted.due, [other.due for other in others])
 
 
 async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
@@ -172,8 +172,12 @@ async def _quoted(
     except GatewayError as error:
         await parts.telemetry.refused(dataset, caller, error)
         raise
+    return await _priced(parts, caller, dataset, grant, planned)
+
+
+async def _priced(parts: Parts, caller: Caller, dataset: Dataset, grant: Grant, planned: Planned) -> Quoted:
     # 7. recall and price
-    stored = await parts.book.releases(buyer_id(caller), list(level_draws(planned)))
+    stored = await parts.book.releases(buyer_id(caller), list(draws(planned)))
     return Quoted(caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(stored)), stored)
 
 

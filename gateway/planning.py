@@ -248,7 +248,8 @@ def _program(understood: Understood, epsilon: Decimal, budget: int, shares: Shar
     Each primitive has its `shares`; where there are none, each measurement an equal part of the budget.
     """
     bounded = understood.bounded
-    made = _Steps(understood, budget // max(len(bounded), 1), shares)
+    given = dict.fromkeys(bounded, budget // max(len(bounded), 1))
+    made = _Steps(understood, given, shares)
     for step in understood.analysis.steps:
         match step:
             case Measure():
@@ -268,8 +269,12 @@ class _Steps:
     """Compiled steps by name, and what each released table looks like to those that read it."""
 
     understood: Understood
-    share: int
+    given: Mapping[str, int]
+    """What each measurement may spend."""
+
     shares: Shares
+    """What each primitive may spend, where that is not split by declared sizes."""
+
     steps: dict[str, Step] = field(default_factory=dict)
     leaves: dict[str, Leaf] = field(default_factory=dict)
     _made_of: dict[str, str] = field(default_factory=dict)
@@ -279,7 +284,7 @@ class _Steps:
         made_of = [self._made_of[name] for name in bounded.inputs]
         compiled, dataset = self.understood.compiled[bounded.name], self.understood.job.dataset
         own = [self.shares[bounded.name, f"p{i}"] for i in range(len(bounded.parts))] if self.shares else None
-        budget = sum(own) if own is not None else self.share
+        budget = sum(own) if own is not None else self.given[bounded.name]
         measurement = calibrate(bounded, compiled, dataset, budget, made_of, own)
         self.steps[bounded.name] = measurement
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
