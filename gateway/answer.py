@@ -1,17 +1,23 @@
 """The documents that a buyer gets: an answer, a quote. Pure; names and shapes are those of docs/API.md."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 
 from gateway.catalog.model import Dataset
+from gateway.catalog.types import TypeKind
 from gateway.ledger.model import Charge
 from gateway.orders import Cost
 from gateway.planning import Planned
 from gateway.privacy import accounting
-from gateway.privacy.measurement import Measurement, NoisyTable, Primitive
+from gateway.privacy.forecast import Cells, Level, Proposal
+from gateway.privacy.intervals import half_width, score
+from gateway.privacy.measurement import Measurement, Noise, NoisyTable, Primitive
 from gateway.privacy.units import epsilon_of_budget
+from gateway.request import Accuracy
 
 
 @dataclass(slots=True)
@@ -39,10 +45,40 @@ class Finished:
     truncated: bool
 
 
+def reached(planned: Planned, known: Known, finished: Finished) -> dict[str, float | None]:
+    """Return the half-width that each noisy column reached, at the confidence of the accuracy asked for.
+
+    A count or sum: from the scale of its noise. An average: the widest of its intervals, from 95 % to that confidence
+    as the normal distribution has it; None where no cell has an interval.
+    """
+    assert planned.accuracy is not None  # INVARIANT: asked of such plans alone
+    confidence = float(planned.accuracy.confidence)
+    noise = {(table.name, column.name): column for table in known.tables for column in table.columns}
+    found: dict[str, float | None] = {}
+    for column in planned.program.finish.columns:
+        if not column.noisy:
+            continue
+        if column.direct is None:
+            bars = [bar for bar in finished.intervals[column.name] if bar is not None]
+            scaled = score(Noise.GAUSSIAN, confidence) / score(Noise.GAUSSIAN, 0.95)
+            found[column.name] = max((_half(bar) * scaled for bar in bars), default=None)
+            continue
+        source = noise[column.direct.measurement, column.direct.column]
+        wide = half_width(source.scale, source.noise, confidence) * abs(float(Fraction(column.direct.factor)))
+        found[column.name] = float(math.ceil(wide)) if column.type.kind is TypeKind.INTEGER else wide
+    return found
+
+
+def _half(bar: Sequence[object]) -> float:
+    low, high = (float(str(end)) for end in bar)
+    return (high - low) / 2
+
+
 def answer_bytes(
     query_id: str,
     planned: Planned,
     dataset: Dataset,
+    known: Known,
     finished: Finished,
     due: Cost,
     charge: Charge | None,
@@ -55,6 +91,7 @@ def answer_bytes(
         "columns": columns(planned),
         "rows": finished.rows,
         "intervals": {"confidence": 0.95, "columns": finished.intervals},
+        **_accuracy(planned, known, finished),
         "privacy": {
             **privacy(dataset, due.rho, due.delta),
             "stored": charge is None,
@@ -69,8 +106,24 @@ def answer_bytes(
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 
-def quote_document(planned: Planned, dataset: Dataset, due: Cost) -> dict[str, object]:
-    """Return what a query would cost and how exact it would be; from the plan and the policy alone."""
+def _accuracy(planned: Planned, known: Known, finished: Finished) -> dict[str, object]:
+    if planned.accuracy is None:
+        return {}
+    return {"accuracy": {**_aim(planned, planned.accuracy), "reached": reached(planned, known, finished)}}
+
+
+def _aim(planned: Planned, accuracy: Accuracy) -> dict[str, object]:
+    """Return what was asked, and of a relative accuracy the declared sizes that it is relative to."""
+    if accuracy.relative is None:
+        return {"asked": asked(accuracy)}
+    return {"asked": asked(accuracy), "of": {note.column: note.size for note in planned.notes}}
+
+
+def quote_document(planned: Planned, dataset: Dataset, due: Cost, levels: Sequence[Cost] = ()) -> dict[str, object]:
+    """Return what a query would cost and how exact it would be; from the plan and the policy alone.
+
+    `levels` are what each level of the plan's forecast would cost.
+    """
     measurements = planned.program.measurements
     cells = [measurement.cells for measurement in measurements]
     private = any(measurement.selection is not None for measurement in measurements)
@@ -83,17 +136,82 @@ def quote_document(planned: Planned, dataset: Dataset, due: Cost) -> dict[str, o
             "epsilon_asked": f"{planned.epsilon:f}",
         },
         "price": price(due),
+        **({"accuracy": _aim(planned, planned.accuracy)} if planned.accuracy is not None else {}),
         "expected": {
-            "confidence": 0.95,
+            "confidence": float(planned.accuracy.confidence) if planned.accuracy is not None else 0.95,
             "half_width": {note.column: note.half_width for note in planned.notes},
             "cells": None if None in cells else sum(count for count in cells if count is not None),
             "partitions": "private" if private else "public",
         },
+        **forecast_document(planned, dataset, levels),
         "measured": [_measured(measurement, p) for measurement in measurements for p in measurement.primitives],
         "reasons": {measurement.name: list(measurement.reasons) for measurement in measurements},
         "versions": {"policy": dataset.policy_version, "data": dataset.data_version},
         "notices": list(planned.notices),
     }
+
+
+def forecast_document(planned: Planned, dataset: Dataset, levels: Sequence[Cost]) -> dict[str, object]:
+    """Return the members of a quote that foretell: levels of error, cells, and a coarser question where one helps."""
+    forecast = planned.forecast
+    if forecast is None:
+        return {"levels": [], "cells": [], "proposal": None}
+    return {
+        "levels": [_level(planned, dataset, level, due) for level, due in zip(forecast.levels, levels, strict=True)],
+        "cells": [_cells(one) for one in forecast.cells],
+        "proposal": _proposal(forecast.proposal) if forecast.proposal is not None else None,
+    }
+
+
+def _level(planned: Planned, dataset: Dataset, level: Level, due: Cost) -> dict[str, object]:
+    columns = {
+        note.column: {"half_width": width} if width is not None else {"half_width": None, "reason": note.unpredicted}
+        for note, width in zip(planned.notes, level.half_widths, strict=True)
+    }
+    ask = {"accuracy": asked(level.ask)} if isinstance(level.ask, Accuracy) else {"epsilon": float(level.ask)}
+    return {
+        "asked": level.asked,
+        "ask": ask,
+        **privacy(dataset, due.rho, due.delta),
+        "stored": due.free,
+        "price": price(due),
+        "columns": columns,
+    }
+
+
+def _cells(cells: Cells) -> dict[str, object]:
+    return {
+        "measurement": cells.measurement,
+        "keys": "private" if cells.private else "public",
+        "plausible": cells.keys,
+        "units_per_cell": _short(cells.units),
+        "rows_per_cell": _short(cells.rows),
+        "least_units": cells.least,
+        "can_hold_them": cells.full,
+        "expected_to_pass": cells.shown,
+        "relative_error": _short(cells.relative),
+        "useful": cells.useful,
+    }
+
+
+def _proposal(proposal: Proposal) -> dict[str, object]:
+    return {
+        "sql": proposal.sql,
+        "change": proposal.change,
+        "half_width": dict(proposal.half_widths),
+        "cells": [_cells(one) for one in proposal.cells],
+    }
+
+
+def _short(value: float | None) -> float | None:
+    """Return a predicted figure to four digits: more would say what is not known."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+def asked(accuracy: Accuracy) -> dict[str, float]:
+    """Return an accuracy as a request gives it."""
+    name = "half_width" if accuracy.half_width is not None else "relative"
+    return {name: float(accuracy.target), "confidence": float(accuracy.confidence)}
 
 
 def _measured(measurement: Measurement, primitive: Primitive) -> dict[str, object]:

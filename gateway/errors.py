@@ -92,6 +92,9 @@ CODES: dict[str, Code] = {
     "grant_not_valid": Code(_D, 403, "The grant is not valid at this date"),
     "column_use": Code(_D, 403, "The policy does not allow this use of a column"),
     "epsilon_too_large": Code(_D, 403, "The query asks for more epsilon than the policy allows at once"),
+    # accuracy in place of epsilon
+    "accuracy_not_predicted": Code(_U, 400, "The error of this column cannot be told beforehand"),
+    "accuracy_unreachable": Code(_D, 403, "The accuracy costs more than the policy allows at once"),
     # the ledger
     "budget_exhausted": Code(_X, 403, "The privacy budget does not cover this query"),
     "uses_exhausted": Code(_X, 403, "The grant's number of uses is spent"),

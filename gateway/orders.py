@@ -77,6 +77,15 @@ def cost(planned: Planned, dataset: Dataset, grant: Grant, stored: frozenset[str
     return Cost(rho, delta, asked, due)
 
 
+def levels(planned: Planned) -> tuple[Planned, ...]:
+    """Return the plan of a quote at each level of its forecast: what would be priced and charged, were it asked."""
+    found = planned.forecast.levels if planned.forecast is not None else ()
+    return tuple(
+        replace(planned, program=replace(planned.program, steps=level.measurements), epsilon=level.epsilon)
+        for level in found
+    )
+
+
 def data_account(dataset: Dataset, at: datetime) -> Account:
     """Return the data's own account, which every charge debits, in the period of a moment."""
     account = _account(dataset, f"data/{dataset.privacy.account}", dataset.privacy.budget)

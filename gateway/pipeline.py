@@ -16,7 +16,7 @@ from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError, Interrupted
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
-from gateway.orders import Cost, buyer_id, cost, draws, order, public_draw
+from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
 from gateway.planning import PlanJob, Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
@@ -112,8 +112,9 @@ async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, obj
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     _buys(caller)
     dataset, grant = await _admitted(parts, request, caller)
-    quoted = await _quoted(parts, request, caller, dataset, grant)
-    return quote_document(quoted.planned, dataset, quoted.due)
+    quoted = await _quoted(parts, request, caller, dataset, grant, quote=True)
+    others = [await _priced(parts, caller, dataset, grant, level) for level in levels(quoted.planned)]
+    return quote_document(quoted.planned, dataset, quoted.due, [other.due for other in others])
 
 
 async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
@@ -182,13 +183,19 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
                 await parts.pause(0.02)
 
 
-async def _quoted(parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant) -> Quoted:
+async def _quoted(
+    parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant, *, quote: bool = False
+) -> Quoted:
     # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
     try:
-        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant))
+        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
     except GatewayError as error:
         await parts.telemetry.refused(dataset, caller, grant, error)
         raise
+    return await _priced(parts, caller, dataset, grant, planned)
+
+
+async def _priced(parts: Parts, caller: Caller, dataset: Dataset, grant: Grant, planned: Planned) -> Quoted:
     # 7. recall and price
     buyer = buyer_id(caller)
     stored = await parts.book.releases(buyer, list(draws(planned)))
@@ -251,7 +258,8 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         finally:
             await lease.close()
     finished = await _finished(parts, request, quoted, known)
-    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, finished, quoted.due, None, parts.clock.now())
+    at = parts.clock.now()
+    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     earlier = await parts.book.replay(wanted, out)
     return earlier.answer if earlier is not None else out
 
@@ -284,7 +292,14 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
             # 11. finish
             finished = await _finished(parts, request, quoted, run.known)
             out = answer_bytes(
-                charge.query_id, quoted.planned, quoted.dataset, finished, quoted.due, charge, charge.charged_at
+                charge.query_id,
+                quoted.planned,
+                quoted.dataset,
+                run.known,
+                finished,
+                quoted.due,
+                charge,
+                charge.charged_at,
             )
             # 12. record, durably, before a byte leaves
             return await parts.book.record(charge, out, run.drawn)

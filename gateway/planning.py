@@ -1,8 +1,8 @@
 """Steps 3 to 6 of the path, pure: SQL text to a program. Runs in a killable process and returns plain data."""
 
 import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from decimal import Decimal
 from sqlglot import exp
 
 from gateway.catalog.model import DataClass, Dataset, Grant
+from gateway.compile.expectations import expectations
 from gateway.compile.finishing import Leaf, compile_derived, compile_finish, compile_read
 from gateway.compile.measurement import compile_measurement
 from gateway.errors import GatewayError
@@ -17,51 +18,61 @@ from gateway.policy.decide import permit
 from gateway.policy.model import Access, Ask, Refusal
 from gateway.privacy.access import accesses, tables_read
 from gateway.privacy.bounding import Bounded, bound
-from gateway.privacy.calibrate import calibrate
-from gateway.privacy.measurement import (
-    Derived,
-    Measurement,
-    Noise,
-    Primitive,
-    Program,
-    PublicRead,
-    Step,
-)
+from gateway.privacy.calibrate import Compiled, calibrate
+from gateway.privacy.expected import Expected, Primitives, Unpredicted, primitives_of, width
+from gateway.privacy.forecast import Forecast
+from gateway.privacy.measurement import Derived, Measurement, Program, PublicRead, Step
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Analysis, Measure
+from gateway.privacy.sizes import Declared, declared
 from gateway.privacy.split import across
-from gateway.privacy.units import budget_of_epsilon
-from gateway.request import Caller, Request
+from gateway.privacy.targets import Shares, met, reachable, shares, targets
+from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget
+from gateway.request import Accuracy, Caller, Request
 from gateway.sql.explain import explain
 from gateway.sql.moments import at_moment
 from gateway.sql.parse import fingerprint, parse
-from gateway.sql.plan import Measured, Read, Staged
+from gateway.sql.plan import Measured, Plan, Read, Staged
 from gateway.sql.select import resolve
 from gateway.sql.walk import upward
+
+ATTEMPTS = 4
+"""How often the least cost is worked out anew from the plan before, each time with a thousandth more.
+
+Rounding alone is left after the first.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanJob:
-    """What planning needs: the dataset at its versions, who asks what under which grant, and one constant time."""
+    """What planning needs: the dataset at its versions, who asks what under which grant, and one constant time.
+
+    `quote` asks for the forecast of a quote as well.
+    """
 
     dataset: Dataset
     caller: Caller
     request: Request
     now: datetime
     grant: Grant | None = None
+    quote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnNote:
     """What was done to answer a noisy column: shown in answers and quotes, all of it from the policy and the SQL.
 
-    `groups` is how many cells of one unit count, None where none are dropped.
+    `groups` is how many cells of one unit count, None where none are dropped. `half_width` is the error to expect at
+    the confidence asked for; None, and then `unpredicted` says why it is not known before the answer. `size` is the
+    declared size of a cell, which a relative accuracy is relative to.
     """
 
     column: str
     rows: int
     groups: int | None
     half_width: float | None
+    unpredicted: str = ""
+    size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,8 @@ class Planned:
     `data_class` is the highest class that is read, `tables` names the tables, `declared_rows` is what prices count.
     `fingerprint` is a hash of the SQL without literals; `question` one of everything that decides the answer.
     `momentary` tells that the SQL asked what time it is, so that the same text has another plan a moment later.
+    `accuracy` is the error that was asked for in place of an epsilon; `epsilon` then is what it costs. `forecast` is
+    made for quotes alone.
     """
 
     program: Program
@@ -87,32 +100,76 @@ class Planned:
     fingerprint: str
     question: str
     momentary: bool
+    accuracy: Accuracy | None = None
+    forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A query that may be asked, before anything is known of its budget: the values of steps 3 to 6a."""
+
+    job: PlanJob
+    fingerprint: str
+    resolved: Plan
+    momentary: bool
+    analysis: Analysis
+    bounded: Mapping[str, Bounded]
+    compiled: Mapping[str, Compiled]
+    sizes: Mapping[str, Declared]
+    used: tuple[Access, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budgeted:
+    """A program at some budget, and what the error of each noisy column is made of."""
+
+    program: Program
+    columns: tuple[Expected, ...]
+    epsilon: Decimal
+
+    @property
+    def primitives(self) -> Primitives:
+        return primitives_of(self.program.measurements)
 
 
 def plan(job: PlanJob) -> Planned:
     """Return the plan of a request.
 
-    Raises GatewayError for every refusal: size and syntax, unknown names, use and class of columns, and each rule
-    of ownership and bounding that the query does not keep.
+    Raises GatewayError for every refusal: size and syntax, unknown names, use and class of columns, each rule of
+    ownership and bounding that the query does not keep, and an accuracy that cannot be told or costs too much.
     """
-    # 3. parse
-    tree = parse(job.request.sql, job.request.dialect)
-    mark = fingerprint(job.request.sql, job.request.dialect)
+    understood = understand(job)
+    return planned(understood, budgeted(understood, job.request))
+
+
+@contextmanager
+def _marked(mark: str) -> Iterator[None]:
+    """Give every refusal the fingerprint of the SQL that it is of."""
     try:
-        return _planned(job, tree, mark)
+        yield
     except GatewayError as error:
         error.fingerprint = mark
         raise
 
 
-def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
+def understand(job: PlanJob) -> Understood:
+    """Return what is asked and how it is bounded: steps 3 to 6a. Raises GatewayError for every refusal of SQL."""
+    # 3. parse
+    tree = parse(job.request.sql, job.request.dialect)
+    mark = fingerprint(job.request.sql, job.request.dialect)
+    with _marked(mark):
+        return _understood(job, tree, mark)
+
+
+def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
     dataset, request = job.dataset, job.request
     momentary = at_moment(tree, job.now)
     # 4. resolve
     resolved = resolve(tree, dataset)
     # 6a. what is measured, and who owns it (before 5, so that a shape that shows rows is named as such)
     analysis = analyse(resolved, dataset)
-    bounded = {step.name: bound(step, dataset) for step in analysis.steps if isinstance(step, Measure)}
+    measures = [step for step in analysis.steps if isinstance(step, Measure)]
+    bounded = {step.name: bound(step, dataset) for step in measures}
     # 5. permit
     epsilon = request.epsilon if request.epsilon is not None else dataset.privacy.default_epsilon
     used = accesses(analysis, dataset)
@@ -120,37 +177,107 @@ def _planned(job: PlanJob, tree: exp.Query, mark: str) -> Planned:
     decision = permit(ask)
     if isinstance(decision, Refusal):
         raise GatewayError(decision.code, decision.detail, decision.hint, decision.position)
-    # 6b. budget and noise
-    budget = budget_of_epsilon(epsilon, dataset.privacy.accounting)
-    program = _program(analysis, bounded, dataset, budget)
+    return Understood(
+        job=job,
+        fingerprint=mark,
+        resolved=resolved,
+        momentary=momentary,
+        analysis=analysis,
+        bounded=bounded,
+        compiled={name: compile_measurement(one) for name, one in bounded.items()},
+        sizes={step.name: declared(step, bounded[step.name]) for step in measures},
+        used=used,
+    )
+
+
+def budgeted(understood: Understood, request: Request) -> Budgeted:
+    """Return the program at what a request spends: its epsilon, or the least that reaches its accuracy (step 6b).
+
+    Raises GatewayError `bad_request`, `accuracy_not_predicted`, `accuracy_unreachable`.
+    """
+    privacy = understood.job.dataset.privacy
+    with _marked(understood.fingerprint):
+        if request.accuracy is not None and understood.bounded:
+            return _accurate(understood, request.accuracy)
+        epsilon = request.epsilon if request.epsilon is not None else privacy.default_epsilon
+        return _at(understood, epsilon)
+
+
+def planned(understood: Understood, made: Budgeted, forecast: Forecast | None = None) -> Planned:
+    """Return everything that is told and kept of a program."""
+    job, analysis, program = understood.job, understood.analysis, made.program
     read = tables_read(analysis)
     return Planned(
         program=program,
-        accesses=used,
-        notes=_notes(analysis, program),
-        notices=_notices(bounded, program),
+        accesses=understood.used,
+        notes=_notes(analysis, made, job.request),
+        notices=_notices(understood.bounded, program, job.request.accuracy),
         rho=sum(measurement.rho for measurement in program.measurements),
         delta=sum(measurement.delta for measurement in program.measurements),
-        epsilon=epsilon,
-        data_class=_highest_class(dataset, used),
+        epsilon=made.epsilon,
+        data_class=_highest_class(job.dataset, understood.used),
         tables=tuple(sorted(table.name for table in read)),
         declared_rows=sum(table.rows for table in read),
-        explain=explain(resolved),
-        fingerprint=mark,
+        explain=explain(understood.resolved),
+        fingerprint=understood.fingerprint,
         question=_question(program, job),
-        momentary=momentary,
+        momentary=understood.momentary,
+        accuracy=job.request.accuracy,
+        forecast=forecast,
     )
+
+
+# -- budgets ----------------------------------------------------------------------------------------------------------
+
+
+def _at(understood: Understood, epsilon: Decimal) -> Budgeted:
+    budget = budget_of_epsilon(epsilon, understood.job.dataset.privacy.accounting)
+    return _program(understood, epsilon, budget, {})
+
+
+def _accurate(understood: Understood, accuracy: Accuracy) -> Budgeted:
+    """Return the program at the least cost at which every noisy column is expected to reach its target."""
+    privacy, confidence = understood.job.dataset.privacy, float(accuracy.confidence)
+    made = _at(understood, privacy.max_epsilon)
+    wanted = targets(made.columns, accuracy)
+    for attempt in range(ATTEMPTS):
+        found = shares(wanted, made.primitives, confidence)
+        needed = {name: share + attempt * (share // 1_000 + 1) for name, share in found.items()}
+        total = sum(needed.values())
+        if total > budget_of_epsilon(privacy.max_epsilon, privacy.accounting):
+            most = f"epsilon {privacy.max_epsilon:f}"
+            detail = f"This accuracy costs more than {most}, the most that the policy allows at once."
+            name = "half_width" if accuracy.half_width is not None else "relative"
+            hint = f"Ask for {name} {finest(understood, accuracy):f}, which {most} reaches, or group by a coarser key."
+            raise GatewayError("accuracy_unreachable", detail, hint)
+        spent = Decimal(f"{epsilon_of_budget(total, privacy.accounting):.9f}")
+        made = _program(understood, spent, total, needed)
+        if met(wanted, made.primitives, confidence):
+            return made
+    raise AssertionError("noise does not fall as budget grows")  # INVARIANT: it falls with the square root of rho
+
+
+def finest(understood: Understood, accuracy: Accuracy) -> Decimal:
+    """Return the smallest target of the kind asked for that the largest epsilon of the policy reaches."""
+    privacy = understood.job.dataset.privacy
+    made = _at(understood, privacy.max_epsilon)
+    budget = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
+    return reachable(targets(made.columns, accuracy), accuracy, made.primitives, budget)
 
 
 # -- the program ------------------------------------------------------------------------------------------------------
 
 
-def _program(analysis: Analysis, bounded: Mapping[str, Bounded], dataset: Dataset, budget: int) -> Program:
-    """Return the steps compiled in their order, each measurement with its share of the budget."""
-    shares = across(list(bounded.values()), budget)
-    given = dict(zip(bounded, zip(shares.amounts, shares.why, strict=True), strict=True))
-    made = _Steps(dataset, given)
-    for step in analysis.steps:
+def _program(understood: Understood, epsilon: Decimal, budget: int, shares: Shares) -> Budgeted:
+    """Return the steps compiled in their order, and what is expected of the answer's columns.
+
+    Each primitive has its `shares`; where there are none, the budget is split by declared sizes.
+    """
+    bounded = understood.bounded
+    parts = across(list(bounded.values()), budget)
+    given = dict(zip(bounded, zip(parts.amounts, parts.why, strict=True), strict=True))
+    made = _Steps(understood, given, shares)
+    for step in understood.analysis.steps:
         match step:
             case Measure():
                 made.measure(bounded[step.name])
@@ -158,17 +285,22 @@ def _program(analysis: Analysis, bounded: Mapping[str, Bounded], dataset: Datase
                 made.read(step)
             case Staged():
                 made.stage(step)
-    finish = compile_finish(analysis.root, made.leaves)
-    return Program(tuple(made.steps.values()), finish)
+    root = understood.analysis.root
+    finish = compile_finish(root, made.leaves)
+    columns = expectations(root, made.leaves, finish, bounded, understood.sizes)
+    return Budgeted(Program(tuple(made.steps.values()), finish), columns, epsilon)
 
 
 @dataclass(slots=True)
 class _Steps:
     """Compiled steps by name, and what each released table looks like to those that read it."""
 
-    dataset: Dataset
-    shares: Mapping[str, tuple[int, str]]
+    understood: Understood
+    given: Mapping[str, tuple[int, str]]
     """What each measurement may spend, and why in words."""
+
+    shares: Shares
+    """What each primitive may spend, where that is not split by declared sizes."""
 
     steps: dict[str, Step] = field(default_factory=dict)
     leaves: dict[str, Leaf] = field(default_factory=dict)
@@ -177,11 +309,15 @@ class _Steps:
 
     def measure(self, bounded: Bounded) -> None:
         made_of = [self._made_of[name] for name in bounded.inputs]
-        compiled = compile_measurement(bounded)
-        share, why = self.shares[bounded.name]
-        measurement = calibrate(bounded, compiled, self.dataset, share, made_of)
-        if why:
-            measurement = replace(measurement, reasons=(why, *measurement.reasons))
+        compiled, dataset = self.understood.compiled[bounded.name], self.understood.job.dataset
+        if self.shares:
+            own = [self.shares[bounded.name, f"p{i}"] for i in range(len(bounded.parts))]
+            measurement = calibrate(bounded, compiled, dataset, sum(own), made_of, own)
+        else:
+            share, why = self.given[bounded.name]
+            measurement = calibrate(bounded, compiled, dataset, share, made_of)
+            if why:
+                measurement = replace(measurement, reasons=(why, *measurement.reasons))
         self.steps[bounded.name] = measurement
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
 
@@ -221,38 +357,29 @@ def _highest_class(dataset: Dataset, used: tuple[Access, ...]) -> DataClass:
     return max(found, key=order.index, default=DataClass.GENERAL)
 
 
-def _notes(analysis: Analysis, program: Program) -> tuple[ColumnNote, ...]:
+def _notes(analysis: Analysis, made: Budgeted, request: Request) -> tuple[ColumnNote, ...]:
     measures = {step.name: step for step in analysis.steps if isinstance(step, Measure)}
-    measurements = {measurement.name: measurement for measurement in program.measurements}
+    measurements = {measurement.name: measurement for measurement in made.program.measurements}
+    confidence = float(request.accuracy.confidence) if request.accuracy is not None else 0.95
     found = []
-    for column in program.finish.columns:
-        if not column.noisy:
-            continue
-        direct = column.direct
-        names = [direct.measurement] if direct is not None else list(measures)
+    noisy = (column for column in made.program.finish.columns if column.noisy)
+    for column, expected in zip(noisy, made.columns, strict=True):
+        names = [column.direct.measurement] if column.direct is not None else list(measures)
         groups = [measurements[name].groups for name in names]
-        width = None
-        if direct is not None:
-            primitive = next(p for p in measurements[direct.measurement].primitives if p.name == direct.column)
-            width = half_width(primitive) * abs(float(direct.factor))
         found.append(
             ColumnNote(
                 column=column.name,
                 rows=max(measures[name].owned.rows for name in names),
                 groups=None if None in groups else max(group for group in groups if group is not None),
-                half_width=width,
+                half_width=width(expected, made.primitives, confidence),
+                unpredicted=expected.of.reason if isinstance(expected.of, Unpredicted) else "",
+                size=None if isinstance(expected.of, Unpredicted) else expected.of.size,
             )
         )
     return tuple(found)
 
 
-def half_width(primitive: Primitive) -> float:
-    """Return half of the 95 % interval to expect of a primitive, in its own units, from declared figures alone."""
-    # `expected_scale` is a standard deviation; a Laplace scale is 1 / sqrt(2) of it, and its interval ln(20) scales
-    return primitive.expected_scale * (1.96 if primitive.noise is Noise.GAUSSIAN else math.log(20) / math.sqrt(2))
-
-
-def _notices(bounded: Mapping[str, Bounded], program: Program) -> tuple[str, ...]:
+def _notices(bounded: Mapping[str, Bounded], program: Program, accuracy: Accuracy | None) -> tuple[str, ...]:
     if not program.measurements:
         return ("only public tables are read: nothing is noised, and nothing is charged to the privacy budget",)
     notices = ["rows without a unit are not counted", "intervals cover the noise alone, not the bounding"]
@@ -260,6 +387,8 @@ def _notices(bounded: Mapping[str, Bounded], program: Program) -> tuple[str, ...
         notices.append("rows whose key lies outside its declared domain are not counted")
     if any(primitive.search is not None for m in program.measurements for primitive in m.primitives):
         notices.append("what one person adds beyond a bound that is found privately is scaled down to it")
+        if accuracy is not None:
+            notices.append("the cost is that of the bound to expect: the bound that is found decides the error reached")
     for measurement in program.measurements:
         if measurement.suppress_by is not None:
             notices.append(f"cells with fewer than about {measurement.suppress_below} units are left out")
@@ -276,4 +405,6 @@ def _question(program: Program, job: PlanJob) -> str:
     steps = [_drawn(step) if isinstance(step, Measurement) else step.sql for step in program.steps]
     versions = [dataset.name, dataset.policy_version, dataset.data_version]
     parts = [*versions, *steps, finish.sql, *(c.name for c in finish.columns), str(job.request.row_limit)]
+    if job.request.accuracy is not None:  # an answer to it says what was asked for, and what it reached
+        parts.append(job.request.accuracy.text)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

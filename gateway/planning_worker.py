@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.errors import GatewayError
-from gateway.planning import PlanJob, Planned, plan
+from gateway.forecasting import planning
+from gateway.planning import PlanJob, Planned
 from gateway.sql.parse import parse
 
 RECURSION = 10_000
@@ -30,7 +31,7 @@ class PlannerHandler:
         assert method == "plan"  # INVARIANT: the only method
         assert isinstance(argument, PlanJob)
         try:
-            planned = plan(argument)
+            planned = planning(argument)
         except GatewayError:
             raise
         except Exception:

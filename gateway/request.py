@@ -1,20 +1,54 @@
 """What a buyer asked, and who asked: the values of steps 1 and 2, used by every later one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """An error to reach instead of an epsilon to spend: exactly one of `half_width` and `relative`.
+
+    `half_width` is in each noisy column's own unit, `relative` a share of the declared size of a cell; both at
+    `confidence`.
+    """
+
+    half_width: Decimal | None
+    relative: Decimal | None
+    confidence: Decimal = Decimal("0.95")
+
+    @property
+    def target(self) -> Decimal:
+        """The half-width or the share that is asked for."""
+        asked = self.half_width if self.half_width is not None else self.relative
+        assert asked is not None  # INVARIANT: one of the two is given
+        return asked
+
+    @property
+    def text(self) -> str:
+        """The one spelling of what is asked."""
+        name = "half_width" if self.half_width is not None else "relative"
+        return f"{name} {self.target.normalize():f} at {self.confidence.normalize():f}"
+
+    def at(self, target: Decimal) -> "Accuracy":
+        """Return the same question with another half-width or share."""
+        if self.half_width is not None:
+            return replace(self, half_width=target)
+        return replace(self, relative=target)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One question, already checked for size, encoding and strict JSON.
 
-    `body_digest` is the SHA-256 (hex) of the canonical body; with `idempotency_key` it names the request.
+    `epsilon` and `accuracy` exclude each other; with neither the policy's default is spent. `body_digest` is the
+    SHA-256 (hex) of the canonical body; with `idempotency_key` it names the request.
     """
 
     sql: str
     dataset: str | None = None
     purpose: str | None = None
     epsilon: Decimal | None = None
+    accuracy: Accuracy | None = None
     dialect: str = "duckdb"
     row_limit: int | None = None
     idempotency_key: str | None = None

@@ -22,6 +22,9 @@ FINISHED = TypeAdapter(Finished)
 
 KEPT_PLANS = 512
 
+QUOTED = 3
+"""A quote plans its question at three budgets, and coarser ones beside it: it has so many times the deadline."""
+
 
 def _decides(job: PlanJob) -> Hashable:
     """Return everything that decides a plan: what is asked, of which data under which policy, by whom and when.
@@ -31,7 +34,15 @@ def _decides(job: PlanJob) -> Hashable:
     """
     dataset, caller, request = job.dataset, job.caller, job.request
     return (
-        (request.sql, request.dialect, request.epsilon, request.row_limit, request.purpose),
+        (
+            request.sql,
+            request.dialect,
+            request.epsilon,
+            request.accuracy,
+            request.row_limit,
+            request.purpose,
+            job.quote,
+        ),
         (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
         (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
         job.grant,
@@ -61,7 +72,8 @@ class WorkerPlanner:
 
     async def _made(self, job: PlanJob) -> Planned:
         try:
-            reply = await self._pool.call("plan", job, self._deadline_s, self._wait_s)
+            deadline_s = self._deadline_s * (QUOTED if job.quote else 1)
+            reply = await self._pool.call("plan", job, deadline_s, self._wait_s)
         except (WorkerTimeout, WorkerDied):
             hint = "Split the question, or name parts of it in WITH."
             raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None

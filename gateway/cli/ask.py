@@ -9,8 +9,9 @@ import typer
 from rich.text import Text
 
 from gateway.cli.failures import reporting
+from gateway.cli.forecast import cells_lines, quote_table
 from gateway.cli.http import Client, Reply
-from gateway.cli.show import answer_table, budget_table, console, cost_line, datasets_table, notes, quote_table
+from gateway.cli.show import accuracy_line, answer_table, budget_table, console, cost_line, datasets_table, notes
 from gateway.errors import GatewayError
 from gateway.evidence.offline import receipts
 from gateway.evidence.offline.failure import NotVerified
@@ -22,6 +23,9 @@ Token = Annotated[str, typer.Option(envvar="QUERY_GATEWAY_TOKEN", help="Bearer t
 Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON as it is.")]
 Sql = Annotated[str, typer.Option(help="The SELECT to answer; - reads it from standard input.")]
 Epsilon = Annotated[str | None, typer.Option(help="Privacy loss to spend, at most the policy's max_epsilon.")]
+HalfWidth = Annotated[str | None, typer.Option(help="Error to reach in place of an epsilon, in the columns' units.")]
+Relative = Annotated[str | None, typer.Option(help="Error to reach, as a share of a cell's declared size: 0.05.")]
+Confidence = Annotated[str | None, typer.Option(help="Confidence of that error; 0.95 unless given.")]
 Dataset = Annotated[str | None, typer.Option(help="Dataset name; not needed where only one is granted.")]
 Dialect = Annotated[str, typer.Option(help="SQL dialect: duckdb, postgres, trino or spark.")]
 Purpose = Annotated[str | None, typer.Option(help="Purpose of use, as in the grant.")]
@@ -49,6 +53,9 @@ def query(
     url: Url = DEFAULT_URL,
     dataset: Dataset = None,
     epsilon: Epsilon = None,
+    half_width: HalfWidth = None,
+    relative: Relative = None,
+    confidence: Confidence = None,
     dialect: Dialect = "duckdb",
     purpose: Purpose = None,
     idempotency_key: Key = None,
@@ -57,12 +64,14 @@ def query(
     """Ask one question: charged, noised, with its 95 % intervals."""
     text = _sql(sql)
     with reporting(text, as_json=as_json):
-        body = _body(text, dataset, epsilon, dialect, purpose)
+        body = _body(text, dataset, dialect, purpose) | _spent(epsilon, half_width, relative, confidence)
         reply = client(url, token).post("/v1/query", body, idempotency_key)
         if not printed(reply, as_json=as_json):
             answer = reply.json()
             out = console()
             out.print(answer_table(answer), cost_line(answer))
+            if "accuracy" in answer:
+                out.print(accuracy_line(answer))
             out.print(Text(f"query {answer['query_id']}  policy {answer['versions']['policy'][:19]}", style="dim"))
             for note in notes(answer):
                 out.print(note)
@@ -74,6 +83,9 @@ def quote(
     url: Url = DEFAULT_URL,
     dataset: Dataset = None,
     epsilon: Epsilon = None,
+    half_width: HalfWidth = None,
+    relative: Relative = None,
+    confidence: Confidence = None,
     dialect: Dialect = "duckdb",
     purpose: Purpose = None,
     as_json: Json = False,
@@ -81,10 +93,14 @@ def quote(
     """Say what a question would cost and how exact it would be; reads no data, costs nothing."""
     text = _sql(sql)
     with reporting(text, as_json=as_json):
-        reply = client(url, token).post("/v1/quote", _body(text, dataset, epsilon, dialect, purpose))
+        body = _body(text, dataset, dialect, purpose) | _spent(epsilon, half_width, relative, confidence)
+        reply = client(url, token).post("/v1/quote", body)
         if not printed(reply, as_json=as_json):
             document = reply.json()
-            console().print(cost_line(document), quote_table(document), sep="\n")
+            out = console()
+            out.print(cost_line(document), quote_table(document), sep="\n")
+            for line in cells_lines(document):
+                out.print(line)
 
 
 def datasets(
@@ -137,22 +153,38 @@ def _sql(text: str) -> str:
     return sys.stdin.read() if text == "-" else text
 
 
-def _body(sql: str, dataset: str | None, epsilon: str | None, dialect: str, purpose: str | None) -> dict[str, object]:
-    """Return the request's body with what was given. Raises GatewayError `bad_request` for an unreadable epsilon."""
+def _body(sql: str, dataset: str | None, dialect: str, purpose: str | None) -> dict[str, object]:
+    """Return the request's body with what was given."""
     body: dict[str, object] = {"sql": sql, "dialect": dialect}
     if dataset is not None:
         body["dataset"] = dataset
     if purpose is not None:
         body["purpose"] = purpose
-    if epsilon is not None:
-        try:
-            number = Decimal(epsilon)
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if not number.is_finite() or number <= 0:
-            raise GatewayError("bad_request", f"epsilon '{epsilon}' is not a number above 0", "write --epsilon 0.2")
-        body["epsilon"] = float(number)
     return body
+
+
+def _spent(
+    epsilon: str | None, half_width: str | None, relative: str | None, confidence: str | None
+) -> dict[str, object]:
+    """Return what is to be spent, or what is to be reached. Raises GatewayError `bad_request` for no numbers."""
+    spent: dict[str, object] = {}
+    if epsilon is not None:
+        spent["epsilon"] = _number("epsilon", epsilon)
+    aims = {"half_width": half_width, "relative": relative, "confidence": confidence}
+    accuracy = {name: _number(name.replace("_", "-"), text) for name, text in aims.items() if text is not None}
+    if accuracy:
+        spent["accuracy"] = accuracy
+    return spent
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number <= 0:
+        raise GatewayError("bad_request", f"{name} '{text}' is not a number above 0", f"write --{name} 0.2")
+    return float(number)
 
 
 def printed(reply: Reply, *, as_json: bool) -> bool:

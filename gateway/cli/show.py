@@ -156,11 +156,16 @@ def table_of(headings: Sequence[str], rows: Sequence[Sequence[object]], title: s
     return table
 
 
-def quote_table(document: Mapping[str, Any]) -> Table:
-    """Return what each noisy column's half-width would be; an average's comes from the bootstrap, so only with data."""
-    widths = document["expected"]["half_width"].items()
-    rows = [(name, "seen with the answer" if width is None else f"± {width:,.2f}") for name, width in widths]
-    return table_of(("column", "expected 95 % half-width"), rows)
+def accuracy_line(answer: Mapping[str, Any]) -> Text:
+    """Return one line on the error that was asked for, and what each column reached."""
+    asked, reached = answer["accuracy"]["asked"], answer["accuracy"]["reached"]
+    aim = (
+        f"± {asked['half_width']:,g}" if "half_width" in asked else f"{asked['relative']:.3%} of a cell's declared size"
+    )
+    line = Text("error  ", style="dim")
+    line.append(f"asked {aim} at {asked['confidence']:.4g}; reached ")
+    shown = (f"{name} " + ("no interval" if width is None else f"± {width:,.6g}") for name, width in reached.items())
+    return line.append(", ".join(shown), style="cyan")
 
 
 def datasets_table(document: Mapping[str, Any]) -> Table:

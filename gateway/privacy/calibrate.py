@@ -39,15 +39,21 @@ LEAST_SHARES = 10_000
 
 
 def calibrate(
-    bounded: Bounded, compiled: Compiled, dataset: Dataset, rho: int, read: Sequence[str] = ()
+    bounded: Bounded,
+    compiled: Compiled,
+    dataset: Dataset,
+    rho: int,
+    read: Sequence[str] = (),
+    shares: Sequence[int] | None = None,
 ) -> Measurement:
     """Return the measurement that spends at most `rho` (ledger units), each primitive charged at its own map.
 
+    `shares` give each primitive its part of `rho`, where it is not split by declared sizes.
     `read` says what its staged inputs are made of (their SQL, and the digests of what that reads), for the names of
     releases. Raises GatewayError `bad_request` where the budget is too small to draw from.
     """
     assert len(read) >= len(bounded.inputs)  # INVARIANT: what a staged input holds is part of the release's name
-    shares = split(bounded, rho)
+    shares = split(bounded, rho) if shares is None else shares
     if min(shares) < 1:
         raise GatewayError("bad_request", "The epsilon is too small to draw noise for.", "Ask with a larger epsilon.")
     drawn = [_primitive(bounded, index, share) for index, share in enumerate(shares)]

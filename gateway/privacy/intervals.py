@@ -7,6 +7,8 @@ SQL, quantiles of what comes out (parametric bootstrap; Efron and Tibshirani 199
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -38,24 +40,44 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def half_width(scale: float, noise: Noise = Noise.GAUSSIAN) -> float:
-    """Return the half-width of a 95 % interval around a noisy integer, in its own units.
+def half_width(scale: float, noise: Noise = Noise.GAUSSIAN, confidence: float = 0.95) -> float:
+    """Return the half-width of an interval (95 % unless told) around a noisy integer, in its own units.
 
     `scale` is the standard deviation of Gaussian noise, the scale of Laplace noise. Of small noise, which is far from
-    continuous, it is the smallest whole number within which 95 % of the discrete noise lies.
+    continuous, it is the smallest whole number within which so much of the discrete noise lies.
     """
     if scale <= 0:
         return 0.0
-    wide = Z95 * scale if noise is Noise.GAUSSIAN else math.log(20) * scale  # P(|X| > t) = exp(-t / scale)
+    wide = score(noise, confidence) * scale
     if scale >= _SMALL:
         return wide
     weight = [_weight(k, scale, noise) for k in range(int(20 * wide) + 40)]
     total = weight[0] + 2 * sum(weight[1:])
     within, reach = weight[0], 0
-    while within < 0.95 * total:
+    while within < confidence * total:
         reach += 1
         within += 2 * weight[reach]
     return float(reach)
+
+
+def score(noise: Noise, confidence: float) -> float:
+    """Return the half-width of an interval in scales of continuous noise."""
+    if noise is Noise.LAPLACE:
+        return -math.log(1 - confidence)  # P(|X| > t) = exp(-t / scale)
+    return Z95 if confidence == 0.95 else NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+@lru_cache(maxsize=4096)
+def widest_scale(width: float, noise: Noise, confidence: float) -> float:
+    """Return the largest scale at which the half-width is no more than `width`, less a billionth; above zero."""
+    scale = width / score(noise, confidence)
+    if scale < _SMALL:
+        low, high = 0.0, _SMALL
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if half_width(middle, noise, confidence) <= width else (low, middle)
+        scale = low
+    return scale * (1 - 1e-9)
 
 
 def _weight(k: int, scale: float, noise: Noise) -> float:

@@ -24,7 +24,7 @@ from gateway.sql.terms import Term, cast, number
 class Output:
     """How an aggregate is computed from the noisy columns of its cell.
 
-    `primitive` and `factor` are set where it is a plain multiple of one of them.
+    `primitive` and `factor` are set where it is a plain multiple of one of them, `average` where it is a mean.
     """
 
     column: str
@@ -32,6 +32,17 @@ class Output:
     type: SqlType
     primitive: str | None
     factor: str
+    average: "Average | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean: the primitives of its sum and count, its step as decimal text, and a value's expected size in steps."""
+
+    total: str
+    count: str
+    step: str
+    typical: float
 
 
 _QUANTILES = (AggregateKind.QUANTILE_CONT, AggregateKind.QUANTILE_DISC, AggregateKind.MIN, AggregateKind.MAX)
@@ -149,7 +160,11 @@ class Builder:
         if call.kind is AggregateKind.REGR_COUNT:
             return Output(call.field.id, exp.column(count), INTEGER, count, "1")
         answer = Moments(count, values, sums, squares).answer(call.kind)
-        return Output(call.field.id, answer, DOUBLE, None, "1")
+        average = None
+        if wanted in (["x"], ["y"]) and values[wanted[0]].known:
+            value = values[wanted[0]]
+            average = Average(sums[wanted[0]].column, count, decimal_text(value.step), value.typical)
+        return Output(call.field.id, answer, DOUBLE, None, "1", average)
 
     def _summand(self, value: FixedPoint, term: Term, test: exp.Expr | None, condition: exp.Expr | None) -> Summed:
         raw = test is None and _identity(term, condition) in self._summed

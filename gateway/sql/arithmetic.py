@@ -4,20 +4,21 @@ Overflow never happens: integers and decimals whose range might leave the type a
 zero gives NULL, whatever the buyer's dialect does.
 """
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
 from sqlglot import exp
 
-from gateway.catalog.types import DOUBLE, INTEGER, SqlType, TypeKind, decimal
+from gateway.catalog.types import DOUBLE, INTEGER, Cell, SqlType, TypeKind, decimal
 from gateway.errors import GatewayError
 from gateway.sql import moves, ranges
 from gateway.sql.operators import as_double, digits_needed, mismatch, numeric
 from gateway.sql.parse import dialect_of, place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
 from gateway.sql.rows import Resolve
-from gateway.sql.terms import Term, cast, merge, number
+from gateway.sql.terms import MAX_IMAGES, Term, cast, merge, number
 
 Operands = tuple[SqlType, exp.Expr, exp.Expr]
 
@@ -62,7 +63,19 @@ def arithmetic(node: exp.Binary, resolve: Resolve) -> Term:
         result = cast(result, type_)
     if type_ == DOUBLE:
         claimed = ranges.in_doubles(claimed)
-    return Term(result, type_, nullable=left.nullable or right.nullable, range=claimed, **merge(left, right))
+    nullable, domain = left.nullable or right.nullable, _multiples(node, left, right) if type_ == INTEGER else None
+    return Term(result, type_, nullable=nullable, range=claimed, domain=domain, **merge(left, right))
+
+
+def _multiples(node: exp.Binary, left: Term, right: Term) -> tuple[Cell, ...] | None:
+    """Return the values of a bounded whole number times a literal: buckets (x // 10 * 10) have no keys in between."""
+    factor, term = (right.literal, left) if right.literal is not None else (left.literal, right)
+    if not isinstance(node, exp.Mul) or not isinstance(factor, int) or not term.bases:
+        return None
+    lo, hi = term.range.lo, term.range.hi
+    if lo is None or hi is None or hi - lo >= MAX_IMAGES:
+        return None
+    return tuple(sorted({factor * value for value in range(math.ceil(lo), math.floor(hi) + 1)}))
 
 
 def negation(node: exp.Neg, resolve: Resolve) -> Term:

@@ -7,13 +7,15 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.errors import GatewayError, Position
-from gateway.request import Request
+from gateway.request import Accuracy, Request
 from gateway.sql.limits import DIALECTS
 
 MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "format", "accuracy", "wait_timeout",
            "on_wait_timeout", "sandbox")  # fmt: skip
-RESERVED = ("accuracy", "wait_timeout", "on_wait_timeout", "sandbox")
+RESERVED = ("wait_timeout", "on_wait_timeout", "sandbox")
 MAX_EPSILON = Decimal(10**9)
+MAX_HALF_WIDTH = Decimal(10**15)
+CONFIDENCES = (Decimal("0.5"), Decimal("0.9999"))
 
 
 def _bad(detail: str, hint: str, position: Position | None = None) -> GatewayError:
@@ -36,11 +38,15 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
     dialect = body.get("dialect", "duckdb")
     if dialect not in DIALECTS:
         raise _bad("The dialect is not known.", f"Use one of: {', '.join(DIALECTS)}.")
+    epsilon, accuracy = _epsilon(body.get("epsilon")), _accuracy(body.get("accuracy"))
+    if epsilon is not None and accuracy is not None:
+        raise _bad("Both `epsilon` and `accuracy` are given.", "Say what to spend, or what error to reach; not both.")
     return Request(
         sql=_sql(body.get("sql")),
         dataset=_name(body, "dataset"),
         purpose=_name(body, "purpose"),
-        epsilon=_epsilon(body.get("epsilon")),
+        epsilon=epsilon,
+        accuracy=accuracy,
         dialect=dialect,
         row_limit=_row_limit(body.get("row_limit")),
         idempotency_key=_key(idempotency_key),
@@ -90,6 +96,40 @@ def _epsilon(value: Any) -> Decimal | None:
     if not exact.is_finite() or not 0 < exact <= MAX_EPSILON or exact != round(exact, 12):
         raise _bad("`epsilon` is out of range.", "Send a number above 0 with at most 12 decimals.")
     return exact
+
+
+def _accuracy(value: Any) -> Accuracy | None:
+    if value is None:
+        return None
+    hint = 'Send {"half_width": 100} or {"relative": 0.05}, and if you wish "confidence": 0.95.'
+    if not isinstance(value, dict):
+        raise _bad("`accuracy` is no object.", hint)
+    for name in value:
+        if name not in ("half_width", "relative", "confidence"):
+            raise _bad(f"The member 'accuracy.{name[:60]}' is not known.", hint)
+    half_width, relative = value.get("half_width"), value.get("relative")
+    if (half_width is None) == (relative is None):
+        raise _bad("`accuracy` needs one of `half_width` and `relative`.", hint)
+    lowest, highest = CONFIDENCES
+    confidence = value.get("confidence")
+    return Accuracy(
+        half_width=_within("half_width", half_width, Decimal(0), MAX_HALF_WIDTH),
+        relative=_within("relative", relative, Decimal(0), Decimal(10)),
+        confidence=_within("confidence", confidence, lowest - Decimal("1e-12"), highest) or Decimal("0.95"),
+    )
+
+
+def _within(name: str, value: Any, above: Decimal, most: Decimal) -> Decimal | None:
+    """Return a number of an accuracy, above `above` and at most `most`. Raises `bad_request`."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _bad(f"`accuracy.{name}` is no number.", "Send a plain number.")
+    exact = Decimal(value)
+    if not exact.is_finite() or not above < exact <= most or exact != round(exact, 12):
+        detail = f"`accuracy.{name}` is out of range."
+        raise _bad(detail, f"Send a number of at most {most:f}, with at most 12 decimals; confidence is 0.5 or more.")
+    return exact.normalize()
 
 
 def _row_limit(value: Any) -> int | None:

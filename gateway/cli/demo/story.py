@@ -12,6 +12,7 @@ from rich.text import Text
 from gateway.cli.demo import questions
 from gateway.cli.demo.cast import Cast
 from gateway.cli.demo.checks import Checks
+from gateway.cli.forecast import quote_table
 from gateway.cli.http import Client
 from gateway.cli.show import (
     answer_table,
@@ -20,7 +21,6 @@ from gateway.cli.show import (
     error_text,
     estimates,
     notes,
-    quote_table,
     table_of,
 )
 from gateway.errors import GatewayError

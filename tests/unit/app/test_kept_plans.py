@@ -13,7 +13,7 @@ from gateway.app.releasing import WorkerPlanner
 from gateway.errors import GatewayError
 from gateway.planning import PlanJob, plan
 from gateway.planning_worker import PLANNED
-from gateway.request import Caller, Request
+from gateway.request import Accuracy, Caller, Request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SQL = "SELECT COUNT(*) AS n FROM purchases"
@@ -24,9 +24,11 @@ class CountingPool:
 
     def __init__(self) -> None:
         self.planned = 0
+        self.deadlines = []
 
-    async def call(self, _method, job, _deadline_s, _wait_s):
+    async def call(self, _method, job, deadline_s, _wait_s):
         self.planned += 1
+        self.deadlines.append(deadline_s)
         return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))
 
 
@@ -85,7 +87,9 @@ CHANGED = {
     "sql": _request(sql=SQL + " "),
     "dialect": _request(dialect="postgres"),
     "epsilon": _request(epsilon=Decimal("0.3")),
+    "accuracy": _request(epsilon=None, accuracy=Accuracy(Decimal(200), None)),
     "row limit": _request(row_limit=3),
+    "quote": lambda job: replace(job, quote=True),
     "day": lambda job: replace(job, now=NOW + timedelta(days=1)),
 }
 
@@ -113,6 +117,26 @@ async def test_who_may_not_ask_is_refused_though_the_plan_is_kept(planner, pool,
     with pytest.raises(GatewayError):  # and a refusal is not kept
         await planner.plan(change(job))
     assert pool.planned == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_request(accuracy=Accuracy(Decimal(201), None)), _request(accuracy=Accuracy(None, Decimal("0.01"))),
+     _request(accuracy=Accuracy(Decimal(200), None, Decimal("0.9")))],
+)  # fmt: skip
+async def test_every_part_of_an_accuracy_decides(planner, pool, job, change):
+    job = CHANGED["accuracy"](job)
+    await planner.plan(job)
+    await planner.plan(_request(accuracy=Accuracy(Decimal("200.0"), None))(job))
+    assert pool.planned == 1
+    await planner.plan(change(job))
+    assert pool.planned == 2
+
+
+async def test_a_quote_has_longer_as_it_plans_more_than_once(planner, pool, job):
+    await planner.plan(job)
+    await planner.plan(CHANGED["quote"](job))
+    assert pool.deadlines == [1, 3]
 
 
 async def test_a_plan_of_one_moment_is_not_kept(planner, pool, job):

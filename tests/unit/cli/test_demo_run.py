@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,24 @@ def test_the_readme_s_first_query_is_answered_as_it_says(told):
     assert [high - low for low, high in printed["intervals"]["columns"]["customers"]] == width
 
 
+def test_the_readme_s_commands_are_answered_as_it_says(told):
+    readme = (ROOT / "README.md").read_text()
+    commands = re.findall(r"\.venv/bin/(gateway (?:query|quote) .*?'[^']*')", readme, re.DOTALL)
+    shown = []
+    for command in commands:
+        words = shlex.split(command.replace("\\\n", " "))
+        del words[words.index("--token") : words.index("--token") + 2]
+        result = invoke(told.cast.second_buyer, *words[1:])
+        assert result.exit_code == 0, result.output
+        shown.append(" ".join(result.stdout.split()))
+    plain, quote, accuracy = shown
+    assert "±" in plain
+    assert "nothing useful is expected" in quote
+    assert "coarser purchased_on by" in quote
+    reached = re.search(r"asked ± 200 at 0.95; reached n ± ([\d.]+)", accuracy)
+    assert 0 < float(reached[1]) <= 400  # the bound that is found decides
+
+
 def test_a_query_on_the_command_line(told):
     result = invoke(told.cast.buyer, "query", "--sql", questions.COUNTS_BY_MONTH)
     assert result.exit_code == 0, result.output
@@ -107,7 +126,10 @@ def test_an_overdraw_on_the_command_line(told):
 def test_a_quote_on_the_command_line(told):
     result = invoke(told.cast.buyer, "quote", "--sql", "SELECT COUNT(*) AS n FROM purchases WHERE quantity > 3")
     assert result.exit_code == 0, result.output
-    assert re.search(r"n +│ ± \d+\.\d\d", result.stdout)
+    widths = [int(width) for width in re.findall(r"│ epsilon [\d.]+ +│.*│ ± (\d+) │", result.stdout)]
+    assert len(widths) == 3
+    assert widths[0] == pytest.approx(2 * widths[1], abs=2)  # at epsilon 1/8 and 1/4
+    assert widths[2] == pytest.approx(widths[1] / 4 / 0.4, abs=1)  # and at 0.4, the most that the policy allows
 
 
 def test_datasets_and_budget_on_the_command_line(told):

@@ -1,12 +1,14 @@
 """What comes over HTTP: strict JSON, and requests of known members only."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
+from gateway.request import Accuracy
 from gateway.web.reading import read_request
 from gateway.web.strict_json import MAX_DEPTH, parse
 
@@ -152,10 +154,39 @@ def test_an_epsilon_of_more_decimals_than_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("member", "value"), [("sandbox", True), ("accuracy", {"x": 1}), ("format", "arrow"), ("wait_timeout", 1)]
+    ("member", "value"), [("sandbox", True), ("on_wait_timeout", "cancel"), ("format", "arrow"), ("wait_timeout", 1)]
 )
 def test_what_is_promised_for_later_is_named(member, value):
     assert refused(read_request, {**GOOD, member: value}, None) == "unsupported_option"
+
+
+def read_accuracy(text, **beside):
+    body = parse(b'{"sql": "SELECT 1", "accuracy": ' + text.encode() + b"}")
+    return read_request(body | beside, None).accuracy
+
+
+def test_an_accuracy():
+    assert read_accuracy('{"half_width": 100}') == Accuracy(Decimal(100), None, Decimal("0.95"))
+    assert read_accuracy('{"relative": 0.050, "confidence": 0.9}') == Accuracy(None, Decimal("0.05"), Decimal("0.9"))
+    assert read_accuracy('{"half_width": 12.50, "relative": null}').text == "half_width 12.5 at 0.95"
+    assert read_accuracy("null") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", "[]", "{}", '"half_width"', '{"confidence": 0.9}', '{"half_width": 1, "relative": 0.1}', '{"half_width": "1"}',
+     '{"half_width": true}', '{"half_width": 0}', '{"half_width": -1}', '{"half_width": 1e16}',
+     '{"half_width": 0.0000000000001}', '{"relative": 11}', '{"relative": 0}', '{"half_width": 1, "confidence": 0.4999}',
+     '{"half_width": 1, "confidence": 1}', '{"half_width": 1, "confidence": "0.9"}', '{"half_width": 1, "column": "n"}'],
+)  # fmt: skip
+def test_an_accuracy_that_cannot_be_used(text):
+    assert refused(read_accuracy, text) == "bad_request"
+
+
+def test_what_to_spend_and_what_to_reach_exclude_each_other():
+    with pytest.raises(GatewayError, match="Both") as caught:
+        read_accuracy('{"half_width": 100}', epsilon=1)
+    assert caught.value.code == "bad_request"
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 129, "é", "a\tb", "\x7f"])
