@@ -25,7 +25,7 @@ from gateway.privacy.measurement import Derived, Measurement, Program, PublicRea
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Analysis, Measure
 from gateway.privacy.sizes import Declared, declared
-from gateway.privacy.split import across
+from gateway.privacy.split import across, split
 from gateway.privacy.targets import Shares, met, reachable, shares, targets
 from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget
 from gateway.request import Accuracy, Caller, Request
@@ -276,19 +276,37 @@ def _program(understood: Understood, epsilon: Decimal, budget: int, shares: Shar
     bounded = understood.bounded
     parts = across(list(bounded.values()), budget)
     given = dict(zip(bounded, zip(parts.amounts, parts.why, strict=True), strict=True))
-    made = _Steps(understood, given, shares)
-    for step in understood.analysis.steps:
-        match step:
-            case Measure():
-                made.measure(bounded[step.name])
-            case Read():
-                made.read(step)
-            case Staged():
-                made.stage(step)
+    made = _Steps(understood, given, shares).taken()
+    if not shares and (raised := _raised(understood, made, given)):
+        made = _Steps(understood, given, raised).taken()
     root = understood.analysis.root
     finish = compile_finish(root, made.leaves)
     columns = expectations(root, made.leaves, finish, bounded, understood.sizes)
     return Budgeted(Program(tuple(made.steps.values()), finish), columns, epsilon)
+
+
+def _raised(understood: Understood, made: "_Steps", given: Mapping[str, tuple[int, str]]) -> Shares:
+    """Return every primitive's share where several measurements need one quantity: each time the largest of theirs.
+
+    They are one draw then, and cost no more than that. Empty where nothing is needed twice at different shares.
+    """
+    asked = {
+        (name, f"p{index}"): share
+        for name, bounded in understood.bounded.items()
+        for index, share in enumerate(split(bounded, given[name][0]))
+    }
+    series = {
+        (step.name, primitive.name): primitive.series
+        for step in made.steps.values()
+        if isinstance(step, Measurement)
+        for primitive in step.primitives
+        if primitive.series
+    }
+    most: dict[str, int] = {}
+    for key, one in series.items():
+        most[one] = max(most.get(one, 0), asked[key])
+    raised = {key: most[series[key]] if key in series else share for key, share in asked.items()}
+    return raised if raised != asked else {}
 
 
 @dataclass(slots=True)
@@ -307,17 +325,26 @@ class _Steps:
     _made_of: dict[str, str] = field(default_factory=dict)
     """What decides the rows of each staged table: its SQL, and the draws and statements that it reads."""
 
+    def taken(self) -> "_Steps":
+        """Compile every step of the query in its order."""
+        for step in self.understood.analysis.steps:
+            match step:
+                case Measure():
+                    self.measure(self.understood.bounded[step.name])
+                case Read():
+                    self.read(step)
+                case Staged():
+                    self.stage(step)
+        return self
+
     def measure(self, bounded: Bounded) -> None:
         made_of = [self._made_of[name] for name in bounded.inputs]
         compiled, dataset = self.understood.compiled[bounded.name], self.understood.job.dataset
-        if self.shares:
-            own = [self.shares[bounded.name, f"p{i}"] for i in range(len(bounded.parts))]
-            measurement = calibrate(bounded, compiled, dataset, sum(own), made_of, own)
-        else:
-            share, why = self.given[bounded.name]
-            measurement = calibrate(bounded, compiled, dataset, share, made_of)
-            if why:
-                measurement = replace(measurement, reasons=(why, *measurement.reasons))
+        share, why = self.given[bounded.name]
+        own = [self.shares[bounded.name, f"p{i}"] for i in range(len(bounded.parts))] if self.shares else None
+        measurement = calibrate(bounded, compiled, dataset, share if own is None else sum(own), made_of, own)
+        if why and own is None:
+            measurement = replace(measurement, reasons=(why, *measurement.reasons))
         self.steps[bounded.name] = measurement
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
 

@@ -123,4 +123,11 @@ def test_an_order_is_one_buyers_under_one_grant():
     facts = json.loads(made.facts)
     assert sum(map(D, facts["income_split"].values())) == made.amount
     assert (facts["buyer"], facts["grant"], facts["policy_version"]) == ("ana", "grant-1", "sha256:policy")
-    assert "basket" not in made.facts, "neither the SQL nor its literals are in what billing reads"
+
+
+def test_neither_the_sql_nor_its_literals_are_in_what_billing_reads():
+    sql = "SELECT COUNT(*) AS n FROM purchases WHERE basket = 'Oslo' AND quantity > 7654"
+    made = planned(sql)
+    asked = order("Q1", made, SHOP, CALLER, Request(sql), GRANT, cost(made, SHOP, GRANT, frozenset()), NOW)
+    for secret in ("Oslo", "7654", "SELECT"):
+        assert secret not in asked.facts

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal as D
 
 import pytest
-from support.shop import CALLER, GRANT, SHOP, planned
+from support.shop import CALLER, GRANT, NOW, SHOP, planned
 
 from gateway.answer import quote_document
 from gateway.orders import cost, draws, missing, order, public_draw
@@ -70,7 +70,7 @@ def test_public_tables_alone_cost_money_once_and_no_privacy():
     document = quote_document(made, SHOP, due)
     assert document["privacy"]["rho"] == 0
     assert not document["privacy"]["stored"]
-    wanted = order("Q", made, SHOP, CALLER, Request(PUBLIC), GRANT, due)
+    wanted = order("Q", made, SHOP, CALLER, Request(PUBLIC), GRANT, due, NOW)
     assert wanted.draws == (public_draw(made),)
 
 
