@@ -36,14 +36,15 @@ def test_an_accuracy_is_quoted_charged_and_reached(gateway):
     assert again["accuracy"] == answer["accuracy"]
     assert again["privacy"]["stored"]
     _, quoted = quote(gateway, COUNT, accuracy=accuracy)
-    stored = [level["stored"] for level in quoted["levels"]]
-    assert (stored, quoted["levels"][1]["price"]["amount"]) == ([False, True, False], "0")
+    _, same, half = quoted["levels"]
+    assert (same["stored"], same["price"]["amount"], half["stored"]) == (True, "0", False)
     # an answer to an epsilon says nothing of accuracy, though its draw may be the same
     assert "accuracy" not in gateway.ask(COUNT)[1]
 
 
 def test_other_accuracies_of_the_same_question(gateway):
-    _, answer = gateway.ask(COUNT, accuracy={"relative": 0.2, "confidence": 0.8})
+    sql = COUNT.replace("GROUP", "WHERE cohort <> '1999-01' GROUP")
+    _, answer = gateway.ask(sql, accuracy={"relative": 0.2, "confidence": 0.8})
     assert answer["accuracy"]["asked"] == {"relative": 0.2, "confidence": 0.8}
     assert answer["accuracy"]["of"] == {"n": 100.0}  # 300 people by declaration, in three cohorts
     assert answer["accuracy"]["reached"] == {"n": 20.0}
@@ -113,9 +114,11 @@ def test_a_quote_reads_no_data(own):
 
 
 def test_the_command_line_asks_for_an_accuracy_and_shows_the_levels(gateway):
+    sql = COUNT.replace("GROUP", "WHERE cohort <> '1999-02' GROUP")
+
     def run(command, *options):
         result = CliRunner().invoke(
-            app, [command, "--url", gateway.url, "--token", gateway.token(), "--sql", COUNT, *options]
+            app, [command, "--url", gateway.url, "--token", gateway.token(), "--sql", sql, *options]
         )
         return result.exit_code, result.stdout + result.stderr
 
