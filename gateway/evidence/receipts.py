@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, String, cast, func, select
 
 from gateway.errors import GatewayError
 from gateway.evidence import facts, signing
@@ -16,7 +16,7 @@ from gateway.evidence.marks import Mark, MarkFile
 from gateway.evidence.offline import layout, notes
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import SHA256_ED25519, Key
-from gateway.evidence.offline.receipts import FORMAT
+from gateway.evidence.offline.receipts import DECISIONS, FORMAT, OUTCOMES
 from gateway.store import epochs, log, merkle
 from gateway.store.database import Store
 from gateway.store.tables import cosignatures, events, leaves, nodes, queries
@@ -145,14 +145,13 @@ class Evidence:
         """Return a query's receipt: its decision's and its outcome's leaf, proofs of both, and the signed head.
 
         The head is the largest that witnesses signed, where it holds both leaves; else the present one. The salt of
-        the commitments is for the query's owner alone. `any_decision`: also of a refusal, which nobody owns.
-        Raises GatewayError `not_found`.
+        the commitments is for the query's owner alone. `any_decision`: also of a refusal, which
+        nobody owns, or of a query whose row a restored store has lost. Raises GatewayError `not_found`.
         """
 
         def work(connection: Connection) -> tuple[dict[str, object], Head]:
             row = connection.execute(select(queries).where(queries.c.query_id == query_id)).one_or_none()
-            index = _decided(connection, row, query_id, refused=any_decision)
-            outcome = row.answer_log_index if row is not None and row.answer_log_index != index else None
+            index, outcome = _told(connection, query_id) if row is None and any_decision else _placed(row)
             known = facts.read(connection)
             assert known is not None  # INVARIANT: a gateway that serves has settled its log's name and key
             size = log.size(connection)
@@ -202,14 +201,32 @@ def _no_tile() -> GatewayError:
     return GatewayError("not_found", "The log has no such tile.", hint)
 
 
-def _decided(connection: Connection, row: Row[Any] | None, query_id: str, *, refused: bool) -> int:
-    """Return the index of a query's decision; that of a refusal stands in its meter event alone."""
-    if row is not None:
-        return int(row.log_index)
-    event = _event(connection, query_id) if refused else None
-    if event is None:
-        raise GatewayError("not_found", "There is no such query.", "Use the query_id of an answer.")
-    return int(event["data"]["log_index"])
+def _no_query() -> GatewayError:
+    return GatewayError("not_found", "There is no such query.", "Use the query_id of an answer.")
+
+
+def _placed(row: Row[Any] | None) -> tuple[int, int | None]:
+    """Return where the leaves of a query's decision and of its outcome are, if that is another, by its row."""
+    if row is None:
+        raise _no_query()
+    outcome = row.answer_log_index
+    return int(row.log_index), None if outcome in (None, row.log_index) else int(outcome)
+
+
+def _told(connection: Connection, query_id: str) -> tuple[int, int | None]:
+    """Return the same by the leaves themselves: every one of them is looked at."""
+    if not _QUERY_ID.fullmatch(query_id):
+        raise _no_query()
+    stored = leaves.c.leaf
+    text = cast(stored, String) if connection.dialect.name == "sqlite" else func.convert_from(stored, "UTF8")
+    about = select(leaves.c.position, stored).where(text.contains(f'"query_id":"{query_id}"', autoescape=True))
+    rows = connection.execute(about.order_by(leaves.c.position))
+    told = [(row.position, json.loads(row.leaf)) for row in rows]
+    kinds = [(at, leaf["kind"]) for at, leaf in told if leaf.get("query_id") == query_id]
+    decided = next((at for at, kind in kinds if kind in DECISIONS), None)
+    if decided is None:
+        raise _no_query()
+    return decided, next((at for at, kind in kinds if kind in OUTCOMES), None)
 
 
 def _event(connection: Connection, query_id: str) -> dict[str, Any] | None:

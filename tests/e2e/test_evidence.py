@@ -211,6 +211,40 @@ def test_a_store_that_is_put_back_is_refused_and_its_log_is_caught(own, witness,
     assert "forked" in command("evidence", "verify", undone, "--key", key, "--since", kept, code=1)
 
 
+def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
+    gateway = own()
+    key, state = public_key(gateway), ("--state", gateway.state)
+    command("store", "backup", tmp_path / "backup.zip", *state)
+    _, later = gateway.ask(f"{COUNT} + 11")
+    replacing = command("evidence", "rotate-key", *state).split()[0]
+    log, cut = tmp_path / "log.jsonl", tmp_path / "cut.jsonl"
+    command("evidence", "copy", "--out", log, *state)
+    spent = gateway.spent()
+    assert gateway.stop() == 0
+    for path in gateway.state.glob("gateway.sqlite3*"):
+        path.unlink()
+    command("store", "restore", tmp_path / "backup.zip", *state)
+    cut.write_bytes(log.read_bytes()[:-9])
+    assert "does not verify" in command("store", "replay", cut, *state, code=1)
+    assert "does not verify" in command("store", "replay", log, "--key", "00" * 32, *state, code=1)
+    command("store", "replay", log, "--key", key, *state)
+    gateway.start()
+    assert gateway.spent() == spent, "no budget comes back"
+    status, body = gateway.call("GET", f"/v1/queries/{later['query_id']}/receipt", token=clerk(gateway))
+    assert (status, json.loads(body)["public_key"]) == (200, replacing), "its row is gone, and its leaves are not"
+    again = tmp_path / "again.jsonl"
+    command("evidence", "copy", "--out", again, *state)
+    assert "1 key" in command("evidence", "verify", again, "--key", key)
+    # the same backup once more: the mark has seen its epoch, so that the next one begins
+    assert gateway.stop() == 0
+    for path in gateway.state.glob("gateway.sqlite3*"):
+        path.unlink()
+    command("store", "restore", tmp_path / "backup.zip", *state)
+    command("store", "replay", again, "--key", key, *state)
+    gateway.start()
+    assert gateway.spent() == spent
+
+
 def test_strangers_cannot_cosign(own, witness):
     gateway = own(GATEWAY_WITNESSES=witness[1])
     gateway.ask(COUNT)

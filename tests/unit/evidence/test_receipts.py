@@ -20,6 +20,7 @@ from gateway.evidence.offline.tree import leaf_hash
 from gateway.evidence.offline.trust import Trust
 from gateway.ledger.model import Account
 from gateway.store.database import open_store
+from gateway.store.tables import queries
 
 WIDE = (Account("data/a", 10**6, 10**6),)
 SQL = order().sql.encode()
@@ -77,6 +78,9 @@ async def test_every_decision_has_a_receipt(log):
     with pytest.raises(GatewayError, match="not_found"):
         await log[0].receipt("R1")
     assert verify(await log[0].receipt("R1", any_decision=True)).leaf["reason"] == "no_grant"
+    owned = {query_id: await log[0].receipt(query_id) for query_id in ("Q1", "Q2", "Q3", "Q4")}
+    await log[1].run(lambda connection: connection.execute(queries.delete()))  # as a restored store may have lost them
+    assert owned == {query_id: await log[0].receipt(query_id, any_decision=True) for query_id in owned}
     for absent in ("R2", "", "%", "R_", 'R1"'):
         with pytest.raises(GatewayError, match="not_found"):
             await log[0].receipt(absent, any_decision=True)
