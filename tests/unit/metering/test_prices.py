@@ -25,7 +25,7 @@ def test_each_part_of_a_price():
 
 @pytest.mark.parametrize(
     ("exact", "currency", "amount"),
-    [("0.125", "CNY", "0.12"), ("0.135", "CNY", "0.14"), ("0.5", "JPY", "0"), ("1.5", "JPY", "2"), ("0.0005", "KWD", "0.000"), ("0.0015", "KWD", "0.002")],
+    [("0.125", "CNY", "0.12"), ("0.135", "CNY", "0.14"), ("0.5", "JPY", "0"), ("1.5", "JPY", "2"), ("0.0005", "KWD", "0.000"), ("0.0015", "KWD", "0.002"), ("2.5", "RWF", "2"), ("0.00015", "CLF", "0.0002")],
 )  # fmt: skip
 def test_halves_go_to_the_even_smallest_unit(exact, currency, amount):
     plan = replace(PLAN, per_query=D(exact), per_epsilon=D(0), per_million_rows=D(0), currency=currency)
