@@ -335,6 +335,10 @@ class _Run:
         if not self.quoted.planned.program.measurements:
             self.drawn[public_draw(self.quoted.planned)] = Release(b"{}")
 
+    @property
+    def query_id(self) -> str:
+        return self.charge.query_id
+
     async def take(self, step: Step) -> None:
         """Run one step."""
         match step:

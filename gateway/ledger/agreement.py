@@ -1,14 +1,16 @@
 """What an audit of the store finds: the log walked once, and the differences that anything else has to it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, select
 
 from gateway.store import merkle
 from gateway.store.tables import leaves, nodes
+
+PIECE = 500
 
 DECISIONS = frozenset({"charged", "replayed", "refused"})
 
@@ -56,14 +58,19 @@ class Audit:
         return {query_id: leaf for query_id, leaf in self.decided.items() if leaf.kind == "charged"}
 
 
+def in_pieces(connection: Connection, wanted: Select[Any]) -> Iterator[Row[Any]]:
+    """Return rows a few at a time: a whole history need not fit into memory."""
+    return iter(connection.execute(wanted.execution_options(yield_per=PIECE)))
+
+
 def walk(connection: Connection) -> Audit:
     """Return what the log says; its leaves are whole and hashed as its tree has them, or that is a difference."""
     audit = Audit()
-    for position, leaf in connection.execute(select(leaves.c.position, leaves.c.leaf).order_by(leaves.c.position)):
-        for gap in range(audit.size, position):
+    for row in in_pieces(connection, select(leaves).order_by(leaves.c.position)):
+        for gap in range(audit.size, row.position):
             audit.report("missing leaf", f"leaf {gap}", "the log has a gap here")
-        audit.size = position + 1
-        _take(audit, position, bytes(leaf))
+        audit.size = row.position + 1
+        _take(audit, row.position, bytes(row.leaf))
     _compare_tree(connection, audit)
     return audit
 
@@ -93,9 +100,9 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
 def _compare_tree(connection: Connection, audit: Audit) -> None:
     """Compare each hash of the tree with the two below it, the lowest with their leaves: one edit, one difference."""
     kept = {(row.level, row.position): bytes(row.hash) for row in connection.execute(select(nodes))}
-    for position, leaf in connection.execute(select(leaves.c.position, leaves.c.leaf)):
-        if kept.get((0, position)) != merkle.leaf_hash(bytes(leaf)):
-            audit.report("changed leaf", f"leaf {position}", "it is not what was appended: its hash is another")
+    for row in in_pieces(connection, select(leaves)):
+        if kept.get((0, row.position)) != merkle.leaf_hash(bytes(row.leaf)):
+            audit.report("changed leaf", f"leaf {row.position}", "it is not what was appended: its hash is another")
     for (level, position), value in sorted(kept.items()):
         if level == 0:
             continue

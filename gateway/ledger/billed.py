@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from gateway.ledger.agreement import Audit, Leaf
+from gateway.ledger.agreement import Audit, Leaf, in_pieces
 from gateway.ledger.events import SOURCE, TYPE, canonical, event_of_leaf
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import events, invoices
@@ -33,7 +33,7 @@ class Event:
 def compare_events(connection: Connection, audit: Audit) -> tuple[Event, ...]:
     """Compare each decision with its event; return the events of decisions, those that agree and those that do not."""
     found: dict[str, Event] = {}
-    for row in connection.execute(select(events.c.sequence, events.c.line).order_by(events.c.sequence)):
+    for row in in_pieces(connection, select(events.c.sequence, events.c.line).order_by(events.c.sequence)):
         event = _read(row.line)
         if event is None:
             audit.report("changed event", f"event {row.sequence}", "it is no event of this gateway")

@@ -5,7 +5,6 @@ transaction.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,15 +14,13 @@ from urllib.parse import quote as escaped
 
 from sqlalchemy import Connection, Row, select
 
-from gateway.ledger.agreement import Audit, Difference, Leaf, walk
+from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
 from gateway.ledger.charging import EXCUSED, FAILED, RUNNING
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
 from gateway.ledger.model import Per, purse
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import accounts, queries, spendings
-
-Rows = Mapping[str, Row[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +37,7 @@ class Agreement:
 def reconcile(connection: Connection) -> Agreement:
     """Compare everything, within one transaction that reads."""
     audit = walk(connection)
-    rows: Rows = {row.query_id: row for row in connection.execute(select(queries))}
-    _compare_queries(audit, rows)
+    _compare_queries(connection, audit)
     _compare_balances(connection, audit)
     _compare_money(connection, audit)
     found = compare_events(connection, audit)
@@ -52,16 +48,18 @@ def reconcile(connection: Connection) -> Agreement:
 # -- the queries ------------------------------------------------------------------------------------------------------
 
 
-def _compare_queries(audit: Audit, rows: Rows) -> None:
-    for query_id, leaf in audit.decided.items():
-        if leaf.kind != "refused" and query_id not in rows and leaf.index not in audit.replayed:
-            audit.report("missing query", f"query {query_id}", f"leaf {leaf.index} says that it was {leaf.kind}")
-    for query_id, row in rows.items():
-        leaf_of = audit.decided.get(query_id)
-        if leaf_of is None:
-            audit.report("missing leaf", f"query {query_id}", "no leaf of the log decides it")
+def _compare_queries(connection: Connection, audit: Audit) -> None:
+    found: set[str] = set()
+    for row in in_pieces(connection, select(queries)):
+        found.add(row.query_id)
+        decided = audit.decided.get(row.query_id)
+        if decided is None:
+            audit.report("missing leaf", f"query {row.query_id}", "no leaf of the log decides it")
         else:
-            _compare_query(audit, row, leaf_of)
+            _compare_query(audit, row, decided)
+    for query_id, leaf in audit.decided.items():
+        if leaf.kind != "refused" and query_id not in found and leaf.index not in audit.replayed:
+            audit.report("missing query", f"query {query_id}", f"leaf {leaf.index} says that it was {leaf.kind}")
 
 
 def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from gateway.catalog.model import DataClass, PricePlan
 
-_PLACES = {"BIF": 0, "CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "PYG": 0, "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0,
-           "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}  # fmt: skip
+_CODES = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+          3: "BHD IQD JOD KWD LYD OMR TND", 4: "CLF UYW"}  # fmt: skip
+_PLACES = {code: places for places, codes in _CODES.items() for code in codes.split()}
 """Decimal places of currencies that do not have two (ISO 4217)."""
 
 

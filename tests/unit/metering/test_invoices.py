@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal as D
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.billing import NOVEMBER, OCTOBER, lines_of, priced, trade
 from support.stores import Clock, ledger_of, meter_of
 
@@ -17,9 +19,10 @@ from gateway.errors import GatewayError
 from gateway.ledger.events import canonical
 from gateway.ledger.sealing import commitment
 from gateway.metering.charges import charges
-from gateway.metering.invoices import bill_of, fold, statements
+from gateway.metering.invoices import INVOICE, Bill, Line, bill_of, credit, fold, statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import month
+from gateway.metering.prices import money
 from gateway.store import log
 
 PERIOD = month("2026-10", "UTC")
@@ -196,6 +199,23 @@ async def test_credit_notes_give_back_what_is_left_and_no_more(store, clock):
     assert [s.total for s in statements((invoice.bill, first.bill, second.bill))] == [0, 0, 0]
     leaf = json.loads(await store.read(lambda c: log.read_leaf(c, first.log_index)))
     assert (leaf["kind"], leaf["corrects"], leaf["total"]) == ("credited", 1, "-3.33")
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=6).filter(any), st.lists(st.integers(1, 90), max_size=12))
+def test_credits_of_any_size_never_take_more_than_a_payee_got(parts, asked):
+    income = {f"p{number}": money(part, "CNY") for number, part in enumerate(parts)}
+    line = Line(1, "shop", "g", "standard", "v", 1, D(1), sum(income.values()), income)
+    invoice, notes = Bill(INVOICE, 1, "org", "CNY", PERIOD, (line,)), []
+    for cents in asked:
+        left = invoice.total + sum(note.total for note in notes)
+        if money(cents, "CNY") <= left:
+            notes.append(credit(invoice, notes, {1: money(cents, "CNY")}, "some"))
+    if invoice.total + sum(note.total for note in notes):
+        notes.append(credit(invoice, notes, {1: None}, "the rest"))
+    for note in notes:
+        assert sum(note.income.values()) == note.total < 0
+        assert all(part <= 0 for part in note.income.values())
+    assert {s.payee: s.total for s in statements((invoice, *notes))} == dict.fromkeys(income, 0)
 
 
 async def test_a_credit_note_that_cannot_be(store, clock):

@@ -26,7 +26,8 @@ def test_each_part_of_a_price():
 @pytest.mark.parametrize(
     ("exact", "currency", "amount"),
     [("0.125", "CNY", "0.12"), ("0.135", "CNY", "0.14"), ("0.5", "JPY", "0"), ("1.5", "JPY", "2"), ("0.0005", "KWD", "0.000"), ("0.0015", "KWD", "0.002"),
-     ("0.0015", "BHD", "0.002"), ("0.0015", "TND", "0.002"), ("1.5", "KRW", "2"), ("1.5", "XOF", "2")],
+     ("0.0015", "BHD", "0.002"), ("0.0015", "TND", "0.002"), ("1.5", "KRW", "2"), ("1.5", "XOF", "2"), ("2.5", "RWF", "2"),
+     ("0.00015", "CLF", "0.0002")],
 )  # fmt: skip
 def test_halves_go_to_the_even_smallest_unit(exact, currency, amount):
     plan = replace(PLAN, per_query=D(exact), per_epsilon=D(0), per_million_rows=D(0), currency=currency)
