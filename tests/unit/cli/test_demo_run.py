@@ -135,7 +135,7 @@ def test_a_quote_on_the_command_line(told):
 def test_datasets_and_budget_on_the_command_line(told):
     assert "Online music purchases" in invoke(told.cast.buyer, "datasets").stdout
     one = invoke(told.cast.buyer, "datasets", "cdnow").stdout
-    assert "per_unit_sum" in one
+    assert "granularity" in one
     assert "purchase_id" not in one  # hidden
     budget = invoke(told.cast.buyer, "budget")
     assert [name in budget.stdout for name in ("data", "organisation", "buyer")] == [True] * 3
