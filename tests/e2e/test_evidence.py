@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from conftest import POLICY
+from support.gateways import POLICY
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
@@ -144,8 +144,9 @@ class Watch:
         return self.size()
 
 
-def test_a_witness_follows_the_log_and_its_keys(own, witness, tmp_path):
+def test_a_witness_follows_the_log_and_its_keys(own, witness, tmp_path, monkeypatch):
     path, word = witness
+    monkeypatch.setenv("GATEWAY_WITNESSES", word)  # the operator's commands are set as the gateway is
     gateway = own(GATEWAY_WITNESSES=word)
     key, watch = public_key(gateway), Watch(gateway, path, tmp_path / "w")
     assert "name it once" in watch(code=1)
