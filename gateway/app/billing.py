@@ -85,6 +85,16 @@ def credit(settings: Settings, number: int, wanted: Mapping[int, Decimal | None]
     return _on_store(settings, work)
 
 
+def put_back(settings: Settings, path: Path) -> int:
+    """Keep documents again that a restored store lacks, from the JSON that was printed of them; return how many."""
+    try:
+        documents = json.loads(path.read_bytes())["invoices"]
+    except (OSError, ValueError, KeyError, TypeError):
+        hint = "Name a file that `gateway bill show --format json` wrote."
+        raise GatewayError("bad_request", f"{path.name} holds no documents.", hint) from None
+    return _on_store(settings, lambda store: invoices_of(store, settings).put_back(documents))
+
+
 def show(settings: Settings, period: str) -> Papers:
     """Return the documents that were issued for a period."""
 

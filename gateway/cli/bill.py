@@ -100,6 +100,18 @@ def show(period: Period, state: State = DEFAULT_STATE, form: Shown = Format.TEXT
         _print(billing.show(_settings(state), period), form)
 
 
+@app.command("put-back")
+def put_back(
+    file: Annotated[Path, typer.Argument(help="What `bill show --format json` printed of a month.")],
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Keep documents again that a restored store lacks; each has to be the one that the log commits to."""
+    from gateway.app import billing  # noqa: PLC0415
+
+    with reporting():
+        typer.echo(f"{billing.put_back(_settings(state), file):,} documents put back")
+
+
 def _print(papers: Papers, form: Format) -> None:
     match form:
         case Format.JSON:

@@ -1,16 +1,18 @@
 """Issues invoices and credit notes: gapless numbers, each in one transaction with its leaf of the log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy.exc import NoResultFound
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
+from gateway.ledger.agreement import in_pieces
 from gateway.ledger.charging import microseconds
 from gateway.ledger.events import BUYER_VISIBLE, TYPE, canonical
 from gateway.ledger.sealing import SALT_BYTES, commitment
@@ -18,14 +20,18 @@ from gateway.metering.charges import charges
 from gateway.metering.invoices import CREDIT_NOTE, INVOICE, Bill, bill_of, credit, fold
 from gateway.metering.periods import Period, month, month_of
 from gateway.ports import Clock, Randomness
+from gateway.store import epochs, log
 from gateway.store.database import Store
 from gateway.store.tables import events, invoices
+from gateway.store.tables import leaves as leaf_rows
 
 SETTLING = timedelta(minutes=5)
 """How long after its end a period can still get charges: replicas' clocks differ, and a charge waits for its turn."""
 
 _CHARGED = f'"type":"{TYPE}charged"'
 """How every charged event, and no other line, is spelled: lines are canonical, and within a text quotes are escaped."""
+
+PUT_BACK = "Put them back: `gateway bill put-back FILE`, with what `gateway bill show --format json` had printed."
 
 _LEAVES = {INVOICE: "invoiced", CREDIT_NOTE: "credited"}
 
@@ -74,6 +80,9 @@ class Invoices:
             raise GatewayError("period_open", f"The period {name} ({period.zone}) has not ended.", hint)
         # folded outside of the writing transaction, which charges wait for; what came meanwhile is folded within
         lines, last = await self._store.read(lambda connection: charged_lines(connection, 0))
+        gone = await self._store.read(lost)
+        if any((leaf["kind"], leaf["period"]) == (_LEAVES[INVOICE], name) for leaf in gone.values()):
+            raise GatewayError("already_invoiced", f"The log has invoices of {name} that this store lacks.", PUT_BACK)
 
         def work(connection: Connection) -> tuple[Issued, ...]:
             known = select(invoices.c.number).where(invoices.c.kind == INVOICE, invoices.c.period == name)
@@ -83,7 +92,7 @@ class Invoices:
             late, _last = charged_lines(connection, last)
             bills = fold(charges([*lines, *late]), period)
             now = self._clock.now()
-            return tuple(self._keep(connection, bill, now) for bill in bills)
+            return tuple(self._keep(connection, bill, now, gone) for bill in bills)
 
         return await self._store.run(work)
 
@@ -93,6 +102,9 @@ class Invoices:
         `wanted` names for each line the amount to give back, None for all that is left of it.
         Raises GatewayError `not_found` or `bad_request`.
         """
+        gone = await self._store.read(lost)
+        if any(number in (at, leaf.get("corrects")) for at, leaf in gone.items()):
+            raise GatewayError("not_found", f"This store lacks documents of invoice {number}.", PUT_BACK)
 
         def work(connection: Connection) -> Issued:
             rows = connection.execute(
@@ -105,14 +117,16 @@ class Invoices:
                 raise GatewayError("not_found", f"There is no invoice {number}.", hint)
             now = self._clock.now()
             note = credit(invoice, bills.values(), wanted, reason)
-            return self._keep(connection, replace(note, period=month_of(now, self._zone)), now)
+            return self._keep(connection, replace(note, period=month_of(now, self._zone)), now, gone)
 
         return await self._store.run(work)
 
-    def _keep(self, connection: Connection, draft: Bill, now: datetime) -> Issued:
+    def _keep(self, connection: Connection, draft: Bill, now: datetime, gone: Mapping[int, Any]) -> Issued:
         """Give a bill its number and date, keep it, and append its leaf."""
         last = connection.execute(select(func.max(invoices.c.number))).scalar()
-        bill = replace(draft, number=(last or 0) + 1, issued_at=now)  # INVARIANT: gapless, writers run one by one
+        bill = replace(
+            draft, number=max(last or 0, *gone, 0) + 1, issued_at=now
+        )  # INVARIANT: gapless, writers run one by one
         salt = self._randomness.token_bytes(SALT_BYTES)
         leaf = {
             "number": bill.number,
@@ -125,18 +139,25 @@ class Invoices:
         }
         index, _hash = leaves.append(connection, _LEAVES[bill.kind], now, leaf)
         issued = Issued(bill, salt.hex(), index)
-        row = {
-            "number": bill.number,
-            "kind": bill.kind,
-            "organisation": bill.organisation,
-            "currency": bill.currency,
-            "period": bill.period.name,
-            "corrects": bill.corrects,
-            "issued_at_us": microseconds(now),
-            "document": canonical(issued.document()),
-        }
-        connection.execute(insert(invoices).values(**row))
+        _insert(connection, issued)
         return issued
+
+    async def put_back(self, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Keep documents again that a restored store lacks, as `document` and `receipt`; return how many.
+
+        Each has to be the one that its leaf of the log commits to. Raises GatewayError `bad_request`, and keeps none.
+        """
+
+        def work(connection: Connection) -> int:
+            gone, count = lost(connection), 0
+            for kept in documents:
+                issued = _verified(connection, kept)
+                if issued.bill.number in gone:
+                    _insert(connection, issued)
+                    count += 1
+            return count
+
+        return await self._store.run(work)
 
     async def issued(self, name: str, organisation: str | None = None) -> tuple[Issued, ...]:
         """Return the documents of a period in the order of their numbers, of one organisation where it is named."""
@@ -145,6 +166,49 @@ class Invoices:
         if organisation is not None:
             wanted = wanted.where(invoices.c.organisation == organisation)
         return await self._store.read(lambda connection: tuple(map(_issued, connection.execute(wanted))))
+
+
+def lost(connection: Connection) -> dict[int, Mapping[str, Any]]:
+    """Return the leaves of documents that the log has and a restored store lacks, by number; none of another store."""
+    if epochs.epoch(connection) == 1:
+        return {}
+    known = set(connection.execute(select(invoices.c.number)).scalars())
+    said = (json.loads(row.leaf) for row in in_pieces(connection, select(leaf_rows)))
+    billed = {leaf["number"]: leaf for leaf in said if leaf["kind"] in _LEAVES.values()}
+    return {number: leaf for number, leaf in billed.items() if number not in known}
+
+
+def _verified(connection: Connection, kept: Mapping[str, Any]) -> Issued:
+    """Return a document that was kept elsewhere. Raises GatewayError `bad_request` where the log says otherwise."""
+    hint = "Put back what `gateway bill show --format json` printed, as it was."
+    refusal = GatewayError("bad_request", "A document is not one that the log commits to.", hint)
+    try:
+        issued = Issued(bill_of(kept["document"]), kept["receipt"]["salt"], kept["receipt"]["log_index"])
+        leaf = json.loads(log.read_leaf(connection, kept["receipt"]["log_index"]))
+        told = leaf["kind"], leaf["number"], leaf["document"]
+        committed = commitment(bytes.fromhex(kept["receipt"]["salt"]), canonical(kept["document"]).encode())
+        kind = _LEAVES[issued.bill.kind]
+    except (KeyError, TypeError, ValueError, AttributeError, NoResultFound):
+        raise refusal from None
+    if told != (kind, issued.bill.number, committed):
+        raise refusal
+    return issued
+
+
+def _insert(connection: Connection, issued: Issued) -> None:
+    bill = issued.bill
+    assert bill.issued_at is not None  # INVARIANT: what is kept has its number and date
+    row = {
+        "number": bill.number,
+        "kind": bill.kind,
+        "organisation": bill.organisation,
+        "currency": bill.currency,
+        "period": bill.period.name,
+        "corrects": bill.corrects,
+        "issued_at_us": microseconds(bill.issued_at),
+        "document": canonical(issued.document()),
+    }
+    connection.execute(insert(invoices).values(**row))
 
 
 def _issued(row: Row[Any]) -> Issued:

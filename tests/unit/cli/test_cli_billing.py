@@ -64,7 +64,7 @@ def run(*arguments, code=0):
     return result.stdout if code == 0 else result.stderr + result.stdout
 
 
-def test_a_month_from_draft_to_correction(place):
+def test_a_month_from_draft_to_correction(place, tmp_path):
     month = ["--period", "2024-10", *place]
     draft = json.loads(run("bill", "issue", *month, "--draft", "--format", "json"))
     assert {one["document"]["number"] for one in draft["invoices"]} == {None}
@@ -84,6 +84,10 @@ def test_a_month_from_draft_to_correction(place):
     assert json.loads(run("bill", "show", *month, "--format", "json")) == issued
     assert run("bill", "show", *month, "--format", "html").startswith("<!doctype html>")
     assert run("bill", "show", *month, "--format", "csv").startswith("kind,number,")
+    (tmp_path / "october.json").write_text(json.dumps(issued))
+    assert run("bill", "put-back", tmp_path / "october.json", *place) == "0 documents put back\n"
+    (tmp_path / "october.json").write_text("[]")
+    assert "bad_request" in run("bill", "put-back", tmp_path / "october.json", *place, code=2)
     text = run("bill", "show", *month)
     assert "without taxes" in text
     assert "8.00 CNY" in text

@@ -17,6 +17,7 @@ from support.billing import NOVEMBER, lines_of
 from support.stores import Clock
 
 from gateway.app.clock import SystemRandomness
+from gateway.ledger.reconcile import reconcile
 from gateway.metering.charges import charges
 from gateway.metering.delivery import Deliverer, Undelivered
 from gateway.metering.files import FileSink
@@ -101,6 +102,11 @@ async def crashes(place, folder, receiver, count):
     draw, said, files = random.Random(11), [], folder / "meter"
     for run in range(count):
         said += await asyncio.to_thread(crash, place, files, receiver.url, run, draw)
+        store = await open_store(*place)
+        found = await store.read(reconcile)
+        await store.close()
+        assert found.differences == ()
+        assert found.charges == found.events >= len(said)
     store = await open_store(*place)
     clock, randomness = Clock(NOVEMBER), SystemRandomness()
 

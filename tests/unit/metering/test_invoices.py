@@ -12,18 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.billing import NOVEMBER, OCTOBER, lines_of, priced, trade
-from support.stores import Clock, ledger_of, meter_of
+from support.stores import Clock, database, ledger_of, meter_of
 
 from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError
 from gateway.ledger.events import canonical
+from gateway.ledger.reconcile import reconcile
+from gateway.ledger.replaying import Replaying
 from gateway.ledger.sealing import commitment
 from gateway.metering.charges import charges
 from gateway.metering.invoices import INVOICE, Bill, Line, bill_of, credit, fold, statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import month
 from gateway.metering.prices import money
-from gateway.store import log
+from gateway.store import dump, log
+from gateway.store.database import open_store
 
 PERIOD = month("2026-10", "UTC")
 
@@ -148,7 +151,8 @@ async def test_a_charge_between_reading_and_issuing_is_billed(store, clock):
 
     async def read_then_charge(work):
         found = await read(work)
-        late.append(await ledger.charge(priced("late", "77.00", organisation="latecomer")))
+        if not late:
+            late.append(await ledger.charge(priced("late", "77.00", organisation="latecomer")))
         return found
 
     store.read = read_then_charge
@@ -238,3 +242,51 @@ async def test_a_providers_statements_are_of_its_datasets(store, clock):
     rest = statements(bills, frozenset({"flights"}))
     both = sum(s.total for s in (*mine, *rest) if s.currency == "CNY")
     assert both == sum(bill.total for bill in bills if bill.currency == "CNY")
+
+
+# -- after a restore --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def fresh(store_place, tmp_path):
+    made = await open_store(tmp_path / "fresh", database() if store_place[1] else None)
+    yield made
+    await made.close()
+
+
+async def test_a_restored_store_issues_nothing_twice_and_takes_its_documents_back(store, fresh, clock, tmp_path):
+    await trade(store, clock, 6)
+    await store.read(lambda c: dump.backup(c, tmp_path / "b.zip"))
+    clock.at = OCTOBER
+    await ledger_of(store, clock).charge(priced("late", "3.00"))
+    clock.at = NOVEMBER
+    issued = await invoices_of(store, clock).issue("2026-10")
+    number = next(i.bill.number for i in issued if i.bill.organisation == "org" and i.bill.currency == "CNY")
+    note = await invoices_of(store, clock).credit(number, {1: None}, "all of it")
+    whole = await store.read(lambda c: [log.read_leaf(c, i) for i in range(log.size(c))])
+    await fresh.run(lambda c: dump.restore(c, tmp_path / "b.zip"))
+    await Replaying(fresh, clock, "gw").replay(whole)
+    assert await lines_of(fresh) == await lines_of(store), "the outbox is whole again"
+    found = (await fresh.read(reconcile)).differences
+    assert {(d.kind, d.subject) for d in found} == {
+        ("missing invoice", f"number {n}") for n in range(1, len(issued) + 2)
+    }
+    made = invoices_of(fresh, clock)
+    assert "put-back" in (await refused(made.issue("2026-10"), "already_invoiced")).hint
+    await refused(made.credit(number, {1: None}, "again"), "not_found")
+    documents = [one.document() for one in (*issued, note)]
+    edited = json.loads(json.dumps(documents))
+    edited[-1]["document"]["reason"] = "another"
+    missing = [{**documents[0], "receipt": {"log_index": 10**6, "salt": "00"}}]
+    for wrong in (edited, missing, [{}], [{"document": documents[0]["document"], "receipt": None}]):
+        await refused(made.put_back(wrong), "bad_request")
+    assert await made.issued("2026-10") == ()
+    clock.at = datetime(2026, 12, 2, tzinfo=UTC)
+    await ledger_of(fresh, Clock(NOVEMBER)).charge(priced("new", "9.00", accounts=()))
+    (new,) = await made.issue("2026-11")
+    assert new.bill.number == note.bill.number + 1, "no number is given twice"
+    assert await made.put_back(documents) == len(documents)
+    assert await made.put_back(documents) == 0
+    assert await made.issued("2026-10") == issued
+    kinds = {d.kind for d in (await fresh.read(reconcile)).differences}
+    assert kinds == set()
