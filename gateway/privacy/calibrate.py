@@ -95,7 +95,7 @@ def _primitive(bounded: Bounded, index: int, share: int) -> Primitive:
     left = share - (search.rho if search is not None else 0)
     tree = _tree(bounded, index, left) if isinstance(part, TreePart) else None
     depth = len(trees.levels_of(tree.leaves)) if tree is not None and not bounded.whole(index) else 1
-    norms = [noise.stacked(bounded.noise, level.norm, depth) for level in clip.levels]
+    norms = [noise.stacked(level.norm, depth) for level in clip.levels]
     scale, charge = noise.least_scale(bounded.noise, norms[0], left)
     # one charge for all candidates, so that it says nothing of the choice
     scales = [scale, *(noise.same_loss(norms[0], scale, norm) for norm in norms[1:])]
@@ -128,7 +128,7 @@ def _tree(bounded: Bounded, index: int, share: int) -> Tree:
     part, clip = bounded.parts[index], bounded.clips[index]
     assert isinstance(part, TreePart)  # INVARIANT: asked of trees
     level = clip.levels[clip.expected]
-    norm = level.norm if bounded.whole(index) else noise.stacked(bounded.noise, level.norm, 3)
+    norm = level.norm if bounded.whole(index) else noise.stacked(level.norm, 3)
     scale, _ = noise.least_scale(bounded.noise, norm, share)
     ranks = 3 * noise.deviation(bounded.noise, scale) / level.denominator
     rows = bounded.declared_rows / (bounded.cells or 100)

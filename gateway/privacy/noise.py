@@ -25,13 +25,11 @@ TOTAL_LIMIT = 2**62
 MAX_SCALE = 2.0**60
 
 
-def stacked(noise: Noise, norm: float, times: int) -> float:
-    """Return the norm of so many vectors side by side, each within `norm`: rounded up."""
-    exact = Fraction(norm) * times if noise is Noise.LAPLACE else Fraction(norm) ** 2 * times
-    root = float(exact) if noise is Noise.LAPLACE else math.sqrt(exact)
-    while (Fraction(root) if noise is Noise.LAPLACE else Fraction(root) ** 2) < exact:
-        root = math.nextafter(root, math.inf)
-    return root
+def stacked(norm: float, times: int) -> float:
+    """Return the L1 norm of so many vectors side by side, each within `norm`: rounded up."""
+    exact = Fraction(norm) * times
+    root = float(exact)
+    return root if Fraction(root) >= exact else math.nextafter(root, math.inf)
 
 
 @lru_cache(maxsize=1024)

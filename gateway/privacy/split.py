@@ -12,7 +12,6 @@ from fractions import Fraction
 
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.measurement import Noise, Quantity
-from gateway.privacy.noise import stacked
 from gateway.privacy.trees import TreePart
 
 FLOOR = Fraction(1, 10)
@@ -32,7 +31,7 @@ RANKS = 3.0
 """A tree's ranks err by so many times the noise of one of its nodes: of three or four levels (prefix_deviations)."""
 
 LEVELS = 3
-"""The levels that a tree is expected to have, where its norm is that of one."""
+"""The levels that a tree is expected to have, where its norm is the L1 norm of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,7 @@ def _weight(bounded: Bounded, index: int) -> float:
     norm = clip.levels[clip.expected].steps
     rows = float(max(bounded.declared_rows, 1))
     if isinstance(part, TreePart):
-        side_by_side = 1.0 if bounded.whole(index) else stacked(bounded.noise, 1.0, LEVELS)
-        return RANKS * side_by_side * norm / rows
+        return RANKS * norm / rows * (1 if bounded.whole(index) else LEVELS)
     if not part.known:  # of an unknown size: as a count's, whatever the unit
         return 2.0 / rows
     if part.quantity is Quantity.UNITS:

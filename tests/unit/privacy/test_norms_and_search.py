@@ -12,6 +12,7 @@ from support.shop import SHOP
 from gateway.privacy import norms
 from gateway.privacy.bounding import bound
 from gateway.privacy.measurement import Candidate, Noise, Primitive, Quantity, Search
+from gateway.privacy.noise import stacked
 from gateway.privacy.norms import WEIGHT, Reach, clip, level
 from gateway.privacy.search import MISTAKES, choose, stands_out
 from gateway.privacy.split import split
@@ -35,6 +36,15 @@ def test_norms_are_rounded_up():
         assert Fraction(norms.norm(Noise.GAUSSIAN, l0, linf)) ** 2 >= l0 * linf * linf
         assert Fraction(norms.norm(Noise.LAPLACE, l0, linf)) >= l0 * linf
     assert norms.norm(Noise.LAPLACE, 3, 2**53 + 1) >= 3 * (2**53 + 1)
+
+
+def test_vectors_side_by_side_have_no_less_a_norm():
+    norms_ = [math.sqrt(k) for k in range(2, 200)]
+    for times in (1, 3, 4):
+        for one in norms_:
+            exact = Fraction(one) * times
+            assert exact <= Fraction(stacked(one, times)) <= exact * (1 + Fraction(1, 2**52))
+    assert any(float(Fraction(one) * 3) < Fraction(one) * 3 for one in norms_)  # some of them are rounded up
 
 
 def test_no_search_where_the_policy_is_close():
