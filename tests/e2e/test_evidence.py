@@ -174,6 +174,7 @@ def test_a_witness_follows_the_log_and_its_keys(own, witness, tmp_path, monkeypa
     log = tmp_path / "log.jsonl"
     command("evidence", "copy", "--out", log, *state)
     command("evidence", "copy", "--out", log, *state, code=2)
+    command("audit", "reconcile", *state)
     for known in (key, replacing):
         assert "1 key" in command("evidence", "verify", log, "--key", known, "--witness", word)
 
