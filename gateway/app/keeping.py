@@ -58,12 +58,12 @@ def restore_store(settings: Settings, path: Path) -> dict[str, Any]:
 
 def replay_log(settings: Settings, leaves: Sequence[bytes]) -> int:
     """Append the leaves that a restored store lacks; return how many."""
-    return _with(settings, lambda store: Replaying(store, SystemClock()).replay(leaves))
+    return _with(settings, lambda store: Replaying(store, SystemClock(), settings.source).replay(leaves))
 
 
 def write_off(settings: Settings, persons: tuple[str, str], reason: str) -> None:
     """Open a restored store without its missing leaves, on two persons' word."""
-    _with(settings, lambda store: Replaying(store, SystemClock()).write_off(persons, reason))
+    _with(settings, lambda store: Replaying(store, SystemClock(), settings.source).write_off(persons, reason))
 
 
 def verify_store(settings: Settings) -> dict[str, Any]:

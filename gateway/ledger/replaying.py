@@ -1,27 +1,31 @@
 """A restored store catches up with its own log: the leaves that it lacks are appended, and every balance made again."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves as told
+from gateway.ledger.agreement import DECISIONS
 from gateway.ledger.charging import microseconds
-from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
+from gateway.ledger.events import BUYER_VISIBLE, DELTA_DECIMALS, RHO_DECIMALS, event_of_leaf
 from gateway.ledger.folding import Folded, fold, units
 from gateway.ports import Clock
 from gateway.store import epochs, log
 from gateway.store.database import Store
-from gateway.store.tables import account_tables, accounts, caps, spendings, topups
+from gateway.store.tables import account_tables, accounts, caps, events, spendings, topups
 
 
 class Replaying:
     """What lifts the fence of a restored store. Every method is one transaction."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, source: str) -> None:
         self._store = store
         self._clock = clock
+        self._source = source
 
     async def fenced(self) -> str | None:
         """Return why the store is fenced, or None."""
@@ -31,8 +35,8 @@ class Replaying:
         """Append the leaves that the store lacks and make every balance again; return how many were appended.
 
         `leaves` is the whole log as it was verified against a checkpoint that somebody else kept: its beginning has to
-        be the store's own. Draws and answers of the replayed charges are gone: asked again, they are drawn and charged
-        again. Raises GatewayError `log_corrupt`.
+        be the store's own. The meter events of the decisions among them are written again. Draws and answers of the
+        replayed charges are gone: asked again, they are drawn and charged again. Raises GatewayError `log_corrupt`.
         """
 
         def work(connection: Connection) -> int:
@@ -42,12 +46,19 @@ class Replaying:
                 hint = "Take the log of this gateway, from its witness or an export."
                 raise GatewayError("log_corrupt", "The log does not begin as the store's own does.", hint)
             for leaf in leaves[size:]:
-                log.append(connection, leaf)
+                index, _hash = log.append(connection, leaf)
+                self._tell(connection, index, json.loads(leaf))
             _write(connection, fold(leaves))
             self._reopened(connection, {"replayed": len(leaves) - size})
             return len(leaves) - size
 
         return await self._store.run(work)
+
+    def _tell(self, connection: Connection, index: int, leaf: dict[str, Any]) -> None:
+        """Write the meter event of a decision again, with the id that it had: billing counts it once."""
+        if leaf["kind"] in DECISIONS:
+            line = event_of_leaf(self._source, index, leaf)
+            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=leaf["dataset"], line=line))
 
     async def write_off(self, persons: tuple[str, str], reason: str) -> None:
         """Open a fenced store without its missing leaves: two persons answer for it that nothing was charged since.

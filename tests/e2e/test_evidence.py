@@ -237,6 +237,9 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     again = tmp_path / "again.jsonl"
     command("evidence", "copy", "--out", again, *state)
     assert "1 key" in command("evidence", "verify", again, "--key", key)
+    command("audit", "reconcile", *state)
+    told = [event["subject"] for event in gateway.events() if event["type"] == "gateway.query.charged"]
+    assert told.count(later["query_id"]) == 1, "what was charged after the backup is billed"
     # the same backup once more: the mark has seen its epoch, so that the next one begins
     assert gateway.stop() == 0
     for path in gateway.state.glob("gateway.sqlite3*"):

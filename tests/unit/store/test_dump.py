@@ -82,7 +82,7 @@ async def test_a_restored_store_wins_no_budget_back(store, fresh, tmp_path):
     assert isinstance(await ledger.charge(order(3)), Charge)  # after the backup: the last that the buyer can pay
     whole = await leaves(store)
     await fresh.run(lambda c: dump.restore(c, tmp_path / "b.zip"))
-    restored, replaying = ledger_of(fresh, clock), Replaying(fresh, clock)
+    restored, replaying = ledger_of(fresh, clock), Replaying(fresh, clock, "gw")
     await refused(restored.charge(order(4)), "store_fenced")
     assert "backup of 9 leaves" in await replaying.fenced()
     await refused(meter_of(fresh, clock).events(old, 1, billing=True, provided=frozenset()), "bad_request")
@@ -103,7 +103,7 @@ async def test_two_persons_open_a_store_without_its_log(store, fresh, tmp_path):
     await busy(store, clock)
     await store.read(lambda c: dump.backup(c, tmp_path / "b.zip"))
     await fresh.run(lambda c: dump.restore(c, tmp_path / "b.zip"))
-    replaying = Replaying(fresh, clock)
+    replaying = Replaying(fresh, clock, "gw")
     await refused(replaying.write_off(("eve", "EVE"), "stopped at the backup"), "two_persons")
     await replaying.write_off(("eve", "bob"), "stopped at the backup")
     assert isinstance(await ledger_of(fresh, clock).charge(order(3)), Charge)
