@@ -36,8 +36,8 @@ class Replaying:
         Returns how many were appended. The events have the ids that they had, so that billing knows them.
 
         `leaves` is the whole log as it was verified against a checkpoint that somebody else kept: its beginning has to
-        be the store's own. Draws and answers of the replayed charges are gone: asked again, they are drawn and charged
-        again. Raises GatewayError `log_corrupt`.
+        be the store's own. Draws and answers of the replayed charges are gone: asked again, they are drawn and
+        charged again. Raises GatewayError `log_corrupt`.
         """
 
         def work(connection: Connection) -> int:

@@ -174,6 +174,7 @@ def test_a_witness_follows_the_log_and_its_keys(own, witness, tmp_path, monkeypa
     log = tmp_path / "log.jsonl"
     command("evidence", "copy", "--out", log, *state)
     command("evidence", "copy", "--out", log, *state, code=2)
+    command("audit", "reconcile", *state)
     for known in (key, replacing):
         assert "1 key" in command("evidence", "verify", log, "--key", known, "--witness", word)
 
@@ -236,6 +237,9 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     again = tmp_path / "again.jsonl"
     command("evidence", "copy", "--out", again, *state)
     assert "1 key" in command("evidence", "verify", again, "--key", key)
+    command("audit", "reconcile", *state)
+    told = [event["subject"] for event in gateway.events() if event["type"] == "gateway.query.charged"]
+    assert told.count(later["query_id"]) == 1, "what was charged after the backup is billed"
     # the same backup once more: the mark has seen its epoch, so that the next one begins
     assert gateway.stop() == 0
     for path in gateway.state.glob("gateway.sqlite3*"):

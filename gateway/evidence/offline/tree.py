@@ -30,10 +30,6 @@ class Tree:
             below = self.levels[-1]
             self.levels.append([node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)])
 
-    @property
-    def size(self) -> int:
-        return len(self.levels[0])
-
     def node_at(self, level: int, position: int) -> bytes:
         return self.levels[level][position]
 

@@ -67,6 +67,16 @@ def test_a_mark_only_moves_forward(tmp_path):
     assert MarkFile(tmp_path).read().size == 39
 
 
+def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
+    MarkFile(tmp_path).keep(Mark(3, roots(3).hex(), 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            MarkFile(tmp_path).keep(Mark(4, roots(4).hex(), 1))
+    assert MarkFile(tmp_path).read().size == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["log.mark"], "no draft is left"
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"size": 1}', '{"size": "x", "root": "", "epoch": 1}', "\udcff"])
 def test_a_mark_that_cannot_be_read_is_not_taken_for_none(tmp_path, content):
     (tmp_path / "log.mark").write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -10,6 +10,7 @@ from support.evidence import Log, leaf
 from gateway.evidence.offline.check import Asked, check
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.logs import verify_lines, verify_tiles, write_lines
+from gateway.evidence.offline.notes import Key
 from gateway.evidence.offline.trust import Trust
 
 WITNESS = ("w.example/1", Ed25519PrivateKey.from_private_bytes(b"w" * 32))
@@ -98,6 +99,8 @@ def test_an_earlier_checkpoint_of_another_log_or_key_proves_nothing():
     refused(CONTENT, since=stranger.note(), match="those known")
     other = Log(LOG.leaves[:500], LOG.key, origin="other", witnesses=[WITNESS])
     refused(CONTENT, since=other.note())
+    keys = tuple(Key(name, 1, bytes.fromhex(LOG.public)).vkey() for name in ("gw", "other"))
+    refused(CONTENT, Trust(keys, tuple(LOG.words()), 1), other.note(), "of another log")
 
 
 def test_another_key_another_witness_and_lines_of_strangers():
