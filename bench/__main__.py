@@ -23,8 +23,9 @@ from gateway.app.clock import SystemClock
 from gateway.app.running import start
 from gateway.catalog.model import Dataset
 from gateway.cli.demo.stage import Stage, prepare
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
 from gateway.privacy.measurement import Probe
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 

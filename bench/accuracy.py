@@ -23,10 +23,11 @@ from gateway.catalog.model import Accounting, Dataset
 from gateway.cli.demo.stage import POLICY_NAME, Stage, prepare
 from gateway.engines.duckdb_worker import connect, inspect, stamp_of
 from gateway.engines.post import PostProcessor
-from gateway.planning import PlanJob, Planned, plan
+from gateway.planning import Planned, plan
 from gateway.privacy.accounting import limits
 from gateway.privacy.measurement import Noise
 from gateway.privacy.release import release
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from tests.support import tpch
 from tests.support.answers import exact_rows

@@ -18,13 +18,14 @@ from sqlglot import exp
 from bench.accuracy import cdnow
 from gateway.catalog.model import Accounting, Dataset
 from gateway.ledger.model import Held
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
 from gateway.privacy import accounting
 from gateway.privacy.bounding import Bounded, bound
 from gateway.privacy.measurement import Measurement, Primitive, Program
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Measure
 from gateway.privacy.reuse import reuse
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from gateway.sql.parse import parse
 from gateway.sql.select import resolve

@@ -10,10 +10,11 @@ from itertools import islice
 
 from gateway.catalog.types import TypeKind
 from gateway.errors import GatewayError
-from gateway.planning import Budgeted, PlanJob, Planned, Understood, budgeted, finest, plan, planned, understand
+from gateway.planning import Planned, budgeted, finest, plan, planned, understand
 from gateway.privacy.expected import width
 from gateway.privacy.forecast import Cells, Forecast, Level, Proposal, cells_of
 from gateway.privacy.relations import Measure
+from gateway.programs import Budgeted, PlanJob, Understood
 from gateway.request import Accuracy, Request
 from gateway.sql.coarser import Coarser, KeyKind, coarser, keys_of
 

@@ -17,12 +17,13 @@ from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError, Interrupted
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
-from gateway.planning import PlanJob, Planned
+from gateway.planning import Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
 from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
 from gateway.privacy.reuse import reuse, series_of
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."

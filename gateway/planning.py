@@ -3,59 +3,38 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlglot import exp
 
-from gateway.catalog.model import DataClass, Dataset, Grant
-from gateway.compile.expectations import expectations
-from gateway.compile.finishing import Leaf, compile_derived, compile_finish, compile_read
+from gateway.catalog.model import DataClass, Dataset
 from gateway.compile.measurement import compile_measurement
 from gateway.errors import GatewayError
 from gateway.policy.decide import permit
 from gateway.policy.model import Access, Ask, Refusal
 from gateway.privacy.access import accesses, tables_read
 from gateway.privacy.bounding import Bounded, bound
-from gateway.privacy.calibrate import Compiled, calibrate
-from gateway.privacy.expected import Expected, Primitives, Unpredicted, primitives_of, width
+from gateway.privacy.expected import Unpredicted, width
 from gateway.privacy.forecast import Forecast
-from gateway.privacy.measurement import Derived, Measurement, Program, PublicRead, Step
+from gateway.privacy.measurement import Derived, Measurement, Program
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Analysis, Measure
-from gateway.privacy.sizes import Declared, declared
-from gateway.privacy.split import across, split
-from gateway.privacy.targets import Shares, met, reachable, shares, targets
+from gateway.privacy.sizes import declared
+from gateway.privacy.targets import met, reachable, shares, targets
 from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget
-from gateway.request import Accuracy, Caller, Request
+from gateway.programs import Budgeted, PlanJob, Understood, drawn, program_of
+from gateway.request import Accuracy, Request
 from gateway.sql.explain import explain
 from gateway.sql.moments import at_moment
 from gateway.sql.parse import fingerprint, parse
-from gateway.sql.plan import Measured, Plan, Read, Staged
 from gateway.sql.select import resolve
-from gateway.sql.walk import upward
 
 ATTEMPTS = 4
 """How often the least cost is worked out anew from the plan before, each time with a thousandth more.
 
 Rounding alone is left after the first.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class PlanJob:
-    """What planning needs: the dataset at its versions, who asks what under which grant, and one constant time.
-
-    `quote` asks for the forecast of a quote as well.
-    """
-
-    dataset: Dataset
-    caller: Caller
-    request: Request
-    now: datetime
-    grant: Grant | None = None
-    quote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,34 +81,6 @@ class Planned:
     momentary: bool
     accuracy: Accuracy | None = None
     forecast: Forecast | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """A query that may be asked, before anything is known of its budget: the values of steps 3 to 6a."""
-
-    job: PlanJob
-    fingerprint: str
-    resolved: Plan
-    momentary: bool
-    analysis: Analysis
-    bounded: Mapping[str, Bounded]
-    compiled: Mapping[str, Compiled]
-    sizes: Mapping[str, Declared]
-    used: tuple[Access, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Budgeted:
-    """A program at some budget, and what the error of each noisy column is made of."""
-
-    program: Program
-    columns: tuple[Expected, ...]
-    epsilon: Decimal
-
-    @property
-    def primitives(self) -> Primitives:
-        return primitives_of(self.program.measurements)
 
 
 def plan(job: PlanJob) -> Planned:
@@ -232,7 +183,7 @@ def planned(understood: Understood, made: Budgeted, forecast: Forecast | None = 
 
 def _at(understood: Understood, epsilon: Decimal) -> Budgeted:
     budget = budget_of_epsilon(epsilon, understood.job.dataset.privacy.accounting)
-    return _program(understood, epsilon, budget, {})
+    return program_of(understood, epsilon, budget, {})
 
 
 def _accurate(understood: Understood, accuracy: Accuracy) -> Budgeted:
@@ -251,7 +202,7 @@ def _accurate(understood: Understood, accuracy: Accuracy) -> Budgeted:
             hint = f"Ask for {name} {finest(understood, accuracy):f}, which {most} reaches, or group by a coarser key."
             raise GatewayError("accuracy_unreachable", detail, hint)
         spent = Decimal(f"{epsilon_of_budget(total, privacy.accounting):.9f}")
-        made = _program(understood, spent, total, needed)
+        made = program_of(understood, spent, total, needed)
         if met(wanted, made.primitives, confidence):
             return made
     raise AssertionError("noise does not fall as budget grows")  # INVARIANT: it falls with the square root of rho
@@ -263,112 +214,6 @@ def finest(understood: Understood, accuracy: Accuracy) -> Decimal:
     made = _at(understood, privacy.max_epsilon)
     budget = budget_of_epsilon(privacy.max_epsilon, privacy.accounting)
     return reachable(targets(made.columns, accuracy), accuracy, made.primitives, budget)
-
-
-# -- the program ------------------------------------------------------------------------------------------------------
-
-
-def _program(understood: Understood, epsilon: Decimal, budget: int, shares: Shares) -> Budgeted:
-    """Return the steps compiled in their order, and what is expected of the answer's columns.
-
-    Each primitive has its `shares`; where there are none, the budget is split by declared sizes.
-    """
-    bounded = understood.bounded
-    parts = across(list(bounded.values()), budget)
-    given = dict(zip(bounded, zip(parts.amounts, parts.why, strict=True), strict=True))
-    made = _Steps(understood, given, shares).taken()
-    if not shares and (raised := _raised(understood, made, given)):
-        made = _Steps(understood, given, raised).taken()
-    root = understood.analysis.root
-    finish = compile_finish(root, made.leaves)
-    columns = expectations(root, made.leaves, finish, bounded, understood.sizes)
-    return Budgeted(Program(tuple(made.steps.values()), finish), columns, epsilon)
-
-
-def _raised(understood: Understood, made: "_Steps", given: Mapping[str, tuple[int, str]]) -> Shares:
-    """Return every primitive's share where several measurements need one quantity: each time the largest of theirs.
-
-    They are one draw then, and cost no more than that. Empty where nothing is needed twice at different shares.
-    """
-    asked = {
-        (name, f"p{index}"): share
-        for name, bounded in understood.bounded.items()
-        for index, share in enumerate(split(bounded, given[name][0]))
-    }
-    series = {
-        (step.name, primitive.name): primitive.series
-        for step in made.steps.values()
-        if isinstance(step, Measurement)
-        for primitive in step.primitives
-        if primitive.series
-    }
-    most: dict[str, int] = {}
-    for key, one in series.items():
-        most[one] = max(most.get(one, 0), asked[key])
-    raised = {key: most[series[key]] if key in series else share for key, share in asked.items()}
-    return raised if raised != asked else {}
-
-
-@dataclass(slots=True)
-class _Steps:
-    """Compiled steps by name, and what each released table looks like to those that read it."""
-
-    understood: Understood
-    given: Mapping[str, tuple[int, str]]
-    """What each measurement may spend, and why in words."""
-
-    shares: Shares
-    """What each primitive may spend, where that is not split by declared sizes."""
-
-    steps: dict[str, Step] = field(default_factory=dict)
-    leaves: dict[str, Leaf] = field(default_factory=dict)
-    _made_of: dict[str, str] = field(default_factory=dict)
-    """What decides the rows of each staged table: its SQL, and the draws and statements that it reads."""
-
-    def taken(self) -> "_Steps":
-        """Compile every step of the query in its order."""
-        for step in self.understood.analysis.steps:
-            match step:
-                case Measure():
-                    self.measure(self.understood.bounded[step.name])
-                case Read():
-                    self.read(step)
-                case Staged():
-                    self.stage(step)
-        return self
-
-    def measure(self, bounded: Bounded) -> None:
-        made_of = [self._made_of[name] for name in bounded.inputs]
-        compiled, dataset = self.understood.compiled[bounded.name], self.understood.job.dataset
-        share, why = self.given[bounded.name]
-        own = [self.shares[bounded.name, f"p{i}"] for i in range(len(bounded.parts))] if self.shares else None
-        measurement = calibrate(bounded, compiled, dataset, share if own is None else sum(own), made_of, own)
-        if why and own is None:
-            measurement = replace(measurement, reasons=(why, *measurement.reasons))
-        self.steps[bounded.name] = measurement
-        self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
-
-    def read(self, step: Read) -> None:
-        self.steps[step.name] = compile_read(step)
-
-    def stage(self, step: Staged) -> None:
-        derived = compile_derived(step, self.leaves)
-        self.steps[step.name] = derived
-        below = [node.name for node in upward(step.plan) if isinstance(node, Measured | Read)]
-        self._made_of[step.name] = "\n".join([derived.sql, *map(self._identity, below)])
-
-    def _identity(self, name: str) -> str:
-        match self.steps[name]:
-            case Measurement() as measurement:
-                return _drawn(measurement)
-            case PublicRead(sql=sql) | Derived(sql=sql):
-                return sql
-
-
-def _drawn(measurement: Measurement) -> str:
-    """Return what names a noisy table: its draws, and what is left out of it afterwards."""
-    shown = (measurement.suppress_by, str(measurement.suppress_below))
-    return "\n".join([*(p.digest for p in measurement.primitives), *map(str, shown)])
 
 
 # -- what the buyer is told -------------------------------------------------------------------------------------------
@@ -429,7 +274,7 @@ def _notices(bounded: Mapping[str, Bounded], program: Program, accuracy: Accurac
 
 def _question(program: Program, job: PlanJob) -> str:
     finish, dataset = program.finish, job.dataset
-    steps = [_drawn(step) if isinstance(step, Measurement) else step.sql for step in program.steps]
+    steps = [drawn(step) if isinstance(step, Measurement) else step.sql for step in program.steps]
     versions = [dataset.name, dataset.policy_version, dataset.data_version]
     parts = [*versions, *steps, finish.sql, *(c.name for c in finish.columns), str(job.request.row_limit)]
     if job.request.accuracy is not None:  # an answer to it says what was asked for, and what it reached

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from gateway.errors import GatewayError
 from gateway.forecasting import planning
-from gateway.planning import PlanJob, Planned
+from gateway.planning import Planned
+from gateway.programs import PlanJob
 from gateway.sql.parse import parse
 
 RECURSION = 10_000

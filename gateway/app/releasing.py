@@ -8,11 +8,12 @@ from pydantic import TypeAdapter
 
 from gateway.answer import Finished, Known
 from gateway.errors import GatewayError
-from gateway.planning import PlanJob, Planned
+from gateway.planning import Planned
 from gateway.planning_worker import PLANNED
 from gateway.ports import ExactRows
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import from_stored, to_stored
+from gateway.programs import PlanJob
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerDied, WorkerTimeout
 

@@ -14,11 +14,12 @@ from support.answers import exact_rows
 from support.cdnow import cdnow
 
 from gateway.engines.post import PostProcessor
-from gateway.planning import PlanJob, Planned, plan
+from gateway.planning import Planned, plan
 from gateway.privacy import trees
 from gateway.privacy.exact import ExactProbe
 from gateway.privacy.measurement import SCORES, Measurement, NoisyColumn, NoisyTable, Primitive
 from gateway.privacy.release import release
+from gateway.programs import PlanJob
 from gateway.request import Request
 
 RUNS = 1_000

@@ -12,9 +12,10 @@ from support.shop import CALLER, NOW, SHOP, empty_database, fill
 from gateway.catalog.model import Accounting
 from gateway.engines.post import PostProcessor
 from gateway.forecasting import planning
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
 from gateway.privacy.measurement import Noise
 from gateway.privacy.release import release
+from gateway.programs import PlanJob
 from gateway.request import Accuracy, Request
 
 RUNS = 400

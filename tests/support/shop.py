@@ -22,8 +22,9 @@ from gateway.catalog.model import (
     Use,
 )
 from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, TEXT, decimal
-from gateway.planning import PlanJob, Planned, plan
+from gateway.planning import Planned, plan
 from gateway.ports import Source
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 
 G, F, A, J = Use.GROUP, Use.FILTER, Use.AGGREGATE, Use.JOIN

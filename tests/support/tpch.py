@@ -17,7 +17,8 @@ from gateway.catalog.inspection import order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Accounting, Column, Dataset, Table
 from gateway.engines.duckdb_worker import connect, inspect, stamp_of
-from gateway.planning import PlanJob, Planned, plan
+from gateway.planning import Planned, plan
+from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 
 TABLES = ("nation", "region", "part", "supplier", "partsupp", "customer", "orders", "lineitem")

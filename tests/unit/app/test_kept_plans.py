@@ -11,8 +11,9 @@ from support.shop import SHOP
 from gateway.app import releasing
 from gateway.app.releasing import WorkerPlanner
 from gateway.errors import GatewayError
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
 from gateway.planning_worker import PLANNED
+from gateway.programs import PlanJob
 from gateway.request import Accuracy, Caller, Request
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -19,7 +19,8 @@ from gateway.metering.charges import charges
 from gateway.metering.invoices import fold
 from gateway.metering.periods import month
 from gateway.orders import cost, draws, order
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
+from gateway.programs import PlanJob
 from gateway.request import Request
 from gateway.store.database import open_store
 

@@ -13,8 +13,9 @@ from gateway.catalog.model import Accounting
 from gateway.catalog.types import TIMESTAMP, decimal
 from gateway.errors import GatewayError
 from gateway.forecasting import planning
-from gateway.planning import PlanJob, plan
+from gateway.planning import plan
 from gateway.planning_worker import PLANNED
+from gateway.programs import PlanJob
 from gateway.request import Accuracy, Request
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort"

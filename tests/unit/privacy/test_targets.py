@@ -10,9 +10,10 @@ from support.shop import CALLER, NOW, SHOP, unlimited
 
 from gateway.catalog.model import Accounting
 from gateway.errors import GatewayError
-from gateway.planning import PlanJob, budgeted, plan, understand
+from gateway.planning import budgeted, plan, understand
 from gateway.privacy.intervals import half_width, widest_scale
 from gateway.privacy.measurement import Measurement, Noise
+from gateway.programs import PlanJob
 from gateway.request import Accuracy, Request
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
