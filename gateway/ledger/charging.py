@@ -96,9 +96,9 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
         busy = _pass_on(connection, order, now)
         if busy is not None:
             return busy
-    if order.draws:
-        rows = [{"buyer": order.buyer, "digest": digest, "query_id": order.query_id} for digest in order.draws]
-        connection.execute(insert(claims), rows)
+    assert order.draws  # INVARIANT: what draws nothing is free, and is replayed rather than charged
+    rows = [{"buyer": order.buyer, "digest": digest, "query_id": order.query_id} for digest in order.draws]
+    connection.execute(insert(claims), rows)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from decimal import Decimal as D
 
 import pytest
 from sqlalchemy import select
@@ -109,6 +110,17 @@ async def test_two_persons_open_a_store_without_its_log(store, fresh, tmp_path):
     assert isinstance(await ledger_of(fresh, clock).charge(order(3)), Charge)
     said = [json.loads(leaf) for leaf in await leaves(fresh)]
     assert [leaf["persons"] for leaf in said if leaf["kind"] == "epoch"] == [["eve", "bob"]]
+
+
+async def test_what_is_free_and_a_cap_that_was_lifted_leave_no_money_behind(store):
+    clock = Clock()
+    buyers = Buyers(store, clock)
+    await ledger_of(store, clock).charge(order(1, amount=D(0)))
+    await buyers.cap("org/ana", Cap(D(9), "CNY", Per.DAY))
+    await buyers.cap("org/ana", Cap(D(9), "CNY", Per.DAY), lift=True)
+    folded = fold(await leaves(store))
+    assert (folded.money, folded.caps) == ({}, {})
+    assert folded.accounts["data/a"].uses == 1
 
 
 async def test_the_log_alone_tells_every_balance(store):
