@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from gateway.errors import GatewayError
 from gateway.ledger.model import Account, Balance, Cap, Order, Per, purse
@@ -13,11 +13,24 @@ from gateway.store.upsert import upsert
 
 APPROVED = "approved"
 
+# built once: building a statement takes longer than running it
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+_SPENT = select(accounts).where(accounts.c.key.in_(_KEYS))
+_ADDED = select(topups.c.account, topups.c.rho, topups.c.delta).where(
+    topups.c.account.in_(_KEYS), topups.c.state == APPROVED
+)
+_MONEY = select(spendings).where(
+    spendings.c.account.in_(_KEYS),
+    spendings.c.currency == bindparam("currency"),
+    spendings.c.period.in_(bindparam("periods", expanding=True)),
+)
+_CAPS = select(caps).where(caps.c.buyer == bindparam("buyer")).order_by(caps.c.currency, caps.c.per)
+
 
 def balances(connection: Connection, asked: Sequence[Account]) -> tuple[Balance, ...]:
     """Return what each account has spent beside today's limits, in the order asked."""
     keys = [account.key for account in asked]
-    rows = {row.key: row for row in connection.execute(select(accounts).where(accounts.c.key.in_(keys)))}
+    rows = {row.key: row for row in connection.execute(_SPENT, {"keys": keys})}
     added = _topped_up(connection, keys)
     found = []
     for account in asked:
@@ -39,11 +52,8 @@ def balances(connection: Connection, asked: Sequence[Account]) -> tuple[Balance,
 
 def _topped_up(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return (rho, delta) that approved top-ups add to accounts. One of a refilled account holds in its period."""
-    found = select(topups.c.account, topups.c.rho, topups.c.delta).where(
-        topups.c.account.in_(keys), topups.c.state == APPROVED
-    )
     added: dict[str, tuple[int, int]] = {}
-    for row in connection.execute(found):
+    for row in connection.execute(_ADDED, {"keys": keys}):
         rho, delta = added.get(row.account, (0, 0))
         added[row.account] = (rho + int(row.rho), delta + int(row.delta))
     return added
@@ -99,12 +109,8 @@ def _spend(connection: Connection, order: Order, now: datetime) -> None:
     mine = purse(order.buyer)
     wanted = {a.key: a.cap for a in order.accounts if a.key == order.allowance.grant} | {mine: None}
     periods = {per: per.name_at(now) for per in Per}
-    known = select(spendings).where(
-        spendings.c.account.in_(list(wanted)),
-        spendings.c.currency == order.currency,
-        spendings.c.period.in_(list(periods.values())),
-    )
-    spent = {(row.account, row.period): Decimal(row.amount) for row in connection.execute(known)}
+    asked = {"keys": list(wanted), "currency": order.currency, "periods": list(periods.values())}
+    spent = {(row.account, row.period): Decimal(row.amount) for row in connection.execute(_MONEY, asked)}
     total = {
         (key, period): spent.get((key, period), Decimal(0)) + order.amount
         for key in wanted
@@ -131,5 +137,5 @@ def _capped(cap: Cap, *, own: bool) -> GatewayError:
 
 def own_caps(connection: Connection, buyer: str) -> tuple[Cap, ...]:
     """Return the caps that a buyer has set for itself."""
-    found = select(caps).where(caps.c.buyer == buyer).order_by(caps.c.currency, caps.c.per)
-    return tuple(Cap(Decimal(row.amount), row.currency, Per(row.per)) for row in connection.execute(found))
+    rows = connection.execute(_CAPS, {"buyer": buyer})
+    return tuple(Cap(Decimal(row.amount), row.currency, Per(row.per)) for row in rows)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
@@ -21,6 +21,19 @@ EXPIRED = "expired"
 
 Outcome = Charge | InFlight | Stored | Failed
 
+# built once: building a statement takes longer than running it
+_BUYER: BindParameter[str] = bindparam("buyer")
+_DRAWS: BindParameter[str] = bindparam("draws", expanding=True)
+_BY_KEY = select(queries).where(queries.c.buyer == _BUYER, queries.c.idempotency_key == bindparam("key"))
+_STORED = select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1)
+_CLAIMED = select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1)
+_CLAIM, _OPEN = insert(claims), insert(queries)
+_COUNT = select(func.count()).select_from(queries)
+_HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
+_FAILURES = _COUNT.where(*_HERE, queries.c.state == FAILED)
+_RUNNING = _COUNT.where(*_HERE, queries.c.state == RUNNING, queries.c.lease_until_us > bindparam("now"))
+_RECENT = _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
+
 
 def microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
@@ -28,9 +41,7 @@ def microseconds(at: datetime) -> int:
 
 def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Row[Any] | None:
     """Return the query of an idempotency key."""
-    return connection.execute(
-        select(queries).where(queries.c.buyer == buyer, queries.c.idempotency_key == idempotency_key)
-    ).one_or_none()
+    return connection.execute(_BY_KEY, {"buyer": buyer, "key": idempotency_key}).one_or_none()
 
 
 def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
@@ -86,19 +97,17 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     One draw of a primitive for each buyer: whoever comes second waits, and then finds it stored. A claim whose
     worker is gone (its lease has ended) passes on.
     """
-    stored = connection.execute(
-        select(releases.c.digest).where(releases.c.buyer == order.buyer, releases.c.digest.in_(order.draws))
-    ).first()
+    wanted = {"buyer": order.buyer, "draws": order.draws}
+    stored = connection.execute(_STORED, wanted).first()
     if stored is not None:
         return InFlight(order.query_id)
-    mine = (claims.c.buyer == order.buyer, claims.c.digest.in_(order.draws))
-    if connection.execute(select(claims.c.digest).where(*mine).limit(1)).first() is not None:
+    if connection.execute(_CLAIMED, wanted).first() is not None:
         busy = _pass_on(connection, order, now)
         if busy is not None:
             return busy
     assert order.draws  # INVARIANT: what draws nothing is free, and is replayed rather than charged
     rows = [{"buyer": order.buyer, "digest": digest, "query_id": order.query_id} for digest in order.draws]
-    connection.execute(insert(claims), rows)
+    connection.execute(_CLAIM, rows)
     return None
 
 
@@ -141,7 +150,7 @@ def let_go(connection: Connection, query_id: str) -> None:
 
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
-    return _count(connection, queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
+    return connection.execute(_FAILURES, {"buyer": buyer, "dataset": dataset}).scalar_one()
 
 
 def refuse_fenced(connection: Connection) -> None:
@@ -171,24 +180,15 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
     allowance = order.allowance
     if allowance.rate_count is not None and allowance.rate_seconds is not None:
         since = microseconds(now) - allowance.rate_seconds * 1_000_000
-        recent = queries.c.grant_key == allowance.grant, queries.c.charged_at_us > since
-        if _count(connection, *recent) >= allowance.rate_count:
+        recent = connection.execute(_RECENT, {"grant": allowance.grant, "since": since}).scalar_one()
+        if recent >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
             raise GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
     limit = 1 if failed else allowance.at_once
-    running = (
-        queries.c.buyer == order.buyer,
-        queries.c.dataset == order.dataset,
-        queries.c.state == RUNNING,
-        queries.c.lease_until_us > microseconds(now),
-    )
-    if limit is not None and _count(connection, *running) >= limit:
+    here = {"buyer": order.buyer, "dataset": order.dataset, "now": microseconds(now)}
+    if limit is not None and connection.execute(_RUNNING, here).scalar_one() >= limit:
         detail = f"{limit:,} of your queries run here at once, and no more may."
         raise GatewayError("too_many_running", detail, "Ask again when one of them is done.")
-
-
-def _count(connection: Connection, *where: ColumnElement[bool]) -> int:
-    return connection.execute(select(func.count()).select_from(queries).where(*where)).scalar_one()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,29 +205,28 @@ class Opening:
 def open_query(connection: Connection, order: Order, now: datetime, opening: Opening) -> None:
     """Write the row of a query."""
     at = microseconds(now)
-    connection.execute(
-        insert(queries).values(
-            query_id=order.query_id,
-            buyer=order.buyer,
-            organisation=order.organisation,
-            dataset=order.dataset,
-            grant_key=order.allowance.grant if opening.state == RUNNING else f"replay:{order.allowance.grant}",
-            idempotency_key=order.idempotency_key,
-            body_digest=order.body_digest,
-            question=order.question,
-            fingerprint=order.fingerprint,
-            state=opening.state,
-            fence=1,
-            lease_until_us=at + opening.lease_us,
-            charged_at_us=at,
-            rho=str(order.rho),
-            delta=str(order.delta),
-            amount=f"{order.amount:f}",
-            currency=order.currency,
-            salt=opening.salt,
-            log_index=opening.leaf[0],
-            leaf_hash=opening.leaf[1],
-            answer_log_index=opening.leaf[0] if opening.answer is not None else None,
-            answer=opening.answer,
-        )
-    )
+    row = {
+        "query_id": order.query_id,
+        "buyer": order.buyer,
+        "organisation": order.organisation,
+        "dataset": order.dataset,
+        "grant_key": order.allowance.grant if opening.state == RUNNING else f"replay:{order.allowance.grant}",
+        "idempotency_key": order.idempotency_key,
+        "body_digest": order.body_digest,
+        "question": order.question,
+        "fingerprint": order.fingerprint,
+        "state": opening.state,
+        "fence": 1,
+        "lease_until_us": at + opening.lease_us,
+        "charged_at_us": at,
+        "rho": str(order.rho),
+        "delta": str(order.delta),
+        "amount": f"{order.amount:f}",
+        "currency": order.currency,
+        "salt": opening.salt,
+        "log_index": opening.leaf[0],
+        "leaf_hash": opening.leaf[1],
+        "answer_log_index": opening.leaf[0] if opening.answer is not None else None,
+        "answer": opening.answer,
+    }
+    connection.execute(_OPEN, row)

@@ -21,6 +21,8 @@ from gateway.ledger.model import Order
 from gateway.store import log
 from gateway.store.tables import events
 
+_EVENT = insert(events)
+
 MAX_LEAF_BYTES = 65_535
 """What the two bytes of a length in an entry bundle can say."""
 
@@ -57,5 +59,5 @@ def decided(
     content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
     index, leaf_hash = append(connection, kind, now, content)
     line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})
-    connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=order.dataset, line=line))
+    connection.execute(_EVENT, {"visibility": BUYER_VISIBLE, "dataset": order.dataset, "line": line})
     return index, leaf_hash

@@ -28,13 +28,13 @@ def run_all(connection: Connection, works: Sequence[Work]) -> list[Done]:
     """
     done: list[Done] = []
     for work in works:
-        savepoint = connection.begin_nested()
+        connection.exec_driver_sql("SAVEPOINT work")
         try:
             result = work(connection)
         except Exception as error:  # noqa: BLE001 - the error is its asker's, whatever it is
-            savepoint.rollback()
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
             done.append(Done(error=error))
         else:
-            savepoint.commit()
             done.append(Done(result))
+        connection.exec_driver_sql("RELEASE SAVEPOINT work")
     return done

@@ -6,6 +6,7 @@ from gateway.store.tables import facts
 from gateway.store.upsert import upsert
 
 EPOCH, FENCED = "epoch", "fenced"
+_FENCED = select(facts.c.value).where(facts.c.name == FENCED)
 
 
 def epoch(connection: Connection) -> int:
@@ -16,7 +17,7 @@ def epoch(connection: Connection) -> int:
 
 def fenced(connection: Connection) -> str | None:
     """Return why nothing may be charged to this store, or None."""
-    return connection.execute(select(facts.c.value).where(facts.c.name == FENCED)).scalar()
+    return connection.execute(_FENCED).scalar()
 
 
 def begin(connection: Connection, why: str) -> int:
