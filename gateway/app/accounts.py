@@ -11,10 +11,11 @@ from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.identity.tokens import Tokens
 from gateway.ledger.buyers import PastQuery
-from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
+from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text, timestamp
 from gateway.ledger.model import Cap, Per, buyer_name
 from gateway.ledger.topups import TopUp, within
 from gateway.orders import buyer_id
+from gateway.policy.decide import provides
 from gateway.privacy import accounting
 from gateway.privacy.units import DELTA_UNIT
 from gateway.request import Caller
@@ -70,7 +71,7 @@ class AccountService:
         """Return the top-ups of the datasets that the caller provides, or all of them to a supervisor."""
         watching = "supervisor" in caller.roles
         accounts = dict.fromkeys(
-            d.privacy.account for d in self._datasets().values() if watching or _provides(d, caller)
+            d.privacy.account for d in self._datasets().values() if watching or provides(d.provider, caller)
         )
         if not accounts and not watching:
             raise _forbidden("Top-ups are for providers and supervisors.")
@@ -99,7 +100,7 @@ class AccountService:
     async def decide(self, caller: Caller, topup_id: str, *, approve: bool) -> dict[str, object]:
         """Approve or reject a top-up, as another person of the same provider."""
         found = await self._books.topups.find(topup_id)
-        mine = [d for d in self._datasets().values() if _provides(d, caller)]
+        mine = [d for d in self._datasets().values() if provides(d.provider, caller)]
         if found is None or not any(within(found.account, d.privacy.account) for d in mine):
             raise GatewayError("not_found", "There is no such top-up of yours.", "GET /v1/topups lists them.")
         return _topup(await self._books.topups.decide(topup_id, buyer_id(caller), approve=approve))
@@ -108,7 +109,7 @@ class AccountService:
         """Return the SQL of a query on a dataset that the caller provides, while the policy keeps it."""
         row = await self._books.ledger.query(query_id)
         known = self._datasets().get(row.dataset) if row is not None else None
-        text = await self._books.kept.text(query_id) if known is not None and _provides(known, caller) else None
+        text = await self._books.kept.text(query_id) if known is not None and provides(known.provider, caller) else None
         if text is None:
             hint = "Texts are kept as long as `retention.query_texts` of the policy says, for the provider alone."
             raise GatewayError("not_found", "There is no such text for you.", hint)
@@ -122,13 +123,9 @@ class AccountService:
 
     def _provided(self, caller: Caller, name: str) -> Dataset:
         found = self._datasets().get(name)
-        if found is None or not _provides(found, caller):
+        if found is None or not provides(found.provider, caller):
             raise _forbidden("Top-ups are for the dataset's provider.")
         return found
-
-
-def _provides(dataset: Dataset, caller: Caller) -> bool:
-    return "provider" in caller.roles and caller.organisation == dataset.provider
 
 
 def _forbidden(detail: str) -> GatewayError:
@@ -146,7 +143,7 @@ def _past(query: PastQuery) -> dict[str, object]:
         "dataset": query.dataset,
         "state": query.state.upper(),
         "fingerprint": query.fingerprint,
-        "charged_at": query.charged_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "charged_at": timestamp(query.charged_at),
         "privacy": {"rho": decimal_text(query.rho, RHO_DECIMALS), "delta": decimal_text(query.delta, DELTA_DECIMALS)},
         "price": {"amount": query.amount, "currency": query.currency},
     }
@@ -161,6 +158,6 @@ def _topup(made: TopUp) -> dict[str, object]:
         "reason": made.reason,
         "state": made.state,
         "proposed_by": made.proposed_by,
-        "proposed_at": made.proposed_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "proposed_at": timestamp(made.proposed_at),
         "decided_by": made.decided_by,
     }

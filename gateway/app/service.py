@@ -21,7 +21,7 @@ from gateway.metering.invoices import statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.papers import Papers
 from gateway.orders import accounts, buyer_id, data_account
-from gateway.policy.decide import admit, grants_of
+from gateway.policy.decide import admit, grants_of, provides
 from gateway.policy.model import Refusal
 from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
@@ -260,7 +260,7 @@ def _not_yours() -> GatewayError:
 
 
 def _provides(held: Published | Unopened, caller: Caller) -> bool:
-    return "provider" in caller.roles and caller.organisation == held.file.document.provider.organisation
+    return provides(held.file.document.provider.organisation, caller)
 
 
 def _named(held: Published | Unopened) -> dict[str, object]:

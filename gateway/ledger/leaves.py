@@ -59,5 +59,10 @@ def decided(
     content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
     index, leaf_hash = append(connection, kind, now, content)
     line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})
-    connection.execute(_EVENT, {"visibility": BUYER_VISIBLE, "dataset": order.dataset, "line": line})
+    meter(connection, BUYER_VISIBLE, order.dataset, line)
     return index, leaf_hash
+
+
+def meter(connection: Connection, visibility: str, dataset: str, line: str) -> None:
+    """Write one meter event into the outbox."""
+    connection.execute(_EVENT, {"visibility": visibility, "dataset": dataset, "line": line})

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
@@ -30,7 +30,7 @@ class MeterLog:
             now, data = self._clock.now(), json.loads(facts)
             index, _hash = leaves.append(connection, "refused", now, {"query_id": query_id, **data})
             line = event_line(self._source, "refused", query_id, now, {**data, "log_index": index})
-            connection.execute(insert(events).values(visibility=BUYER_VISIBLE, dataset=data["dataset"], line=line))
+            leaves.meter(connection, BUYER_VISIBLE, data["dataset"], line)
 
         await self._store.run(work)
 
@@ -45,7 +45,7 @@ class MeterLog:
             data = {**figures, "dataset": row.dataset, "attempt": charge.fence, "statement": statement}
             part = f"{charge.fence}.{statement}"
             line = event_line(self._source, "measured", charge.query_id, self._clock.now(), data, part)
-            connection.execute(insert(events).values(visibility=PROVIDER_ONLY, dataset=row.dataset, line=line))
+            leaves.meter(connection, PROVIDER_ONLY, row.dataset, line)
 
         await self._store.run(work)
 

@@ -15,7 +15,7 @@ from gateway.ledger.folding import Folded, fold, units
 from gateway.ports import Clock
 from gateway.store import epochs, log
 from gateway.store.database import Store
-from gateway.store.tables import account_tables, accounts, caps, events, spendings, topups
+from gateway.store.tables import account_tables, accounts, caps, spendings, topups
 
 
 class Replaying:
@@ -59,8 +59,7 @@ class Replaying:
         content = json.loads(leaf)
         if content["kind"] in DECISIONS:
             line = event_of_leaf(self._source, index, content)
-            row = {"visibility": BUYER_VISIBLE, "dataset": content["dataset"], "line": line}
-            connection.execute(insert(events).values(**row))
+            told.meter(connection, BUYER_VISIBLE, content["dataset"], line)
 
     async def write_off(self, persons: tuple[str, str], reason: str) -> None:
         """Open a fenced store without its missing leaves: two persons answer for it that nothing was charged since.

@@ -34,6 +34,11 @@ def grants_of(grants: Iterable[Grant], caller: Caller) -> tuple[Grant, ...]:
     return tuple(g for g in grants if g.organisation == caller.organisation and g.subject in (None, caller.subject))
 
 
+def provides(provider: str, caller: Caller) -> bool:
+    """Tell whether the caller acts for the organisation that provides a dataset."""
+    return "provider" in caller.roles and caller.organisation == provider
+
+
 def admit(dataset: Dataset, caller: Caller, purpose: str | None, today: date) -> Permit | Refusal:
     """Return the first grant under which the caller may ask, or the first grant's refusal.
 
