@@ -1,7 +1,7 @@
 """Balances made again from the log alone: what every account has spent is a pure fold over its leaves."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -65,10 +65,16 @@ def _charge(folded: Folded, leaf: dict[str, Any]) -> None:
     if amount == 0:
         return
     at = datetime.fromisoformat(leaf["time"])
-    for name in (leaf["purse"], purse(buyer_name(leaf["organisation"], leaf["buyer"]))):
+    for name in payers(leaf):
         for per in Per:
             place = (name, leaf["currency"], per.name_at(at))
             folded.money[place] = folded.money.get(place, Decimal(0)) + amount
+
+
+def payers(leaf: Mapping[str, Any]) -> set[str]:
+    """Return what a charge's money is counted for: the buyer's purse, and the grant's account if it debits one."""
+    mine = purse(buyer_name(leaf["organisation"], leaf["buyer"]))
+    return {mine, *(key for key in leaf["accounts"] if key == leaf["purse"])}
 
 
 def _topup(before: dict[str, Any] | None, leaf: dict[str, Any]) -> dict[str, Any]:

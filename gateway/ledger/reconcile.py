@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
-from urllib.parse import quote as escaped
 
 from sqlalchemy import Connection, Row, select
 
@@ -18,7 +17,8 @@ from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
 from gateway.ledger.charging import EXCUSED, FAILED, RUNNING
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
-from gateway.ledger.model import Per, purse
+from gateway.ledger.folding import payers
+from gateway.ledger.model import Per
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import accounts, queries, spendings
 
@@ -132,7 +132,7 @@ def _compare_money(connection: Connection, audit: Audit) -> None:
         if not amount:
             continue
         at = datetime.fromisoformat(leaf.content["time"])
-        for account in _payers(leaf):
+        for account in payers(leaf.content):
             for per in Per:
                 key = (account, leaf.content["currency"], per.name_at(at))
                 expected[key] = expected.get(key, Decimal(0)) + amount
@@ -145,9 +145,3 @@ def _compare_money(connection: Connection, audit: Audit) -> None:
             account, currency, period = key
             detail = f"{found:f} {currency} is spent in {period}; the log adds up to {wanted:f}"
             audit.report("changed balance", f"money of {account}", detail)
-
-
-def _payers(leaf: Leaf) -> set[str]:
-    """Return what a charge's money is counted for: the buyer's purse, and the grant's account if it debits one."""
-    buyer = "/".join(escaped(leaf.content[part], safe="") for part in ("organisation", "buyer"))
-    return {purse(buyer), *(key for key in leaf.content["accounts"] if key == leaf.content["purse"])}
