@@ -254,7 +254,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         lease = await parts.published.lease(quoted.dataset)
         try:
             for step in reads:
-                asked = Statement(step.sql, query_id=wanted.query_id)
+                asked = Statement(step.sql, query_id=wanted.query_id, columns=step.returned)
                 known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
@@ -346,7 +346,7 @@ class _Run:
             case Measurement():
                 await self._measure(step)
             case PublicRead():
-                asked = Statement(step.sql, query_id=self.charge.query_id)
+                asked = Statement(step.sql, query_id=self.charge.query_id, columns=step.returned)
                 rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
                 await self._measured(rows.cost)
@@ -362,7 +362,7 @@ class _Run:
             self.known.add(measurement, earlier)
             return
         # 9. execute: one statement for each probe
-        exact = [await self._executed(probe) for probe in measurement.probes]
+        exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
         noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
         costs = [rows.cost for rows in exact]
@@ -377,10 +377,10 @@ class _Run:
         self._statements += 1
         await self.parts.telemetry.measured(self.charge, self._statements, spent)
 
-    async def _executed(self, probe: Probe) -> ExactRows:
+    async def _executed(self, probe: Probe, columns: tuple[tuple[str, str], ...]) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters
         inputs = tuple(self._inputs[name] for name in probe.inputs)
-        asked = Statement(probe.sql, secret, inputs, self.charge.query_id)
+        asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns)
         return await self.lease.run(asked, self.parts.engine_deadline_s)
 
 

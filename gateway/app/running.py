@@ -13,11 +13,10 @@ from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
-from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
+from gateway.app.parts import MEBIBYTE, books, engine_role, engines, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
-from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.identity.development import open_secret
 from gateway.metering.issuing import Invoices
@@ -55,15 +54,14 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         raise
     kept = books(store, settings)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
-    engines = Pool(engine_role(settings), settings.engines)
+    workers = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
         Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
     )
-    pools = (planners, engines, finishers)
+    pools, engine = (planners, workers, finishers), engines(settings, workers)
     tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools))
-        engine = DuckDBEngine(engines, settings.wait_s)
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
@@ -94,7 +92,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in pools))
+        await asyncio.gather(*(pool.close() for pool in pools), engine.close())
         await store.close()
 
 
