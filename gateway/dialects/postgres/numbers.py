@@ -137,6 +137,8 @@ def _away(one: Typed) -> Typed:
 def _exactly(name: str, one: Typed, places: int) -> Typed:
     """Return an exact number rounded or cut off at a place; the value keeps the places that it then has."""
     one = as_bigint(one)
+    if one.kind is Kind.DECIMAL and -places > one.digits - one.scale:  # DuckDB gives zero, also of NULL
+        return typed(cast(number(0), Kind.DECIMAL, 1, 0), Kind.DECIMAL, 1, 0)
     built = call(name, cast(one.node, Kind.HUGE) if one.kind is not Kind.DECIMAL else one.node, number(places))
     if one.kind is Kind.DECIMAL:
         scale = max(places, 0)

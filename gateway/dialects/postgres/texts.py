@@ -92,7 +92,7 @@ def part(arguments: list[exp.Expr], write: Write) -> Typed:
     if not (isinstance(inner, exp.Literal) and int(inner.name) >= 1):
         raise refused("SUBSTR with a start that is no literal of 1 or more", "Write RIGHT(t, n), or split_part.")
     subject = _text(arguments[0], write)
-    size = exp.Greatest(this=_count(arguments[2], write), expressions=[number(0)]) if len(arguments) > 2 else None
+    size = _count(arguments[2], write) if len(arguments) > 2 else None
     built = exp.Substring(this=subject.node, start=cast(start.node, Kind.INT), length=size)
     return typed(built, Kind.TEXT)
 
