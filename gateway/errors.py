@@ -112,6 +112,7 @@ CODES: dict[str, Code] = {
     "refresh_needed": Code(_V, 503, "The data file changed and was not declared"),
     "engine_unavailable": Code(_V, 503, "The provider's engine cannot be reached now"),
     "overloaded": Code(_V, 503, "The gateway has no free worker now"),
+    "not_ready": Code(_V, 503, "The gateway takes no queries now"),
     "shutting_down": Code(_V, 503, "The gateway is draining"),
     "internal": Code(_I, 500, "The gateway failed; nothing was released"),
     # the provider's own files

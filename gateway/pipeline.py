@@ -8,7 +8,7 @@ file, a socket or a database: the parts do, and are passed in.
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
+from gateway.stages import Stage
 
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
@@ -68,8 +69,10 @@ class Book(Protocol):
 
 
 class Telemetry(Protocol):
-    """The provider's eyes: true engine cost and failures. Never a buyer's."""
+    """The provider's eyes: true engine cost, failures and times. Never a buyer's."""
 
+    def query(self, query_id: str) -> AbstractContextManager[None]: ...
+    def stage(self, stage: Stage) -> AbstractContextManager[None]: ...
     async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
     def failed(self, query_id: str, why: str) -> None: ...
     async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
@@ -125,6 +128,11 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
     """
     _buys(caller)
     query_id = parts.new_id()
+    with parts.telemetry.query(query_id):
+        return await _answered(parts, request, caller, query_id)
+
+
+async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str) -> bytes:
     pause_s = 0.05
     while True:
         # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away
@@ -189,7 +197,8 @@ async def _quoted(
 ) -> Quoted:
     # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
     try:
-        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
+        with parts.telemetry.stage(Stage.PLAN):
+            planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
     except GatewayError as error:
         await parts.telemetry.refused(dataset, caller, grant, error)
         raise
@@ -198,14 +207,14 @@ async def _quoted(
 
 async def _priced(parts: Parts, caller: Caller, dataset: Dataset, grant: Grant, planned: Planned) -> Quoted:
     # 7. recall and price
-    buyer = buyer_id(caller)
-    stored = await parts.book.releases(buyer, list(draws(planned)))
-    reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
-    planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
-    known = {**stored, **reused.served, **reused.beside}
-    return Quoted(
-        caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(known)), known, reused.served
-    )
+    with parts.telemetry.stage(Stage.PRICE):
+        buyer = buyer_id(caller)
+        stored = await parts.book.releases(buyer, list(draws(planned)))
+        reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
+        planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
+        known = {**stored, **reused.served, **reused.beside}
+        due = cost(planned, dataset, grant, frozenset(known))
+        return Quoted(caller, dataset, grant, planned, due, known, reused.served)
 
 
 async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
@@ -216,7 +225,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await parts.published.lease(quoted.dataset)
+    lease = await _leased(parts, quoted)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -233,9 +242,15 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
         await lease.close()
 
 
+async def _leased(parts: Parts, quoted: Quoted) -> Lease:
+    with parts.telemetry.stage(Stage.LEASE):
+        return await parts.published.lease(quoted.dataset)
+
+
 async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFlight | Stored | Failed:
     try:
-        return await parts.book.charge(wanted)
+        with parts.telemetry.stage(Stage.CHARGE):
+            return await parts.book.charge(wanted)
     except GatewayError as error:
         error.fingerprint = quoted.planned.fingerprint
         await parts.telemetry.refused(quoted.dataset, quoted.caller, quoted.grant, error)
@@ -251,7 +266,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await parts.published.lease(quoted.dataset)
+        lease = await _leased(parts, quoted)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id)
@@ -303,7 +318,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
                 charge.charged_at,
             )
             # 12. record, durably, before a byte leaves
-            return await parts.book.record(charge, out, run.drawn)
+            with parts.telemetry.stage(Stage.RECORD):
+                return await parts.book.record(charge, out, run.drawn)
     except Interrupted:
         raise Interrupted(REDONE) from None
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
@@ -347,7 +363,8 @@ class _Run:
                 await self._measure(step)
             case PublicRead():
                 asked = Statement(step.sql, query_id=self.charge.query_id)
-                rows = await self.lease.read(asked, self.parts.engine_deadline_s)
+                with self.parts.telemetry.stage(Stage.EXECUTE):
+                    rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
                 await self._measured(rows.cost)
             case Derived():
@@ -362,9 +379,11 @@ class _Run:
             self.known.add(measurement, earlier)
             return
         # 9. execute: one statement for each probe
-        exact = [await self._executed(probe) for probe in measurement.probes]
+        with self.parts.telemetry.stage(Stage.EXECUTE):
+            exact = [await self._executed(probe) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
-        noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
+        with self.parts.telemetry.stage(Stage.RELEASE):
+            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
         costs = [rows.cost for rows in exact]
         del exact
         self.known.add(measurement, noisy)
@@ -387,7 +406,8 @@ class _Run:
 async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
     seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
-    return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
+    with parts.telemetry.stage(Stage.FINISH):
+        return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
 
 
 def _failed() -> GatewayError:

@@ -53,6 +53,11 @@ class Settings:
     meter_secret_file: Path | None = None
     meter_attempts: int = 8
     billing_zone: str = "UTC"
+    log_format: str = "text"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    traces_url: str | None = None
+    traces_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Check what cannot be right. Raises GatewayError `settings_invalid`."""
@@ -68,6 +73,17 @@ class Settings:
         if self.jwks_url is not None and not self.jwks_url.startswith(("https://", "http://")):
             raise _invalid("jwks_url", "it is no http or https address")
         self._check_metering()
+        self._check_operations()
+
+    def _check_operations(self) -> None:
+        if self.log_format not in ("text", "json"):
+            raise _invalid("log_format", "it is neither text nor json")
+        if self.metrics_port is not None and not 0 <= self.metrics_port <= MAX_PORT:
+            raise _invalid("metrics_port", f"it is not between 0 and {MAX_PORT}")
+        if self.traces_url is not None and not self.traces_url.startswith(("https://", "http://")):
+            raise _invalid("traces_url", "it is no http or https address")
+        if not 0 <= self.traces_share <= 1:
+            raise _invalid("traces_share", "it is not between 0 and 1")
 
     def _check_metering(self) -> None:
         secrets = [name for name in ("meter_secret", "meter_secret_file") if getattr(self, name) is not None]

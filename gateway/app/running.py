@@ -13,18 +13,25 @@ from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
+from gateway.app.operations import Operations
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
-from gateway.app.service import GatewayService, Telemetry
+from gateway.app.service import GatewayService
+from gateway.app.telemetry import Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.identity.development import open_secret
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
+from gateway.observability.logs import configure
+from gateway.observability.metrics import Metrics
+from gateway.observability.observer import Observer
+from gateway.observability.tracing import Tracing, exporter
 from gateway.settings import Settings
 from gateway.store.database import open_store
 from gateway.web.app import build, serve
+from gateway.web.operations import beside
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
 
@@ -40,6 +47,38 @@ class Running:
     service: GatewayService
     accounts: AccountService
     publisher: Publisher
+    operations: Operations
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """The worker processes of a gateway by what they do."""
+
+    planners: Pool
+    engines: Pool
+    finishers: Pool
+
+    @property
+    def every(self) -> tuple[Pool, ...]:
+        return (self.planners, self.engines, self.finishers)
+
+
+def _pools(settings: Settings) -> _Pools:
+    planner = Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE)
+    finisher = Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE)
+    return _Pools(
+        planners=Pool(planner, settings.planners),
+        engines=Pool(engine_role(settings), settings.engines),
+        finishers=Pool(finisher, settings.finishers),
+    )
+
+
+def observing(settings: Settings) -> Observer:
+    """Return what the path is timed and counted with; spans are made only where they are sent."""
+    tracing = None
+    if settings.traces_url is not None:
+        tracing = Tracing(exporter(settings.traces_url), settings.source, new_query_id(), settings.traces_share)
+    return Observer(Metrics(), tracing)
 
 
 @contextlib.asynccontextmanager
@@ -54,25 +93,22 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         await store.close()
         raise
     kept = books(store, settings)
-    planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
-    engines = Pool(engine_role(settings), settings.engines)
-    finishers = Pool(
-        Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
-    )
-    pools = (planners, engines, finishers)
+    pools = _pools(settings)
+    observer = observing(settings)
+    observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
     tasks: list[asyncio.Task[None]] = []
     try:
-        await asyncio.gather(*(pool.start() for pool in pools))
-        engine = DuckDBEngine(engines, settings.wait_s)
+        await asyncio.gather(*(pool.start() for pool in pools.every))
+        engine = DuckDBEngine(pools.engines, settings.wait_s)
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
         parts = pipeline.Parts(
             published=publisher,
-            planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
-            releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
+            planner=WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s),
+            releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),
             book=kept.ledger,
-            telemetry=Telemetry(kept.meter, new_query_id),
+            telemetry=Telemetry(kept.meter, new_query_id, observer),
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -83,18 +119,20 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
-        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, lambda: True)
+        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
+        operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
-        tasks.append(asyncio.create_task(_purge(accounts)))
+        tasks += [asyncio.create_task(_purge(accounts)), asyncio.create_task(observer.listen())]
         async with delivering(store, settings):
-            yield Running(service, accounts, publisher)
+            yield Running(service, accounts, publisher, operations)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in pools))
+        await asyncio.gather(*(pool.close() for pool in pools.every))
+        await observer.close()
         await store.close()
 
 
@@ -122,8 +160,9 @@ async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        app, door = build(running.service, running.accounts, settings)
-        await serve(app, door, settings, ready, stop)
+        app, door = build(running.service, running.accounts, running.operations, settings)
+        async with beside(settings, running.operations, running.service):
+            await serve(app, door, settings, ready, stop)
 
 
 async def _reload(publisher: Publisher) -> None:
@@ -142,7 +181,7 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
     def announce(address: str) -> None:
         print(f"listening on {address}", flush=True)  # noqa: T201 - the line that scripts wait for
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure(settings.log_format)
     logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
     asyncio.run(_main(settings, ready or announce))
     return 0

@@ -15,9 +15,10 @@ from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.log import LogDoor
+from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
-from gateway.web.service import Accounts, Service
+from gateway.web.service import Accounts, Operations, Service
 
 MAX_EVENTS = 1000
 
@@ -115,16 +116,6 @@ class Door:
         """Answer GET /v1/queries/{id}/receipt."""
         return json_response(await self._service.receipt(await self._caller(request), request.match_info["id"]))
 
-    async def healthz(self, _request: web.Request) -> web.Response:
-        """Answer GET /healthz: the process is alive."""
-        return json_response({"status": "ok"})
-
-    async def readyz(self, _request: web.Request) -> web.Response:
-        """Answer GET /readyz: queries would be taken."""
-        if self.draining or not await self._service.ready():
-            raise GatewayError("shutting_down", "The gateway takes no queries now.", "Ask again in a moment.")
-        return json_response({"status": "ready"})
-
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -153,10 +144,13 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web.Application, Door]:
+def build(
+    service: Service, accounts: Accounts, operations: Operations, settings: Settings
+) -> tuple[web.Application, Door]:
     """Return the application and its door (whose tasks a shutdown waits for)."""
     door = Door(service, settings)
-    app = web.Application(middlewares=[errors, known_parameters], client_max_size=settings.max_body_bytes + 1)
+    middlewares = [watched(operations), errors, known_parameters]
+    app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
     app.router.add_post("/v1/query", door.query)
     app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
@@ -167,14 +161,13 @@ def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web
         (INVOICES, door.invoices),
         ("/v1/queries/{id}", door.one_query),
         ("/v1/queries/{id}/receipt", door.receipt),
-        ("/healthz", door.healthz),
-        ("/readyz", door.readyz),
     ]
     for path, handler in gets:
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
     AccountDoor(service, accounts, settings).add_to(app)
     LogDoor(service, settings).add_to(app)
+    OperationsDoor(operations, service, lambda: door.draining).add_to(app)
     return app, door
 
 

@@ -1,5 +1,6 @@
 """What the front door needs behind it; the composition root passes it in."""
 
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Protocol
 
@@ -24,7 +25,28 @@ class Service(Protocol):
     async def tile(self, caller: Caller, path: str) -> bytes: ...
     async def cosign(self, caller: Caller, tree_size: int, line: str) -> None: ...
     async def refresh(self, caller: Caller, name: str) -> dict[str, object]: ...
-    async def ready(self) -> bool: ...
+
+
+class Seen(Protocol):
+    """Where the status of a request is written down."""
+
+    status: int
+
+
+class Operations(Protocol):
+    """What operators ask of a process, and what it is told of every request."""
+
+    async def ready(self) -> dict[str, object]:
+        """Return how the parts stand that every query needs. Raises `not_ready` where one is missing."""
+        ...
+
+    def figures(self) -> bytes:
+        """Return the process's figures in Prometheus' text format."""
+        ...
+
+    def request(self, method: str, route: str) -> AbstractContextManager[Seen]:
+        """Time a request at a route's pattern."""
+        ...
 
 
 class Accounts(Protocol):

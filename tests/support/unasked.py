@@ -1,5 +1,6 @@
 """A pipeline in which nothing may be asked: engine, releaser and ledger fail the test when a refused query meets them."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from gateway.errors import CODES, GatewayError
 from gateway.planning import plan
 from gateway.ports import FixedClock
 from gateway.request import Request
+from gateway.stages import Stage
 from support.shop import CALLER, SHOP
 
 
@@ -25,6 +27,13 @@ class Unasked:
 
     async def plan(self, job):
         return plan(job)
+
+    def query(self, _query_id):
+        return nullcontext()
+
+    def stage(self, stage):
+        assert stage is Stage.PLAN, f"'{stage}' was reached by a statement that must be refused"
+        return nullcontext()
 
     async def failures(self, _buyer, _dataset):
         return 0

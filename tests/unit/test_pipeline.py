@@ -1,5 +1,6 @@
 """The path of a query after its charge: the real ledger, planner and release over a real database that may fail."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -86,7 +87,14 @@ class Provider:
     """What the provider is told."""
 
     def __init__(self):
-        self.failures, self.refusals = [], []
+        self.failures, self.refusals, self.stages = [], [], []
+
+    def query(self, _query_id):
+        return nullcontext()
+
+    def stage(self, stage):
+        self.stages.append(stage)
+        return nullcontext()
 
     async def measured(self, _charge, _statement, _cost):
         return
