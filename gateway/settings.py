@@ -137,4 +137,27 @@ def _typed(name: str, kind: str, text: str) -> Any:
 
 def from_environment(overrides: Mapping[str, Any]) -> Settings:
     """Return this process's settings: the one place that reads its environment."""
-    return read(os.environ, overrides)  # noqa: TID251 - the one door
+    return read(expanded(os.environ), overrides)  # noqa: TID251 - the one door
+
+
+def expanded(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment where GATEWAY_X_FILE, which is no setting itself, stands for what is in that file.
+
+    So secrets reach a container without standing in its environment. Raises GatewayError `settings_invalid`.
+    """
+    known = {field.name for field in fields(Settings)}
+    found = dict(environ)
+    for variable, path in environ.items():
+        name = variable.removeprefix("GATEWAY_").removesuffix("_FILE").lower()
+        whole = variable.removeprefix("GATEWAY_").lower()
+        if variable != f"GATEWAY_{name.upper()}_FILE" or name not in known or whole in known:
+            continue
+        if f"GATEWAY_{name.upper()}" in environ:
+            raise _invalid(name, "it is given both as such and in a file")
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise _invalid(name, "its file cannot be read") from None
+        del found[variable]
+        found[f"GATEWAY_{name.upper()}"] = text
+    return found

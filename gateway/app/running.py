@@ -13,6 +13,7 @@ from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
+from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
@@ -21,6 +22,7 @@ from gateway.app.service import GatewayService
 from gateway.app.telemetry import Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
+from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
@@ -29,7 +31,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
 from gateway.observability.tracing import Tracing, exporter
 from gateway.settings import Settings
-from gateway.store.database import open_store
+from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
 from gateway.web.operations import beside
 from gateway.workers.pool import Pool
@@ -81,17 +83,24 @@ def observing(settings: Settings) -> Observer:
     return Observer(Metrics(), tracing)
 
 
+async def _opened(settings: Settings) -> tuple[Store, Evidence]:
+    """Open the store, once its log and its keys are known to be those that it was used with."""
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        evidence = await open_evidence(store, settings)
+        await hold_keys(store, settings)
+    except BaseException:
+        await store.close()
+        raise
+    return store, evidence
+
+
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     zone(settings.billing_zone)  # one that there is not stops the start
-    store = await open_store(settings.state, settings.store_url)
+    store, evidence = await _opened(settings)
     clock = SystemClock()
-    try:
-        evidence = await open_evidence(store, settings)
-    except BaseException:
-        await store.close()
-        raise
     kept = books(store, settings)
     pools = _pools(settings)
     observer = observing(settings)
