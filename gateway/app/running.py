@@ -19,11 +19,13 @@ from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService, Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
+from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
+from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.settings import Settings
-from gateway.store.database import open_store
+from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
@@ -42,17 +44,26 @@ class Running:
     publisher: Publisher
 
 
+async def _opened(settings: Settings) -> tuple[Store, Evidence]:
+    """Open a store that may be served, and its evidence.
+
+    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
+    """
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        await store.read(leaves.refuse_fenced)
+        return store, await open_evidence(store, settings)
+    except BaseException:
+        await store.close()
+        raise
+
+
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     zone(settings.billing_zone)  # one that there is not stops the start
-    store = await open_store(settings.state, settings.store_url)
+    store, evidence = await _opened(settings)
     clock = SystemClock()
-    try:
-        evidence = await open_evidence(store, settings)
-    except BaseException:
-        await store.close()
-        raise
     kept = books(store, settings)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)

@@ -263,6 +263,7 @@ async def test_an_edited_query(books, column):
     ("Qm", {"answer": None}, set()),  # an answer may be forgotten when its retention ends
     ("Qfree", {"state": "finished"}, {("missing leaf", "query Qfree")}),
     ("Qfree", {"state": "failed"}, {("missing leaf", "query Qfree")}),
+    ("Qfree", {"state": "excused"}, {("missing leaf", "query Qfree"), ("changed query", "query Qfree")}),
 ])  # fmt: skip
 async def test_an_answer_that_is_another_or_a_state_that_no_leaf_says(books, query, values, named_so):
     assert await named(books, update(queries).where(queries.c.query_id == query).values(**values)) == named_so
