@@ -95,7 +95,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, lambda: True)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id)
         tasks.append(asyncio.create_task(_purge(accounts)))
         async with delivering(store, settings):
             yield Running(service, accounts, publisher)
