@@ -336,6 +336,12 @@ async def test_an_invoice_that_cannot_be_read(books):
     assert ("changed invoice", "number 1") in await named(books, edit)
 
 
+async def test_an_invoice_that_bills_what_another_bills(books):
+    row = await one(books, select(invoices).where(invoices.c.number == 1))
+    again = {**row._mapping, "number": 99, "document": row.document.replace('"number":1,', '"number":99,')}
+    assert ("doubled invoice", "number 99") in await named(books, insert(invoices).values(**again))
+
+
 async def test_a_charge_that_came_after_its_period_was_invoiced(books):
     late = priced("late", "1.00", organisation="late", accounts=(), currency="EUR")
     commit = {"sql": "c"}
