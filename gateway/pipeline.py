@@ -61,7 +61,7 @@ class Book(Protocol):
     async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
     async def failures(self, buyer: str, dataset: str) -> int: ...
     async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
-    async def replay(self, order: Order, answer: bytes) -> Stored | None: ...
+    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None: ...
     async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
     async def fail(self, charge: Charge, provider_note: str) -> None: ...
     def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
@@ -242,8 +242,11 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
         raise
 
 
-async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:
-    """Answer from stored draws. Public rows are read again: they cost nothing and are not kept."""
+async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+    """Answer from stored draws; None where another request with this key is at work by now.
+
+    Public rows are read again: they cost nothing and are not kept.
+    """
     known = Known()
     for measurement in quoted.planned.program.measurements:
         table = await parts.releaser.recall(measurement, quoted.stored)
@@ -261,8 +264,15 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
     finished = await _finished(parts, request, quoted, known)
     at = parts.clock.now()
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
-    earlier = await parts.book.replay(wanted, out)
-    return earlier.answer if earlier is not None else out
+    match await parts.book.replay(wanted, out):
+        case None:
+            return out
+        case Stored() as earlier:
+            return earlier.answer
+        case Failed():
+            raise _failed()
+        case InFlight():
+            return None
 
 
 async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:

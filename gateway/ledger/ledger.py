@@ -92,15 +92,18 @@ class Ledger:
             )
         )
 
-    async def replay(self, order: Order, answer: bytes) -> Stored | None:
-        """Keep the answer of a free repeat; return the earlier one where the idempotency key has one."""
+    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None:
+        """Keep the answer of a free repeat; return what is known of the idempotency key meanwhile, and keep nothing.
 
-        def work(connection: Connection) -> Stored | None:
+        One whose worker is gone is finished with this answer: its draws are all stored.
+        """
+
+        def work(connection: Connection) -> Stored | Failed | InFlight | None:
             now = self._clock.now()
             row = charging.by_key(connection, order.buyer, order.idempotency_key)
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
-                if isinstance(known, Stored):
+                if known is not None:
                     return known
                 self._answered(connection, row.query_id, bytes(row.salt), answer)
                 return None
