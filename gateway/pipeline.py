@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError, Interrupted
+from gateway.errors import GatewayError, Interrupted, Overloaded
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
 from gateway.planning import Planned
@@ -26,6 +26,7 @@ from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 
+REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
@@ -291,7 +292,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
-    lease runs out, and the same idempotency key has it redone under the same charge.
+    lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
+    to finish it (`Overloaded`): that is the gateway's doing, and no buyer is suspended for it.
     """
     try:
         async with parts.book.holding(charge):
@@ -316,6 +318,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
             return await parts.book.record(charge, out, run.drawn)
     except Interrupted:
         raise Interrupted(REDONE) from None
+    except Overloaded:
+        raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
         why = _why(error)
         parts.telemetry.failed(charge.query_id, why)
