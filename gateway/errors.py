@@ -164,3 +164,10 @@ class Interrupted(GatewayError):
 
     def __init__(self, hint: str = "Ask again when it is back.") -> None:
         super().__init__("shutting_down", "The gateway is stopping.", hint)
+
+
+class Overloaded(GatewayError):
+    """No worker got free in time. Raised by the gateway's own process alone, never on a child's word."""
+
+    def __init__(self, detail: str, hint: str = "Ask again in a moment.") -> None:
+        super().__init__("overloaded", detail, hint)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError, Interrupted
+from gateway.errors import GatewayError, Interrupted, Overloaded
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
 from gateway.planning import Planned
@@ -27,6 +27,7 @@ from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from gateway.stages import Stage
 
+REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
@@ -62,7 +63,7 @@ class Book(Protocol):
     async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
     async def failures(self, buyer: str, dataset: str) -> int: ...
     async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
-    async def replay(self, order: Order, answer: bytes) -> Stored | None: ...
+    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None: ...
     async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
     async def fail(self, charge: Charge, provider_note: str) -> None: ...
     def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
@@ -257,8 +258,11 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
         raise
 
 
-async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:
-    """Answer from stored draws. Public rows are read again: they cost nothing and are not kept."""
+async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+    """Answer from stored draws; None where another request with this key is at work by now.
+
+    Public rows are read again: they cost nothing and are not kept.
+    """
     known = Known()
     for measurement in quoted.planned.program.measurements:
         table = await parts.releaser.recall(measurement, quoted.stored)
@@ -276,8 +280,15 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
     finished = await _finished(parts, request, quoted, known)
     at = parts.clock.now()
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
-    earlier = await parts.book.replay(wanted, out)
-    return earlier.answer if earlier is not None else out
+    match await parts.book.replay(wanted, out):
+        case None:
+            return out
+        case Stored() as earlier:
+            return earlier.answer
+        case Failed():
+            raise _failed()
+        case InFlight():
+            return None
 
 
 async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
@@ -296,7 +307,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
-    lease runs out, and the same idempotency key has it redone under the same charge.
+    lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
+    to finish it (`Overloaded`): that is the gateway's doing, and no buyer is suspended for it.
     """
     try:
         async with parts.book.holding(charge):
@@ -322,6 +334,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
                 return await parts.book.record(charge, out, run.drawn)
     except Interrupted:
         raise Interrupted(REDONE) from None
+    except Overloaded:
+        raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
         why = _why(error)
         parts.telemetry.failed(charge.query_id, why)

@@ -51,6 +51,11 @@ class Publisher:
         """The datasets that are open."""
         return {name: held.dataset for name, held in self._held.items() if isinstance(held, Published)}
 
+    def providers(self, account: str) -> frozenset[str]:
+        """Return the organisations whose datasets, open or not, are charged to a data account."""
+        members = [held.file.member() for held in self._held.values()]
+        return frozenset(member.provider for member in members if member.privacy.account == account)
+
     # -- all of them ----------------------------------------------------------------------------------------------
 
     async def load(self) -> None:

@@ -24,6 +24,7 @@ from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
+from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.observability.logs import configure
@@ -84,9 +85,13 @@ def observing(settings: Settings) -> Observer:
 
 
 async def _opened(settings: Settings) -> tuple[Store, Evidence]:
-    """Open the store, once its log and its keys are known to be those that it was used with."""
+    """Open a store that may be served, once its log and its keys are known to be those that it was used with.
+
+    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
+    """
     store = await open_store(settings.state, settings.store_url)
     try:
+        await store.read(leaves.refuse_fenced)
         evidence = await open_evidence(store, settings)
         await hold_keys(store, settings)
     except BaseException:
@@ -130,7 +135,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
         operations = Operations(store, pools.every, publisher, observer)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id)
         tasks += [asyncio.create_task(_purge(accounts)), asyncio.create_task(observer.listen())]
         async with delivering(store, settings):
             yield Running(service, accounts, publisher, operations)

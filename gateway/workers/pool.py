@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
-from gateway.errors import GatewayError, Interrupted
+from gateway.errors import Interrupted, Overloaded
 from gateway.workers.role import Reply, Role, WorkerError
 from gateway.workers.worker import Log, Worker
 
@@ -81,7 +81,7 @@ class Pool:
     async def call(self, method: str, argument: object, deadline_s: float, wait_s: float | None = None) -> Reply:
         """Return the answer of any free worker; the deadline runs from when one is free.
 
-        Waits at most `wait_s` (else `deadline_s`) for it. Raises GatewayError `overloaded` when none gets free,
+        Waits at most `wait_s` (else `deadline_s`) for it. Raises Overloaded when none gets free,
         the handler's own GatewayError, WorkerTimeout, WorkerDied or WorkerFailed, Interrupted when the pool is closed.
         """
         worker = await self.acquire(deadline_s if wait_s is None else wait_s)
@@ -93,7 +93,7 @@ class Pool:
     async def acquire(self, wait_s: float, prefer: str = "") -> Worker:
         """Return a worker to hold over several calls, until its `release()`.
 
-        A free one tagged `prefer` is taken before others. Raises GatewayError `overloaded` or `shutting_down`.
+        A free one tagged `prefer` is taken before others. Raises Overloaded or Interrupted.
         """
         if self._closed:
             raise Interrupted
@@ -105,9 +105,7 @@ class Pool:
                 return await future
         except TimeoutError:
             self._give_up(future)
-            raise GatewayError(
-                "overloaded", f"No {self._role.name} worker got free in time", "Ask again in a moment."
-            ) from None
+            raise Overloaded(f"No {self._role.name} worker got free in time.") from None
         except BaseException:
             self._give_up(future)
             raise

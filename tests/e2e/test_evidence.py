@@ -226,6 +226,8 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     for path in gateway.state.glob("gateway.sqlite3*"):
         path.unlink()
     command("store", "restore", tmp_path / "backup.zip", *state)
+    serving = ("serve", "--policies", gateway.policies, "--port", 0, *state)
+    assert "store_fenced" in command(*serving, code=5), "what it would log or sign now would fork from the true log"
     cut.write_bytes(log.read_bytes()[:-9])
     assert "does not verify" in command("store", "replay", cut, *state, code=1)
     assert "does not verify" in command("store", "replay", log, "--key", "00" * 32, *state, code=1)

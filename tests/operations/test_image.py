@@ -158,7 +158,9 @@ def test_the_images_steps_make_a_gateway_that_serves_without_rights(image, serve
         assert json.loads(reply.read())["datasets"] == {"open": 1, "shut": 0}
     assert "\nUid:\t10001\t10001\t10001\t10001\n" in Path(f"/proc/{served.pid}/status").read_text()
     # nothing outside /state and /tmp is its own to write to; /var and /run are read-only in the compose file
-    find = "find / -xdev -writable -not -path '/proc*' -not -path '/dev*' -not -type l 2>/dev/null | cut -d/ -f2 | sort -u"
+    find = (
+        "find / -xdev -writable -not -path '/proc*' -not -path '/dev*' -not -type l 2>/dev/null | cut -d/ -f2 | sort -u"
+    )
     assert set(image.run(["sh", "-c", find], {}).stdout.split()) <= {"state", "tmp", "var", "run"}
     served.send_signal(signal.SIGTERM)
     assert served.wait(timeout=60) == 0

@@ -126,6 +126,7 @@ MISTAKES = {
     "a default above the maximum": ("default_epsilon: 0.25", "default_epsilon: 0.5", "default_epsilon", "maximum"),
     "no delta": ("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}", "privacy.budget.delta", "delta"),
     "a delta that pure accounting has no use for": ("  min_units: 10", "  accounting: pure\n  min_units: 10", "privacy.budget.delta", "no delta"),
+    "an account written as another's period": ("  min_units: 10", "  account: shop@2026-11\n  min_units: 10", "privacy.account", ""),
     "another accounting": ("  min_units: 10", "  accounting: renyi\n  min_units: 10", "privacy.accounting", ""),
     "dates turned round": ("valid: [2026-01-01, 2035-12-31]\n    uses: 100\n", "valid: [2036-01-01, 2035-12-31]\n    uses: 100\n", "grants.1.valid", "before"),
     "an unknown use": ("use: [aggregate]", "use: [agregate]", "amount.use", ""),
