@@ -34,8 +34,8 @@ class Published(Protocol):
         """Return a dataset at its current versions. Raises `unknown_dataset`."""
         ...
 
-    async def lease(self, dataset: Dataset) -> Lease:
-        """Hold an engine with the dataset's declared data open."""
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
+        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
         ...
 
 
@@ -216,7 +216,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await parts.published.lease(quoted.dataset)
+    lease = await parts.published.lease(quoted.dataset, wanted.buyer)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -251,7 +251,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await parts.published.lease(quoted.dataset)
+        lease = await parts.published.lease(quoted.dataset, wanted.buyer)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id)

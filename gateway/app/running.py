@@ -54,7 +54,12 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         await store.close()
         raise
     kept = books(store, settings)
-    planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
+    # of several planners one buyer, whose quotes cost nothing, never holds all
+    planners = Pool(
+        Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE),
+        settings.planners,
+        share=max(1, settings.planners - 1),
+    )
     engines = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
         Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
