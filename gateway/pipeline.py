@@ -36,8 +36,8 @@ class Published(Protocol):
         """Return a dataset at its current versions. Raises `unknown_dataset`."""
         ...
 
-    async def lease(self, dataset: Dataset) -> Lease:
-        """Hold an engine with the dataset's declared data open."""
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
+        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
         ...
 
 
@@ -226,7 +226,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await _leased(parts, quoted)
+    lease = await _leased(parts, quoted, wanted.buyer)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -243,9 +243,9 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
         await lease.close()
 
 
-async def _leased(parts: Parts, quoted: Quoted) -> Lease:
+async def _leased(parts: Parts, quoted: Quoted, buyer: str) -> Lease:
     with parts.telemetry.stage(Stage.LEASE):
-        return await parts.published.lease(quoted.dataset)
+        return await parts.published.lease(quoted.dataset, buyer)
 
 
 async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFlight | Stored | Failed:
@@ -270,7 +270,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await _leased(parts, quoted)
+        lease = await _leased(parts, quoted, wanted.buyer)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id)

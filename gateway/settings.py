@@ -33,7 +33,7 @@ class Settings:
     clock_skew_s: int = 30
     max_body_bytes: int = 256 * 1024
     body_timeout_s: float = 10.0
-    planners: int = 1
+    planners: int = 2
     engines: int = 2
     finishers: int = 1
     engine_memory_mb: int = 1024

@@ -197,7 +197,10 @@ class Publisher:
         """
         if name is None:
             granted = [name for name, held in self._held.items() if grants_of(held.grants, caller)]
-            if len(granted) != 1:
+            if not granted:
+                hint = "Ask a provider for a grant, or look at the organisation that your token names."
+                raise GatewayError("unknown_dataset", "No dataset is granted to your organisation.", hint)
+            if len(granted) > 1:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
             name = granted[0]
@@ -211,9 +214,9 @@ class Publisher:
             raise unavailable()
         return held.dataset
 
-    async def lease(self, dataset: Dataset) -> Lease:
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
-        return await self._engine.lease(dataset.source, dataset.stamp)
+        return await self._engine.lease(dataset.source, dataset.stamp, party)
 
     # -- what changes beside us -----------------------------------------------------------------------------------
 

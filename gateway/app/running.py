@@ -70,7 +70,8 @@ def _pools(settings: Settings) -> _Pools:
     planner = Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE)
     finisher = Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE)
     return _Pools(
-        planners=Pool(planner, settings.planners),
+        # of several planners one buyer, whose quotes cost nothing, never holds all
+        planners=Pool(planner, settings.planners, share=max(1, settings.planners - 1)),
         engines=Pool(engine_role(settings), settings.engines),
         finishers=Pool(finisher, settings.finishers),
     )

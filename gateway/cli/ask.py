@@ -99,7 +99,7 @@ def quote(
             document = reply.json()
             out = console()
             out.print(cost_line(document), quote_table(document), sep="\n")
-            for line in cells_lines(document):
+            for line in (*cells_lines(document), *notes(document)):
                 out.print(line)
 
 

@@ -62,7 +62,7 @@ class Database:
     async def dataset(self, _name, _caller):
         return SHOP
 
-    async def lease(self, _dataset):
+    async def lease(self, _dataset, _party):
         self.open += 1
         self.leased = True
         return self
