@@ -70,6 +70,29 @@ def test_every_private_table_is_read_with_its_owner(name):
                 assert node.owner is not None
 
 
+SHARED = {
+    "a join": "SELECT o.status, COUNT(*) AS n FROM lines l JOIN orders o USING (order_id) GROUP BY 1",
+    "a join with itself": "SELECT COUNT(*) AS n FROM orders a JOIN orders b ON a.order_id = b.order_id AND a.status <> b.status",
+    "NOT EXISTS": "SELECT COUNT(*) AS n FROM orders a WHERE NOT EXISTS (SELECT 1 FROM orders b WHERE b.order_id = a.order_id AND b.status <> a.status)",
+    "an aggregate": "SELECT AVG(n) AS a FROM (SELECT order_id, COUNT(*) AS n FROM orders GROUP BY order_id) t",
+    "a window": "SELECT SUM(r) AS s FROM (SELECT COUNT(*) OVER (PARTITION BY order_id) AS r FROM orders) t",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_chain_key_that_two_people_share_pairs_nobody_with_another(name):
+    """The policy declares order_id unique, and one person's orders break that: each still meets only their own."""
+    small, large = empty_database(), empty_database()
+    for connection in (small, large):
+        fill(connection, seed=11, units=60)
+        connection.execute("CREATE OR REPLACE TABLE orders AS FROM orders")  # without its primary key
+    insert(large, "orders", [(unit * 10, NEW, status) for unit in range(1, 61) for status in ("open", "paid")])
+    (measure,) = (step for step in analysed(SHARED[name]).steps if isinstance(step, Measure))
+    first, second = (by_owner(connection, measure, NEW) for connection in (small, large))
+    assert first == second
+    assert first
+
+
 def test_the_harness_sees_a_window_over_everybody(neighbours):
     """A planted mistake: without the owner in its partition a window changes other people's rows."""
     from dataclasses import replace
