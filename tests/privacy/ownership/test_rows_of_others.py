@@ -28,6 +28,13 @@ def neighbours():
             (unit, "1997-05-05", 2, "small", "1.00", s, None, w, "x") for s, w in ((0.1, 0.0), (0.2, -0.0), (0.3, 1.5))
         ]
         insert(small, "purchases", rows * 3)
+    nobodys = {
+        "purchases": [(None, "1997-05-05", 2, "small", "1.00", 0.5, True, 1.5, "x")],
+        "orders": [(7, None, "open")],
+        "lines": [(7, "1.00", 0.05, True), (8, "1.00", 0.05, True), (None, "1.00", 0.05, True)],
+    }
+    for table, rows in nobodys.items():
+        insert(small, table, rows)
     large = empty_database()
     hostile = {
         "customers": [(NEW, "1997-01")],
