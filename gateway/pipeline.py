@@ -7,21 +7,20 @@ file, a socket or a database: the parts do, and are passed in.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError, Interrupted, Overloaded
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
+from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
-from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
-from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
+from gateway.ports import EngineCost, ExactRows, InputTable, Lease, Statement
+from gateway.privacy.measurement import Derived, Measurement, Probe, PublicRead, Step
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
@@ -29,71 +28,6 @@ from gateway.stages import Stage
 
 REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
-
-
-class Published(Protocol):
-    async def dataset(self, name: str | None, caller: Caller) -> Dataset:
-        """Return a dataset at its current versions. Raises `unknown_dataset`."""
-        ...
-
-    async def lease(self, dataset: Dataset, party: str) -> Lease:
-        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
-        ...
-
-
-class Planner(Protocol):
-    async def plan(self, job: PlanJob) -> Planned: ...
-
-
-class Releaser(Protocol):
-    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
-    async def release(
-        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
-    ) -> tuple[NoisyTable, dict[str, bytes]]: ...
-    async def derive(self, known: Known, derived: Derived) -> bytes: ...
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
-
-
-class Book(Protocol):
-    """The ledger as the pipeline sees it."""
-
-    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None: ...
-    async def releases(self, buyer: str, digests: list[str]) -> dict[str, bytes]: ...
-    async def held(self, buyer: str, series: list[str]) -> dict[str, Held]: ...
-    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
-    async def failures(self, buyer: str, dataset: str) -> int: ...
-    async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
-    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None: ...
-    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
-    async def fail(self, charge: Charge, provider_note: str) -> None: ...
-    def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
-
-
-class Telemetry(Protocol):
-    """The provider's eyes: true engine cost, failures and times. Never a buyer's."""
-
-    def query(self, query_id: str) -> AbstractContextManager[None]: ...
-    def stage(self, stage: Stage) -> AbstractContextManager[None]: ...
-    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
-    def failed(self, query_id: str, why: str) -> None: ...
-    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
-
-    published: Published
-    planner: Planner
-    releaser: Releaser
-    book: Book
-    telemetry: Telemetry
-    clock: Clock
-    pause: Callable[[float], Awaitable[None]]
-    secret: str
-    engine_deadline_s: float
-
-    new_id: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from gateway import pipeline
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
@@ -31,6 +30,7 @@ from gateway.observability.logs import configure
 from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
 from gateway.observability.tracing import Tracing, exporter
+from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
@@ -118,7 +118,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
-        parts = pipeline.Parts(
+        parts = Parts(
             published=publisher,
             planner=WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s),
             releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),

@@ -19,6 +19,7 @@ from gateway.metering.invoices import statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.papers import Papers
 from gateway.orders import accounts, buyer_id, data_account
+from gateway.parts import Parts
 from gateway.policy.decide import admit, grants_of, provides
 from gateway.policy.model import Refusal
 from gateway.privacy.units import budget_of_epsilon
@@ -34,7 +35,7 @@ class GatewayService:
 
     def __init__(
         self,
-        parts: pipeline.Parts,
+        parts: Parts,
         tokens: Tokens,
         publisher: Publisher,
         ledger: Ledger,

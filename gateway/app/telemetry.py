@@ -18,7 +18,7 @@ provider_log = logging.getLogger("gateway.provider")
 
 
 class Telemetry:
-    """Satisfies gateway.pipeline.Telemetry."""
+    """Satisfies gateway.parts.Telemetry."""
 
     def __init__(self, meter: MeterLog, new_id: Callable[[], str], observer: Observer) -> None:
         self._meter = meter

@@ -8,6 +8,7 @@ import pytest
 from gateway import pipeline
 from gateway.catalog.model import Dataset
 from gateway.errors import CODES, GatewayError
+from gateway.parts import Parts
 from gateway.planning import plan
 from gateway.ports import FixedClock
 from gateway.request import Request
@@ -46,8 +47,8 @@ class Unasked:
         raise AssertionError(f"'{name}' was asked for a statement that must be refused")
 
 
-def parts(spy: Unasked) -> pipeline.Parts:
-    return pipeline.Parts(
+def parts(spy: Unasked) -> Parts:
+    return Parts(
         published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",

@@ -15,6 +15,7 @@ from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
 from gateway.errors import GatewayError, Overloaded
 from gateway.orders import accounts, buyer_id
+from gateway.parts import Parts
 from gateway.planning import plan
 from gateway.ports import EngineCost, ExactRows, FixedClock, PublicRows
 from gateway.request import Request
@@ -133,7 +134,7 @@ def parts(database, ledger, provider):
         raise AssertionError("nobody else is at work")
 
     numbers = iter(range(1, 100))
-    return pipeline.Parts(
+    return Parts(
         published=database, planner=Planner(), releaser=Releaser(), book=ledger,
         telemetry=provider, clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
         new_id=lambda: f"Q{next(numbers)}",
