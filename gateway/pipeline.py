@@ -69,8 +69,10 @@ class Book(Protocol):
 
 
 class Telemetry(Protocol):
-    """The provider's eyes: true engine cost and failures. Never a buyer's."""
+    """The provider's eyes: true engine cost and failures. Never a buyer's. And how fast a buyer gets what is free."""
 
+    def admit(self, caller: Caller) -> None: ...
+    async def repeated(self, caller: Caller) -> None: ...
     async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
     def failed(self, query_id: str, why: str) -> None: ...
     async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
@@ -151,6 +153,7 @@ def _buys(caller: Caller) -> None:
 
 async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+    parts.telemetry.admit(caller)
     dataset = await parts.published.dataset(request.dataset, caller)
     decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
     if isinstance(decision, Refusal):
@@ -267,6 +270,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     match await parts.book.replay(wanted, out):
         case None:
+            await parts.telemetry.repeated(quoted.caller)
             return out
         case Stored() as earlier:
             return earlier.answer

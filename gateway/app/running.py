@@ -13,6 +13,7 @@ from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
+from gateway.app.pacing import Pace
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
@@ -64,7 +65,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     zone(settings.billing_zone)  # one that there is not stops the start
     store, evidence = await _opened(settings)
     clock = SystemClock()
-    kept = books(store, settings)
+    kept, pace = books(store, settings), Pace(settings.free_per_minute, clock)
     planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
     engines = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
@@ -83,7 +84,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
             releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
             book=kept.ledger,
-            telemetry=Telemetry(kept.meter, new_query_id),
+            telemetry=Telemetry(kept.meter, new_query_id, pace),
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -95,7 +96,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, lambda: True)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
         tasks.append(asyncio.create_task(_purge(accounts)))
         async with delivering(store, settings):
             yield Running(service, accounts, publisher)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gateway import pipeline
+from gateway.app.pacing import Pace
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened
 from gateway.catalog.describe import describe
@@ -36,9 +37,19 @@ provider_log = logging.getLogger("gateway.provider")
 class Telemetry:
     """The provider's eyes: engine cost as `measured` events, failures in the provider's own log."""
 
-    def __init__(self, meter: MeterLog, new_id: Callable[[], str]) -> None:
+    def __init__(self, meter: MeterLog, new_id: Callable[[], str], pace: Pace) -> None:
         self._meter = meter
         self._new_id = new_id
+        self._pace = pace
+
+    def admit(self, caller: Caller) -> None:
+        """Turn away who has had as much for nothing as a minute holds. Raises `too_many_requests`."""
+        self._pace.admit(buyer_id(caller))
+
+    async def repeated(self, caller: Caller) -> None:
+        """Count a decision that cost nothing; the one that spends the buyer's minute is told to the log."""
+        if self._pace.count(buyer_id(caller)):
+            await self._meter.flooded(caller.organisation, caller.subject, self._pace.most)
 
     async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
         """Write the true engine cost of a query's statement, for the provider alone."""
@@ -71,6 +82,7 @@ class Telemetry:
             "amount": "0",
         }
         await self._meter.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
+        await self.repeated(caller)
 
 
 class GatewayService:

@@ -29,6 +29,9 @@ class Unasked:
     async def failures(self, _buyer, _dataset):
         return 0
 
+    def admit(self, _caller):
+        return
+
     async def refused(self, _dataset, _caller, grant, error):
         assert grant in self.held.grants
         self.refusals.append(error.code)

@@ -89,6 +89,12 @@ class Provider:
     def __init__(self):
         self.failures, self.refusals = [], []
 
+    def admit(self, _caller):
+        return
+
+    async def repeated(self, _caller):
+        return
+
     async def measured(self, _charge, _statement, _cost):
         return
 
