@@ -65,6 +65,16 @@ class Telemetry(Protocol):
     async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
 
 
+class Free(Protocol):
+    """How fast one buyer gets what costs nothing: each is a leaf of the log, for ever."""
+
+    def admit(self, caller: Caller) -> None:
+        """Raise `too_many_requests` where the buyer's minute is spent."""
+        ...
+
+    async def count(self, caller: Caller) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
@@ -74,6 +84,7 @@ class Parts:
     releaser: Releaser
     book: Book
     telemetry: Telemetry
+    free: Free
     clock: Clock
     pause: Callable[[float], Awaitable[None]]
     secret: str

@@ -93,11 +93,12 @@ def _buys(caller: Caller) -> None:
 
 async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+    parts.free.admit(caller)
     dataset = await parts.published.dataset(request.dataset, caller)
     decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
-        await parts.telemetry.refused(dataset, caller, None, error)
+        await _refused(parts, dataset, caller, None, error)
         raise error
     shut: GatewayError | None = None
     if dataset.suspended is not None:
@@ -105,9 +106,14 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dat
     elif await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
         shut = suspended()
     if shut is not None:
-        await parts.telemetry.refused(dataset, caller, decision.grant, shut)
+        await _refused(parts, dataset, caller, decision.grant, shut)
         raise shut
     return dataset, decision.grant
+
+
+async def _refused(parts: Parts, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
+    await parts.telemetry.refused(dataset, caller, grant, error)
+    await parts.free.count(caller)
 
 
 async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None:
@@ -135,7 +141,7 @@ async def _quoted(
         with parts.telemetry.stage(Stage.PLAN):
             planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
     except GatewayError as error:
-        await parts.telemetry.refused(dataset, caller, grant, error)
+        await _refused(parts, dataset, caller, grant, error)
         raise
     return await _priced(parts, caller, dataset, grant, planned)
 
@@ -188,7 +194,7 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
             return await parts.book.charge(wanted)
     except GatewayError as error:
         error.fingerprint = quoted.planned.fingerprint
-        await parts.telemetry.refused(quoted.dataset, quoted.caller, quoted.grant, error)
+        await _refused(parts, quoted.dataset, quoted.caller, quoted.grant, error)
         raise
 
 
@@ -216,6 +222,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     match await parts.book.replay(wanted, out):
         case None:
+            await parts.free.count(quoted.caller)
             return out
         case Stored() as earlier:
             return earlier.answer

@@ -46,6 +46,7 @@ class Settings:
     head_timeout_s: float = 10.0
     max_connections: int = 512
     max_in_flight: int = 256
+    free_per_minute: int = 240
     lease_s: float = 5.0
     meter_files: Path | None = None
     meter_webhook: str | None = None
@@ -100,6 +101,8 @@ class Settings:
                 raise _invalid("meter_webhook", "it is no https address, nor an http one of this machine")
         if self.meter_attempts < 1:
             raise _invalid("meter_attempts", "at least one attempt is made")
+        if self.free_per_minute < 1:
+            raise _invalid("free_per_minute", "nobody could be told why")
 
 
 def _invalid(name: str, why: str) -> GatewayError:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from gateway.app.pacing import Pace
 from gateway.app.parts import Books
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
@@ -31,10 +32,12 @@ class AccountService:
         datasets: Callable[[], Mapping[str, Dataset]],
         providers: Callable[[str], frozenset[str]],
         new_id: Callable[[], str],
+        pace: Pace,
     ) -> None:
         """Take what it works on: `providers` names whose datasets, open or not, are charged to an account."""
         self._books = books
         self._providers = providers
+        self._pace = pace
         self._tokens = tokens
         self._datasets = datasets
         self._new_id = new_id
@@ -58,8 +61,10 @@ class AccountService:
     async def cap(self, caller: Caller, currency: str, per: str, amount: Decimal | None) -> None:
         """Set the caller's own cap, or lift it with None."""
         _only(caller, "buyer", "Spending caps are for buyers.")
+        self._pace.admit(caller)
         cap = Cap(Decimal(0) if amount is None else amount, currency, Per(per))
         await self._books.buyers.cap(buyer_id(caller), cap, lift=amount is None)
+        await self._pace.count(caller)
 
     async def revoke(self, caller: Caller, *, organisation: str | None, subject: str | None, jti: str | None) -> None:
         """Take tokens back: the caller's own, or for a supervisor anybody's, by jti or by subject."""

@@ -14,6 +14,7 @@ from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
+from gateway.app.pacing import Pace
 from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
@@ -108,6 +109,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     store, evidence = await _opened(settings)
     clock = SystemClock()
     kept = books(store, settings)
+    pace = Pace(settings.free_per_minute, clock, kept.meter)
     pools = _pools(settings)
     observer = observing(settings)
     observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
@@ -124,6 +126,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
             releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),
             book=kept.ledger,
             telemetry=Telemetry(kept.meter, new_query_id, observer),
+            free=pace,
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -136,7 +139,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
         operations = Operations(store, pools.every, publisher, observer)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
         tasks += [asyncio.create_task(_purge(accounts)), asyncio.create_task(observer.listen())]
         async with delivering(store, settings):
             yield Running(service, accounts, publisher, operations)

@@ -153,13 +153,16 @@ class GatewayService:
         paid = statements((one.bill for one in issued), None if everything else provided)
         return Papers(within, mine if everything or buys else None, paid if everything or provided else None)
 
-    async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
-        """Return the signed receipt of the caller's own query, or of any for those who watch."""
+    async def receipt(self, caller: Caller, query_id: str, since: int | None) -> dict[str, object]:
+        """Return the signed receipt of the caller's own query, or of any for those who watch.
+
+        `since`: with the proof that the log extends what it was at so many leaves.
+        """
         row = await self._ledger.query(query_id)
         mine = row is not None and row.buyer == buyer_id(caller)
         if not mine and not caller.roles & WATCHING:
             raise _not_yours()
-        return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine)
+        return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine, since=since)
 
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the state of a query; its answer, once it is stored, to its buyer alone."""

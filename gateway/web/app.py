@@ -21,6 +21,7 @@ from gateway.web.reading import read_request
 from gateway.web.service import Accounts, Operations, Service
 
 MAX_EVENTS = 1000
+MAX_DIGITS = 18
 
 LAST_WORDS_S = 5.0
 """How long, after the drain, what was cut short has to say so."""
@@ -113,18 +114,26 @@ class Door:
         return json_response(await self._service.query(await self._caller(request), request.match_info["id"]))
 
     async def receipt(self, request: web.Request) -> web.Response:
-        """Answer GET /v1/queries/{id}/receipt."""
-        return json_response(await self._service.receipt(await self._caller(request), request.match_info["id"]))
+        """Answer GET /v1/queries/{id}/receipt; `since` is the size of a checkpoint that it is to extend."""
+        caller, since = await self._caller(request), request.query.get("since")
+        if since is not None and not (since.isascii() and since.isdigit() and len(since) <= MAX_DIGITS):
+            raise GatewayError(
+                "bad_request", "`since` is no size of a log.", "Send the second line of a checkpoint that you kept."
+            )
+        size = None if since is None else int(since)
+        return json_response(await self._service.receipt(caller, request.match_info["id"], size))
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS = "/v1/meter/events"
 INVOICES = "/v1/invoices"
+RECEIPT = "/v1/queries/{id}/receipt"
 PARAMETERS: dict[str, frozenset[str]] = {
     EVENTS: frozenset({"after", "limit"}),
     QUERIES: frozenset({"before", "limit"}),
     INVOICES: frozenset({"period", "format"}),
+    RECEIPT: frozenset({"since"}),
 }
 """The query parameters of each route; the others take none."""
 
@@ -160,7 +169,7 @@ def build(
         (EVENTS, door.events),
         (INVOICES, door.invoices),
         ("/v1/queries/{id}", door.one_query),
-        ("/v1/queries/{id}/receipt", door.receipt),
+        (RECEIPT, door.receipt),
     ]
     for path, handler in gets:
         app.router.add_get(path, handler)

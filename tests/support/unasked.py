@@ -39,6 +39,12 @@ class Unasked:
     async def failures(self, _buyer, _dataset):
         return 0
 
+    def admit(self, _caller):
+        return
+
+    async def count(self, _caller):
+        return
+
     async def refused(self, _dataset, _caller, grant, error):
         assert grant in self.held.grants
         self.refusals.append(error.code)
@@ -49,7 +55,7 @@ class Unasked:
 
 def parts(spy: Unasked) -> Parts:
     return Parts(
-        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
+        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy,
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",
     )  # fmt: skip

@@ -98,6 +98,12 @@ class Provider:
         self.stages.append(stage)
         return nullcontext()
 
+    def admit(self, _caller):
+        return
+
+    async def count(self, _caller):
+        return
+
     async def measured(self, _charge, _statement, _cost):
         return
 
@@ -136,7 +142,7 @@ def parts(database, ledger, provider):
     numbers = iter(range(1, 100))
     return Parts(
         published=database, planner=Planner(), releaser=Releaser(), book=ledger,
-        telemetry=provider, clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
+        telemetry=provider, free=provider, clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
         new_id=lambda: f"Q{next(numbers)}",
     )  # fmt: skip
 

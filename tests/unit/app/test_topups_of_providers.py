@@ -9,6 +9,7 @@ from support.shop import SHOP
 from support.stores import Clock
 
 from gateway.app.accounts import AccountService
+from gateway.app.pacing import Pace
 from gateway.errors import GatewayError
 from gateway.ledger.topups import TopUps
 from gateway.request import Caller
@@ -40,7 +41,7 @@ async def service(tmp_path):
 
     books = SimpleNamespace(topups=TopUps(store, Clock()))
     ids = iter(f"T{number}" for number in range(9))
-    yield AccountService(books, None, lambda: datasets, providers, lambda: next(ids))
+    yield AccountService(books, None, lambda: datasets, providers, lambda: next(ids), Pace(9, Clock(), None))
     await store.close()
 
 
