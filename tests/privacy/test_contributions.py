@@ -26,6 +26,7 @@ PUBLIC = {
     "count_by_month": ("SELECT date_trunc('month', purchased_on) AS m, COUNT(*) AS n FROM purchases GROUP BY 1", None),
     "sum_by_gift": ("SELECT gift, SUM(amount) AS s, SUM(score) AS t, COUNT(*) AS n FROM purchases GROUP BY 1", None),
     "sum_of_expression": ("SELECT gift, SUM(quantity * amount - 7) AS s FROM purchases GROUP BY 1", None),
+    "sum_of_negatives": ("SELECT gift, SUM(-quantity) AS s, SUM(3 - quantity) AS t FROM purchases GROUP BY 1", None),
     "unbounded": ("SELECT gift, SUM(weight) AS s, AVG(weight) AS a FROM purchases GROUP BY 1", None),
     "unbounded_alone": ("SELECT SUM(weight * weight) AS s FROM purchases", None),
     "units": ("SELECT quantity, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1", None),
@@ -107,6 +108,22 @@ def test_searched_counts_of_distinct_values():
     assert measured(*PUBLIC["distinct"], dataset)[1].primitives[0].search is not None
     assert found("distinct", PUBLIC, dataset)[1] == []
     assert found("distinct", PRIVATE, dataset)[1] == []
+
+
+def test_a_value_that_others_have_stays_counted_where_one_person_has_very_many():
+    """The least place among all units decides: that one unit's own pick leaves a value out takes it from nobody."""
+    without, with_unit = empty_database(), empty_database()
+    rows = [(unit, date(1997, 5, 5), 1, f"v{unit}", 1, 0.5, True, 1.0, "x") for unit in range(40)]
+    for connection in (without, with_unit):
+        insert(connection, "purchases", rows)
+    insert(with_unit, "purchases", [(NEW, *row[1:]) for row in rows])
+    for dataset in (SHOP, unlimited(rows=1000)):
+        _, measurement = measured(*PUBLIC["distinct_alone"], dataset)
+        assert measurement_violations(measurement, without, with_unit) == []
+        primitive = measurement.primitives[0]
+        widest = len(primitive.candidates) - 1
+        counts = [exact(c, measurement)[0].totals(primitive, widest)[()] for c in (without, with_unit)]
+        assert counts == [40, 40]
 
 
 def test_wide_policies_need_norms_beyond_64_bits():
