@@ -78,6 +78,15 @@ def test_private_keys(name):
     assert measurement.groups == 6
 
 
+def test_the_people_behind_a_threshold_are_counted_within_one_bound_however_wide_the_policy():
+    """What delta pays for is a count that nothing scales down."""
+    _, measurement = measured(*PRIVATE["counts"], unlimited(groups=1000, rows=1000))
+    assert measurement.selection is not None
+    (units,) = (p for p in measurement.primitives if p.name == measurement.selection.primitive)
+    assert (units.lower, units.upper, units.search, len(units.candidates)) == (0, 1, None, 1)
+    assert units.candidates[0].denominator == 1
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_pure_accounting_bounds_l1(name):
     measurement, broken = found(name, PUBLIC, PURE, range(2))
