@@ -11,8 +11,8 @@ from itertools import product
 
 import pytest
 from support.measures import A, measured
-from support.neighbours import NEW, exact, fresh_pair, measurement_violations, pair, shuffle
-from support.shop import SHOP, empty_database, fill, insert, unlimited
+from support.neighbours import NEW, exact, fresh_pair, measurement_violations, pair, shuffle, violations
+from support.shop import SHOP, empty_database, fill, insert, planned, unlimited
 
 from gateway.catalog.model import Accounting
 from gateway.privacy.measurement import Noise
@@ -157,6 +157,36 @@ def test_listed_cells_are_bounded_and_stay():
     assert measurement.listed
     assert measurement.cells == 3
     assert [text for seed in range(4) for text in measurement_violations(measurement, *pair(seed))] == []
+
+
+def test_a_public_table_of_more_rows_than_declared_moves_no_norm():
+    """How many cells a public table lists is only declared, so the norm is held whatever it holds."""
+    calendar = replace(SHOP.table("calendar"), rows=2)
+    dataset = replace(SHOP, tables=tuple(calendar if t.name == "calendar" else t for t in SHOP.tables))
+    sql = "SELECT k.quarter, k.weekday, COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on GROUP BY 1, 2"
+    made = planned(sql, dataset=dataset)
+    assert made.program.measurements[0].cells == 2
+    assert [text for seed in range(3) for text in violations(made, *pair(seed))] == []
+
+
+def test_a_key_outside_its_declared_values_is_in_no_cell():
+    without, with_unit = fresh_pair(3)
+    with_unit.execute(f"UPDATE customers SET cohort = 'odd' WHERE customer_id = {NEW}")
+    _, measurement = measured("SELECT cohort, COUNT(*) AS n FROM customers GROUP BY 1")
+    assert measurement_violations(measurement, without, with_unit) == []
+    probe = exact(with_unit, measurement)[0]
+    cells = set(probe.totals(probe.probe.primitives[0], 0))
+    assert cells <= {(cohort,) for cohort in ("1997-01", "1997-02", "1997-03")}
+
+
+def test_a_date_that_cannot_be_printed_is_in_no_cell():
+    connection = empty_database()
+    texts = ("1997-02-03", "5000000-01-01", "infinity", "-infinity", "0044-03-15 (BC)", "no date")
+    insert(connection, "purchases", [(1, date(1997, 5, 5), 1, text, 1, 0.5, True, 1.0, "x") for text in texts])
+    _, measurement = measured("SELECT CAST(basket AS DATE) AS d, COUNT(*) AS n FROM purchases GROUP BY 1")
+    probe = exact(connection, measurement)[0]
+    cells = {cell for primitive in probe.probe.primitives for cell in probe.totals(primitive, 0)}
+    assert cells == {("1997-02-03",), (None,)}
 
 
 def test_listed_and_enumerated_keys_cross():
