@@ -58,6 +58,7 @@ CODES: dict[str, Code] = {
     "sql_not_select": Code(_U, 400, "Only one SELECT statement is answered"),
     "unsupported_sql": Code(_U, 400, "This SQL construct is not answered"),
     "unsupported_function": Code(_U, 400, "This function is not on the allow-list"),
+    "unsupported_on_engine": Code(_U, 400, "The dataset's engine does not compute this as the others do"),
     "table_function": Code(_U, 400, "Only tables of the dataset can be read"),
     # names and types
     "unknown_dataset": Code(_D, 404, "No such dataset for this caller"),

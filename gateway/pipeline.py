@@ -213,7 +213,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         lease = await _leased(parts, quoted, wanted.buyer)
         try:
             for step in reads:
-                asked = Statement(step.sql, query_id=wanted.query_id)
+                asked = Statement(step.sql, query_id=wanted.query_id, columns=step.returned)
                 known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
@@ -317,7 +317,7 @@ class _Run:
             case Measurement():
                 await self._measure(step)
             case PublicRead():
-                asked = Statement(step.sql, query_id=self.charge.query_id)
+                asked = Statement(step.sql, query_id=self.charge.query_id, columns=step.returned)
                 with self.parts.telemetry.stage(Stage.EXECUTE):
                     rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
@@ -335,7 +335,7 @@ class _Run:
             return
         # 9. execute: one statement for each probe
         with self.parts.telemetry.stage(Stage.EXECUTE):
-            exact = [await self._executed(probe) for probe in measurement.probes]
+            exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
         with self.parts.telemetry.stage(Stage.RELEASE):
             noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
@@ -351,10 +351,10 @@ class _Run:
         self._statements += 1
         await self.parts.telemetry.measured(self.charge, self._statements, spent)
 
-    async def _executed(self, probe: Probe) -> ExactRows:
+    async def _executed(self, probe: Probe, columns: tuple[tuple[str, str], ...]) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters
         inputs = tuple(self._inputs[name] for name in probe.inputs)
-        asked = Statement(probe.sql, secret, inputs, self.charge.query_id)
+        asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns)
         return await self.lease.run(asked, self.parts.engine_deadline_s)
 
 

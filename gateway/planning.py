@@ -135,7 +135,7 @@ def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
         momentary=momentary,
         analysis=analysis,
         bounded=bounded,
-        compiled={name: compile_measurement(one) for name, one in bounded.items()},
+        compiled={name: compile_measurement(one, dataset.source.kind) for name, one in bounded.items()},
         sizes={step.name: declared(step, bounded[step.name]) for step in measures},
         used=used,
     )

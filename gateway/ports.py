@@ -45,13 +45,15 @@ class Statement:
     """SQL of ours for one engine, with its bound parameters in order and the released tables that it reads.
 
     `parameters` holds the secret of the keyed hash as text; it never appears in `sql`. `query_id` names the query in
-    the provider's log, beside whatever the engine says of it.
+    the provider's log, beside whatever the engine says of it. `columns` is what comes back, each name
+    with its type as the gateway writes it, for engines whose rows do not say it themselves.
     """
 
     sql: str
     parameters: tuple[str, ...] = ()
     inputs: tuple[InputTable, ...] = ()
     query_id: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,10 @@ class PublicRows:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a dataset's engine is: `kind` duckdb and the absolute `path` of its file."""
+    """Where a dataset's engine is: `kind` duckdb and the absolute `path` of its file.
+
+    Or `kind` postgres and as `path` the environment variable that holds its address, and the schema: `NAME/public`.
+    """
 
     kind: str
     path: str

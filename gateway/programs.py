@@ -146,7 +146,7 @@ class _Steps:
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
 
     def read(self, step: Read) -> None:
-        self.steps[step.name] = compile_read(step)
+        self.steps[step.name] = compile_read(step, self.understood.job.dataset.source.kind)
 
     def stage(self, step: Staged) -> None:
         derived = compile_derived(step, self.leaves)

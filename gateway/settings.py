@@ -38,6 +38,7 @@ class Settings:
     finishers: int = 1
     engine_memory_mb: int = 1024
     engine_threads: int = 1
+    engine_connections: int = 4
     plan_deadline_s: float = 2.0
     engine_deadline_s: float = 60.0
     finish_deadline_s: float = 60.0
@@ -136,6 +137,11 @@ def _typed(name: str, kind: str, text: str) -> Any:
     if not 0 <= number < 10**12:
         raise _invalid(name, "it is out of range")
     return number
+
+
+def variable(name: str) -> str | None:
+    """Return what this process's environment says under a name that a policy gives: where a provider's database is."""
+    return os.environ.get(name)  # noqa: TID251 - the same one door
 
 
 def from_environment(overrides: Mapping[str, Any]) -> Settings:

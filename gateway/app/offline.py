@@ -3,12 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from gateway.app.parts import books, engine_role
+from gateway.app.parts import books, engine_role, engines
 from gateway.app.policies import source_of
 from gateway.app.publishing import Publisher
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
-from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.evidence.marks import MarkFile
 from gateway.evidence.opening import check_mark
@@ -30,15 +29,16 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
     async def work() -> Inspection:
         pool = Pool(engine_role(Settings()), 1, spares=0)
         await pool.start()
+        engine = engines(Settings(), pool)
         try:
-            return await DuckDBEngine(pool, 30.0).inspect(source, order(document))
+            return await engine.inspect(source, order(document))
         except GatewayError as error:
             if error.code != "engine_unavailable":
                 raise
             there = "" if found else " There is no such file; `engine.path` starts from the policy's folder."
             raise GatewayError(error.code, f"{source.path}: {error.detail}{there}", error.hint) from None
         finally:
-            await pool.close()
+            await asyncio.gather(pool.close(), engine.close())
 
     return asyncio.run(work())
 
@@ -63,13 +63,14 @@ def refresh(settings: Settings, name: str) -> str:
     async def work() -> str:
         store = await existing(settings)
         pool = Pool(engine_role(settings), 1, spares=0)
+        engine = engines(settings, pool)
         try:
             await pool.start()
-            kept, engine = books(store, settings), DuckDBEngine(pool, settings.wait_s)
+            kept = books(store, settings)
             publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
             return await publisher.refresh(name)
         finally:
-            await pool.close()
+            await asyncio.gather(pool.close(), engine.close())
             await store.close()
 
     return asyncio.run(work())

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.engines.by_kind import Engines
+from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.engines.postgres_engine import PostgresEngine
 from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Lifetimes, Tokens
@@ -18,8 +21,9 @@ from gateway.ledger.topups import TopUps
 from gateway.ledger.versions import Versions
 from gateway.orders import buyer_id
 from gateway.request import Caller
-from gateway.settings import Settings
+from gateway.settings import Settings, variable
 from gateway.store.database import Store
+from gateway.workers.pool import Pool
 from gateway.workers.role import Role
 
 MEBIBYTE = 1024 * 1024
@@ -33,6 +37,13 @@ def engine_role(settings: Settings) -> Role:
         config={"memory_mb": settings.engine_memory_mb, "threads": settings.engine_threads},
         memory_bytes=(settings.engine_memory_mb + 3072) * MEBIBYTE,
     )
+
+
+def engines(settings: Settings, pool: Pool) -> Engines:
+    """Return both engines: DuckDB in the processes of a pool, PostgreSQL over connections of this process."""
+    duckdb = DuckDBEngine(pool, settings.wait_s)
+    postgres = PostgresEngine(variable, settings.engine_connections, settings.wait_s, settings.engine_deadline_s)
+    return Engines(duckdb, postgres)
 
 
 @dataclass(frozen=True, slots=True)

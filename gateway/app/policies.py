@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.catalog import entries
@@ -49,9 +49,9 @@ class PolicyFile:
 
 
 def source_of(document: PolicyDocument, folder: Path) -> Source:
-    """Return the engine's source of a policy that stands in `folder`, with an absolute path."""
-    engine = document.engine
-    return Source(engine.kind, str((folder / str(engine.path)).resolve()))
+    """Return the engine's source of a policy that stands in `folder`, a file by its absolute path."""
+    source = entries.source(document.engine, folder)
+    return replace(source, path=str(Path(source.path).resolve())) if source.kind == "duckdb" else source
 
 
 def read_policy(path: Path) -> tuple[PolicyDocument, PolicyLines]:

@@ -17,7 +17,7 @@ from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
 from gateway.catalog.model import Dataset
 from gateway.catalog.together import check_together
-from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.engines.by_kind import Inspecting
 from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
 from gateway.ledger.versions import DataVersion, Versions
@@ -31,7 +31,7 @@ log = logging.getLogger("gateway.provider")
 class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
-    def __init__(self, folder: Path, engine: DuckDBEngine, versions: Versions, bindings: Bindings) -> None:
+    def __init__(self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings) -> None:
         self._folder = folder
         self._engine = engine
         self._versions = versions

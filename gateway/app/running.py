@@ -15,12 +15,11 @@ from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
 from gateway.app.pacing import Pace
-from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
+from gateway.app.parts import MEBIBYTE, books, engine_role, engines, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
 from gateway.app.service import GatewayService
 from gateway.app.telemetry import Telemetry
-from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
@@ -113,10 +112,10 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     pools = _pools(settings)
     observer = observing(settings)
     observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
+    engine = engines(settings, pools.engines)
     tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools.every))
-        engine = DuckDBEngine(pools.engines, settings.wait_s)
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
@@ -149,7 +148,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in pools.every))
+        await asyncio.gather(*(pool.close() for pool in pools.every), engine.close())
         await observer.close()
         await store.close()
 

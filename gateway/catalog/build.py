@@ -36,7 +36,6 @@ from gateway.catalog.types import (
     decimal,
     to_cell,
 )  # fmt: skip
-from gateway.ports import Source
 
 _TYPES = {
     "BOOLEAN": BOOLEAN, "TINYINT": INTEGER, "SMALLINT": INTEGER, "INTEGER": INTEGER, "BIGINT": INTEGER,
@@ -324,13 +323,12 @@ def build(
     _check_grants(builder)
     _check_unit(builder)
     builder.refuse()
-    engine = document.engine
     broken = inspection.broken_facts
     return Dataset(
         name=document.dataset,
         title=document.title,
         provider=document.provider.organisation,
-        source=Source(engine.kind, str(base / engine.path)),
+        source=entries.source(document.engine, base),
         compliance=entries.compliance(document),
         privacy=entries.privacy(document),
         tables=tables,

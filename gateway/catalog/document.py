@@ -30,9 +30,21 @@ class ProviderEntry(Entry):
     contact: str = Field(default="", description="Whom to ask.")
 
 
-class EngineEntry(Entry):
-    kind: Literal["duckdb"] = Field(description="The engine that holds the data.")
+class DuckDBEntry(Entry):
+    kind: Literal["duckdb"] = Field(description="A DuckDB database file.")
     path: str = Field(description="The database file, relative to this policy file.")
+
+
+class PostgresEntry(Entry):
+    kind: Literal["postgres"] = Field(description="A PostgreSQL database, version 16 or later.")
+    dsn_env: str = Field(
+        pattern=r"^[A-Z][A-Z0-9_]{0,63}$",
+        description="The environment variable of the gateway that holds postgresql://role:password@host/database.",
+    )
+    schema_: Name = Field(default="public", alias="schema", description="The one schema that the tables stand in.")
+
+
+EngineEntry = Annotated[DuckDBEntry | PostgresEntry, Field(discriminator="kind")]
 
 
 class ComplianceEntry(Entry):

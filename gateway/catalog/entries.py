@@ -5,9 +5,19 @@ What they say has been checked where the dataset is built; the engine's types ar
 
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import PurePath
 
-from gateway.catalog.document import BudgetEntry, GrantEntry, PolicyDocument, PriceEntry
+from gateway.catalog.document import (
+    BudgetEntry,
+    DuckDBEntry,
+    EngineEntry,
+    GrantEntry,
+    PolicyDocument,
+    PostgresEntry,
+    PriceEntry,
+)
 from gateway.catalog.model import Accounting, Budget, Compliance, Grant, PricePlan, Privacy
+from gateway.ports import Source
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
@@ -18,6 +28,15 @@ def compliance(document: PolicyDocument) -> Compliance:
     owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
     reviewer = (entry.reviewed_by or "").strip() or None
     return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
+
+
+def source(engine: EngineEntry, base: PurePath) -> Source:
+    """Return where an engine is, a file under `base`; of a database the variable that names it, and the schema."""
+    match engine:
+        case DuckDBEntry(path=path):
+            return Source("duckdb", str(base / path))
+        case PostgresEntry(dsn_env=name, schema_=schema):
+            return Source("postgres", f"{name}/{schema}")
 
 
 def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:

@@ -1,5 +1,6 @@
 """What an engine tells about a source when a policy is checked, and what it is asked. Plain values."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.catalog.document import PolicyDocument
@@ -33,24 +34,30 @@ class EngineTable:
 class Inspection:
     """`distinct` holds (table, column, sorted cells or None where there are too many) of public tables.
 
-    `broken_facts` names declared facts that do not hold. `stamp` marks the data as it was looked at.
+    `broken_facts` names declared facts that do not hold. `stamp` marks the data as it was looked at. `warnings` say in
+    words what the engine allows the gateway beyond what it needs.
     """
 
     stamp: str
     tables: tuple[EngineTable, ...]
     distinct: tuple[tuple[str, str, tuple[Cell, ...] | None], ...]
     broken_facts: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InspectionOrder:
-    """What to look at: tables, the public ones' distinct values, and declared facts to check."""
+    """What to look at: tables, the public ones' distinct values, and declared facts to check.
+
+    `columns` are all that the policy names of private tables: what the gateway has to be able to read.
+    """
 
     tables: tuple[str, ...]
     public_tables: tuple[str, ...]
     unique: tuple[tuple[str, tuple[str, ...]], ...]
     not_null: tuple[tuple[str, str], ...]
     distinct_limit: int = 10_000
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 def order(document: PolicyDocument) -> InspectionOrder:
@@ -66,4 +73,17 @@ def order(document: PolicyDocument) -> InspectionOrder:
             for column, entry in table.columns.items()
             if entry.nullable is False
         ),
+        columns=tuple(_named(document)),
     )
+
+
+def _named(document: PolicyDocument) -> Iterator[tuple[str, str]]:
+    """Yield every column of a private table that the policy names, by its keys and paths too."""
+    yield document.privacy.unit.table, document.privacy.unit.key
+    for name, table in document.tables.items():
+        yield from ((name, column) for column in table.columns)
+        yield from ((name, column) for key in table.unique for column in key)
+        for column, target in (table.unit_path or {}).items():
+            yield name, column
+            other, _, key_column = target.partition(".")
+            yield other, key_column

@@ -45,7 +45,7 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help
     screen.print(table_of(("budget", "epsilon", "default queries", "largest queries"), _budgets(dataset), "budgets"))
     title = "half-width (95 %) of a COUNT by per-unit bounds and epsilon"
     screen.print(table_of(("rows", "groups", "epsilon 0.05", "epsilon 0.2", "epsilon 1"), _errors(), title))
-    for warning in warnings(dataset):
+    for warning in (*warnings(dataset), *found.warnings):
         screen.print(f"warning: {warning}")
 
 

@@ -13,9 +13,11 @@ from gateway.compile import windows
 from gateway.compile.columns import of, ordering
 from gateway.compile.leaves import DRAW
 from gateway.compile.lineage import Leaf, trace
+from gateway.compile.measurement import tables_of
 from gateway.compile.redraws import loosened
 from gateway.compile.relations import Context, Writer, Written, select
 from gateway.compile.statements import ascending, listing, named, sub
+from gateway.dialects.writing import write
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import Derived, Finish, OutputColumn, PublicRead
 from gateway.privacy.relations import Released
@@ -24,14 +26,14 @@ from gateway.sql.terms import whole
 from gateway.sql.walk import upward
 
 
-def compile_read(read: Read) -> PublicRead:
+def compile_read(read: Read, engine: str = "duckdb") -> PublicRead:
     """Return the engine's SQL for public rows, sorted by all their columns so that they are the same each time."""
     fields = _distinct(read.fields)
     names = [field.id for field in fields]
     columns: list[exp.Expr | str] = [*names] if names else [named(whole(1), "present")]
     query = listing(*columns, source=sub(select(read.plan, names), "r"))
     _sort(query, names)
-    return PublicRead(read.name, query.sql("duckdb", copy=False), _typed(fields))
+    return PublicRead(read.name, write(query, engine, tables_of([read.plan])).sql, _typed(fields))
 
 
 def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from gateway.catalog.types import Cell, SqlType
+from gateway.catalog.types import BOOLEAN, INTEGER, Cell, SqlType
 
 
 class Quantity(StrEnum):
@@ -194,6 +194,14 @@ class Measurement:
     def primitives(self) -> tuple[Primitive, ...]:
         return tuple(primitive for probe in self.probes for primitive in probe.primitives)
 
+    def columns(self, probe: Probe) -> tuple[tuple[str, str], ...]:
+        """Return the columns of a probe's rows, with their types in words."""
+        keys = tuple((key.name, key.type) for key in self.keys)
+        leaf = (("leaf", INTEGER),) if any(primitive.tree is not None for primitive in probe.primitives) else ()
+        first = (("part", INTEGER), ("unit", BOOLEAN), ("bin", INTEGER))
+        columns = (*first, *keys, *leaf, ("kept", INTEGER), ("scaled", INTEGER))
+        return tuple((name, str(type_)) for name, type_ in columns)
+
     @property
     def rho(self) -> int:
         return sum(primitive.charge for primitive in self.primitives)
@@ -212,6 +220,11 @@ class PublicRead:
     columns: tuple[tuple[str, SqlType], ...]
     kind: Literal["public"] = "public"
     """Steps of the same shape are told apart by it when they come back from JSON."""
+
+    @property
+    def returned(self) -> tuple[tuple[str, str], ...]:
+        """The columns of its rows, with their types in words."""
+        return tuple((name, str(type_)) for name, type_ in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""The rules by which an expression is written for PostgreSQL: a node or function without one is refused by name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from gateway.dialects.postgres import aggregates, casts, dates, numbers, operators, texts
+from gateway.dialects.postgres.operators import Write
+from gateway.dialects.postgres.typed import Typed, refused
+
+Rule = Callable[[Any, Write], Typed]
+
+NODES: Mapping[type[Any], Rule] = {
+    exp.Literal: operators.literal,
+    exp.Boolean: operators.truth,
+    exp.Null: operators.null,
+    exp.Paren: operators.parenthesis,
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE), operators.comparison),
+    **dict.fromkeys((exp.NullSafeEQ, exp.NullSafeNEQ), operators.comparison),
+    **dict.fromkeys((exp.And, exp.Or), operators.connected),
+    exp.Not: operators.negated,
+    exp.Is: operators.tested,
+    exp.In: operators.member,
+    exp.Between: operators.between,
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), operators.arithmetic),
+    exp.Neg: operators.opposite,
+    exp.Div: operators.division,
+    exp.IntDiv: operators.whole_division,
+    exp.Mod: operators.remainder,
+    exp.Case: operators.chosen,
+    exp.Coalesce: operators.coalesced,
+    exp.Nullif: operators.nullif,
+    **dict.fromkeys((exp.Greatest, exp.Least), operators.extreme),
+    **dict.fromkeys((exp.Cast, exp.TryCast), casts.conversion),
+    exp.Abs: numbers.absolute,
+    exp.Sign: numbers.sign,
+    exp.Sqrt: lambda node, write: numbers.square_root([node.this], write),
+    exp.IsNan: lambda node, write: numbers.not_a_number(node.this, write),
+    exp.IsInf: lambda node, write: numbers.infinite(node.this, write),
+    exp.Floor: numbers.edge,
+    exp.Ceil: numbers.edge,
+    exp.Round: numbers.rounded,
+    exp.TimestampTrunc: dates.truncated,
+    exp.Extract: dates.field,
+    exp.Length: texts.length,
+    exp.MD5: texts.digest,
+    exp.DPipe: texts.joined,
+    exp.Like: texts.like,
+    exp.Count: aggregates.count,
+    exp.Sum: aggregates.total,
+    **dict.fromkeys((exp.Min, exp.Max), aggregates.least),
+    **dict.fromkeys((exp.LogicalAnd, exp.LogicalOr), aggregates.every),
+    exp.Filter: aggregates.filtered,
+    exp.Window: aggregates.window,
+}
+
+FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
+    "ISFINITE": lambda arguments, write: numbers.finite(arguments[0], write),
+    "SQRT": numbers.square_root,
+    "TRUNC": numbers.truncated,
+    "DATE_DIFF": dates.difference,
+    "LAST_DAY": dates.month_end,
+    "MAKE_DATE": dates.made,
+    "EPOCH_US": dates.microseconds,
+    "TO_MONTHS": dates.months,
+    "TO_DAYS": dates.days,
+    "TO_MICROSECONDS": dates.micros,
+    "STRFTIME": dates.formatted,
+    "TRIM": texts.trimmed("BOTH"),
+    "LTRIM": texts.trimmed("LEADING"),
+    "RTRIM": texts.trimmed("TRAILING"),
+    "SUBSTRING": texts.part,
+    "LEFT": texts.plain("LEFT", 1),
+    "RIGHT": texts.plain("RIGHT", 1),
+    "SPLIT_PART": texts.plain("SPLIT_PART", 1),
+    "STARTS_WITH": texts.begins,
+    "SUFFIX": texts.ends,
+    "CONTAINS": texts.holds,
+    "STRPOS": texts.place,
+    "ASCII": texts.code,
+    "REPLACE": texts.plain("REPLACE"),
+    "TRANSLATE": texts.plain("TRANSLATE"),
+    "CONCAT_WS": texts.plain("CONCAT_WS"),
+    "LPAD": texts.padded("LPAD"),
+    "RPAD": texts.padded("RPAD"),
+}
+
+_WORDS: Mapping[type[Any], str] = {
+    exp.Lower: "LOWER",
+    exp.Upper: "UPPER",
+    exp.ILike: "ILIKE",
+    exp.Log: "A logarithm",
+    exp.Avg: "AVG of floating point numbers",
+}
+_INSTEAD = {
+    "REGEXP_MATCHES": "Use LIKE, starts_with, contains or split_part.",
+    "ILIKE": "Use LIKE with the letters as they are, or contains.",
+    "LOWER": "Compare the letters as they are.",
+    "UPPER": "Compare the letters as they are.",
+    "AVG of floating point numbers": "Average integers or decimals: CAST(x AS DECIMAL(18, s)).",
+}
+
+
+def expression(node: exp.Expr, write: Write) -> Typed:
+    """Return an expression written for PostgreSQL. Raises GatewayError `unsupported_on_engine` by name."""
+    if isinstance(node, exp.Anonymous):
+        rule = FUNCTIONS.get(node.name.upper())
+        if rule is None:
+            raise refused(node.name.upper(), _INSTEAD.get(node.name.upper(), ""))
+        return rule(node.expressions, write)
+    known = NODES.get(type(node))
+    if known is None:
+        name = _WORDS.get(type(node)) or (node.sql_name() if isinstance(node, exp.Func) else node.key.upper())
+        raise refused(name, _INSTEAD.get(name, ""))
+    return known(node, write)

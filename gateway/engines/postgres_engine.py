@@ -1,0 +1,136 @@
+"""PostgreSQL from the gateway's side: leases of connections in its own loop, each in one read-only snapshot."""
+
+import asyncio
+import contextlib
+import logging
+import time
+
+import asyncpg
+
+from gateway.catalog.inspection import Inspection, InspectionOrder
+from gateway.engines.postgres_catalog import inspect, stamp_of
+from gateway.engines.postgres_rows import arguments, to_ipc
+from gateway.engines.postgres_sessions import AWAY, Addresses, Sessions, Sources, named, unavailable
+from gateway.errors import GatewayError
+from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
+
+log = logging.getLogger("gateway.engine")
+
+STAMP_S = 10.0
+INSPECT_S = 300.0
+CANCEL_S = 2.0
+"""How long a cancelled statement may take to end before its connection is."""
+
+
+class PostgresLease:
+    """A connection inside one read-only snapshot of the declared data, until `close`."""
+
+    def __init__(self, sessions: Sessions, connection: asyncpg.Connection) -> None:
+        self._sessions = sessions
+        self._connection: asyncpg.Connection | None = connection
+
+    async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
+        """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
+        return ExactRows(*await self._rows(statement, deadline_s))
+
+    async def read(self, statement: Statement, deadline_s: float) -> PublicRows:
+        """Run one statement over public tables alone. Raises GatewayError `query_failed` as well."""
+        return PublicRows(*await self._rows(statement, deadline_s))
+
+    async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
+        assert self._connection is not None  # INVARIANT: nothing is run on what was given back
+        given = [*statement.parameters, *arguments(statement.inputs)]
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(deadline_s):
+                prepared = await self._connection.prepare(statement.sql)  # one statement: the protocol takes no more
+                rows = await prepared.fetch(*given)
+                ipc = await to_ipc(rows, statement.columns)
+        except (*AWAY, ValueError, TypeError, OverflowError) as error:
+            # the words of an engine may hold values: they are the provider's alone
+            log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
+            raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
+        return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, len(rows), 0)
+
+    async def close(self) -> None:
+        """End the snapshot and give the connection back, once; one that does not answer is ended."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _end(self._sessions, connection)
+
+
+async def _end(sessions: Sessions, connection: asyncpg.Connection) -> None:
+    whole = False
+    try:
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(CANCEL_S):
+                await connection.execute("ROLLBACK")
+                whole = True
+    finally:
+        sessions.release(connection, whole=whole)
+
+
+class PostgresEngine:
+    """The engine port over connections to PostgreSQL, a few for each source."""
+
+    def __init__(self, addresses: Addresses, size: int, wait_s: float, deadline_s: float) -> None:
+        self._sources = Sources(addresses, size, deadline_s)
+        self._wait_s = wait_s
+        self._tables: dict[tuple[str, str], tuple[str, ...]] = {}
+        """The tables of each stamp that was seen here, so that it can be taken again."""
+
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> PostgresLease:
+        """Return a connection in a snapshot in which the tables are as they were at `stamp`.
+
+        Raises GatewayError `refresh_needed`, `engine_unavailable` or `overloaded`.
+        """
+        del party  # connections are handed out in order of arrival
+        sessions = self._sources.of(source)
+        tables = self._tables.get((source.path, stamp))
+        for fresh in (False, True):
+            connection = await sessions.acquire(self._wait_s)
+            try:
+                async with asyncio.timeout(STAMP_S):
+                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    _, schema = named(source)
+                    found = None if tables is None else await stamp_of(connection, schema, tables)
+            except AWAY as error:
+                sessions.release(connection, whole=False)
+                # a connection that was left from before a restart is none; a new one that fails says more
+                if not fresh and not isinstance(error, TimeoutError):
+                    continue
+                log.error("%s does not answer: %s", source.path, type(error).__name__)  # noqa: TRY400 - words, no stack
+                raise unavailable() from None
+            except BaseException:
+                sessions.release(connection, whole=False)
+                raise
+            if found != stamp:
+                await _end(sessions, connection)
+                hint = "The provider has to declare the new data: gateway dataset refresh."
+                raise GatewayError("refresh_needed", "The tables changed and were not declared.", hint)
+            return PostgresLease(sessions, connection)
+        raise AssertionError  # INVARIANT: the second attempt returns or raises
+
+    async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
+        """Return what the database says of a policy's tables, for its provider.
+
+        Raises GatewayError `policy_invalid` for a table or declared fact that cannot be relied on.
+        """
+        sessions = self._sources.of(source)
+        connection = await sessions.acquire(self._wait_s)
+        try:
+            async with asyncio.timeout(INSPECT_S):
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                _, schema = named(source)
+                found = await inspect(connection, schema, order)
+        except AWAY as error:
+            log.error("%s cannot be inspected: %s: %s", source.path, type(error).__name__, error)  # noqa: TRY400 - words, no stack
+            raise unavailable() from None
+        finally:
+            await _end(sessions, connection)
+        self._tables[source.path, found.stamp] = order.tables
+        return found
+
+    async def close(self) -> None:
+        """End every connection that is free."""
+        await self._sources.close()

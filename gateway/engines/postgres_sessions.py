@@ -1,0 +1,175 @@
+"""Connections to a provider's PostgreSQL: pinned settings, a few for each source, and pauses while it is down."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import asyncpg
+
+from gateway.engines.postgres_rows import CODECS
+from gateway.errors import GatewayError
+from gateway.ports import Source
+
+log = logging.getLogger("gateway.provider")
+
+CONNECT_S = 5.0
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 2.0
+"""A server that cannot be reached is tried again after pauses that double between these two."""
+
+LEAST_VERSION = 160_000
+LOCK_S = 5
+
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+"""What a server that is down, restarting or full makes of a connection."""
+
+Addresses = Callable[[str], str | None]
+"""What the environment says under a name: where a source is, with its password."""
+
+
+def named(source: Source) -> tuple[str, str]:
+    """Return the environment variable and the schema of a source."""
+    variable, _, schema = source.path.partition("/")
+    return variable, schema
+
+
+def unavailable(hint: str = "Ask again in a moment.") -> GatewayError:
+    return GatewayError("engine_unavailable", "The data cannot be opened now.", hint)
+
+
+def pinned(schema: str, deadline_s: float) -> dict[str, str]:
+    """Return the settings that every session begins with, and that nothing here changes.
+
+    The server's own timeouts are the second line, behind the gateway's deadline and its cancel.
+    """
+    return {
+        "application_name": "gateway",
+        "search_path": f'pg_catalog, "{schema.replace(chr(34), chr(34) * 2)}", pg_temp',
+        "default_transaction_read_only": "on",
+        "default_transaction_isolation": "repeatable read",
+        "row_security": "off",
+        "TimeZone": "UTC",
+        "DateStyle": "ISO, YMD",
+        "IntervalStyle": "postgres",
+        "standard_conforming_strings": "on",
+        "statement_timeout": f"{int((deadline_s + 5) * 1000)}",
+        "lock_timeout": f"{LOCK_S * 1000}",
+        "idle_in_transaction_session_timeout": f"{int((deadline_s * 3 + 60) * 1000)}",
+        "jit": "off",
+    }
+
+
+class Sessions:
+    """The connections to one source. Raises GatewayError `engine_unavailable` or `overloaded`."""
+
+    def __init__(self, source: Source, address: str, size: int, deadline_s: float) -> None:
+        self._source = source
+        self._address = address
+        self._deadline_s = deadline_s
+        self._free: list[asyncpg.Connection] = []
+        self._room = asyncio.Semaphore(size)
+        self._pause_s = 0.0
+        self._again_at = 0.0
+
+    async def acquire(self, wait_s: float) -> asyncpg.Connection:
+        """Return a connection that nobody else has, until `release`."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise GatewayError("overloaded", "The gateway has no free connection now.", "Ask again soon.") from None
+        try:
+            while self._free:
+                connection = self._free.pop()
+                if not connection.is_closed():
+                    return connection
+            return await self._connected()
+        except BaseException:
+            self._room.release()
+            raise
+
+    def release(self, connection: asyncpg.Connection, *, whole: bool) -> None:
+        """Give a connection back; one that is not `whole` is ended at once."""
+        if whole and not connection.is_closed():
+            self._free.append(connection)
+        else:
+            connection.terminate()
+        self._room.release()
+
+    async def _connected(self) -> asyncpg.Connection:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._again_at:
+            raise unavailable()
+        try:
+            connection = await self._connect()
+        except GatewayError:
+            raise
+        except (*AWAY, ValueError) as error:
+            self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            self._again_at = loop.time() + self._pause_s
+            log.error("%s cannot be reached: %s", self._source.path, _words(error))  # noqa: TRY400 - words, no stack
+            raise unavailable() from None
+        self._pause_s = 0.0
+        return connection
+
+    async def _connect(self) -> asyncpg.Connection:
+        _, schema = named(self._source)
+        connection = await asyncpg.connect(
+            self._address, timeout=CONNECT_S, server_settings=pinned(schema, self._deadline_s)
+        )
+        try:
+            await self._check(connection)
+            for name, (encoder, decoder) in CODECS.items():
+                await connection.set_type_codec(
+                    name, schema="pg_catalog", encoder=encoder, decoder=decoder, format="tuple"
+                )
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _check(self, connection: asyncpg.Connection) -> None:
+        """Refuse a server that lacks what the statements need: its version, and Unicode."""
+        version, encoding = await connection.fetchrow(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+        )
+        if version < LEAST_VERSION or encoding != "UTF8":
+            log.error("%s has version %s and encoding %s", self._source.path, version, encoding)
+            raise unavailable("The provider's database has to be PostgreSQL 16 or later, with encoding UTF8.")
+
+    async def close(self) -> None:
+        """End every connection that is free."""
+        for connection in self._free:
+            connection.terminate()
+        self._free.clear()
+
+
+def _words(error: BaseException) -> str:
+    """Return what failed, without the address: it holds a password."""
+    state = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__}{f' {state}' if state else ''}"
+
+
+class Sources:
+    """The sessions of every source, opened when it is first asked for."""
+
+    def __init__(self, addresses: Addresses, size: int, deadline_s: float) -> None:
+        self._addresses = addresses
+        self._size = size
+        self._deadline_s = deadline_s
+        self._known: dict[str, Sessions] = {}
+
+    def of(self, source: Source) -> Sessions:
+        """Return the sessions of a source. Raises `engine_unavailable` where nothing says where it is."""
+        if source.path not in self._known:
+            variable, _ = named(source)
+            address = self._addresses(variable)
+            if not address:
+                log.error("the environment variable %s of a policy is not set", variable)
+                raise unavailable("Its provider has to set the environment variable that the policy names.")
+            self._known[source.path] = Sessions(source, address, self._size, self._deadline_s)
+        return self._known[source.path]
+
+    async def close(self) -> None:
+        for sessions in self._known.values():
+            await sessions.close()
