@@ -53,6 +53,7 @@ economy: $(STAMP) ## how many questions a budget answers, by each thing that sav
 lock:            ## renew the pinned versions and hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build -o requirements/build.txt
 
 clean:           ## remove what the commands above made
 	rm -rf $(VENV) demo-state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

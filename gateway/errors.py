@@ -113,6 +113,7 @@ CODES: dict[str, Code] = {
     "refresh_needed": Code(_V, 503, "The data file changed and was not declared"),
     "engine_unavailable": Code(_V, 503, "The provider's engine cannot be reached now"),
     "overloaded": Code(_V, 503, "The gateway has no free worker now"),
+    "not_ready": Code(_V, 503, "The gateway takes no queries now"),
     "shutting_down": Code(_V, 503, "The gateway is draining"),
     "internal": Code(_I, 500, "The gateway failed; nothing was released"),
     # the provider's own files
@@ -164,3 +165,10 @@ class Interrupted(GatewayError):
 
     def __init__(self, hint: str = "Ask again when it is back.") -> None:
         super().__init__("shutting_down", "The gateway is stopping.", hint)
+
+
+class Overloaded(GatewayError):
+    """No worker got free in time. Raised by the gateway's own process alone, never on a child's word."""
+
+    def __init__(self, detail: str, hint: str = "Ask again in a moment.") -> None:
+        super().__init__("overloaded", detail, hint)

@@ -7,89 +7,27 @@ file, a socket or a database: the parts do, and are passed in.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError, Interrupted
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, Held, InFlight, Order, Release, Stored, suspended
+from gateway.errors import GatewayError, Interrupted, Overloaded
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
+from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
-from gateway.ports import Clock, EngineCost, ExactRows, InputTable, Lease, Statement
-from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable, Probe, PublicRead, Step
+from gateway.ports import EngineCost, ExactRows, InputTable, Lease, Statement
+from gateway.privacy.measurement import Derived, Measurement, Probe, PublicRead, Step
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
+from gateway.stages import Stage
 
+REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
-
-
-class Published(Protocol):
-    async def dataset(self, name: str | None, caller: Caller) -> Dataset:
-        """Return a dataset at its current versions. Raises `unknown_dataset`."""
-        ...
-
-    async def lease(self, dataset: Dataset) -> Lease:
-        """Hold an engine with the dataset's declared data open."""
-        ...
-
-
-class Planner(Protocol):
-    async def plan(self, job: PlanJob) -> Planned: ...
-
-
-class Releaser(Protocol):
-    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
-    async def release(
-        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
-    ) -> tuple[NoisyTable, dict[str, bytes]]: ...
-    async def derive(self, known: Known, derived: Derived) -> bytes: ...
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
-
-
-class Book(Protocol):
-    """The ledger as the pipeline sees it."""
-
-    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None: ...
-    async def releases(self, buyer: str, digests: list[str]) -> dict[str, bytes]: ...
-    async def held(self, buyer: str, series: list[str]) -> dict[str, Held]: ...
-    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
-    async def failures(self, buyer: str, dataset: str) -> int: ...
-    async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
-    async def replay(self, order: Order, answer: bytes) -> Stored | None: ...
-    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
-    async def fail(self, charge: Charge, provider_note: str) -> None: ...
-    def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
-
-
-class Telemetry(Protocol):
-    """The provider's eyes: true engine cost and failures. Never a buyer's."""
-
-    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
-    def failed(self, query_id: str, why: str) -> None: ...
-    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
-
-    published: Published
-    planner: Planner
-    releaser: Releaser
-    book: Book
-    telemetry: Telemetry
-    clock: Clock
-    pause: Callable[[float], Awaitable[None]]
-    secret: str
-    engine_deadline_s: float
-
-    new_id: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +63,11 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
     """
     _buys(caller)
     query_id = parts.new_id()
+    with parts.telemetry.query(query_id):
+        return await _answered(parts, request, caller, query_id)
+
+
+async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str) -> bytes:
     pause_s = 0.05
     while True:
         # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away
@@ -150,11 +93,12 @@ def _buys(caller: Caller) -> None:
 
 async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
+    parts.free.admit(caller)
     dataset = await parts.published.dataset(request.dataset, caller)
     decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
-        await parts.telemetry.refused(dataset, caller, None, error)
+        await _refused(parts, dataset, caller, None, error)
         raise error
     shut: GatewayError | None = None
     if dataset.suspended is not None:
@@ -162,9 +106,14 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dat
     elif await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
         shut = suspended()
     if shut is not None:
-        await parts.telemetry.refused(dataset, caller, decision.grant, shut)
+        await _refused(parts, dataset, caller, decision.grant, shut)
         raise shut
     return dataset, decision.grant
+
+
+async def _refused(parts: Parts, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
+    await parts.telemetry.refused(dataset, caller, grant, error)
+    await parts.free.count(caller)
 
 
 async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None:
@@ -189,23 +138,24 @@ async def _quoted(
 ) -> Quoted:
     # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
     try:
-        planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
+        with parts.telemetry.stage(Stage.PLAN):
+            planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
     except GatewayError as error:
-        await parts.telemetry.refused(dataset, caller, grant, error)
+        await _refused(parts, dataset, caller, grant, error)
         raise
     return await _priced(parts, caller, dataset, grant, planned)
 
 
 async def _priced(parts: Parts, caller: Caller, dataset: Dataset, grant: Grant, planned: Planned) -> Quoted:
     # 7. recall and price
-    buyer = buyer_id(caller)
-    stored = await parts.book.releases(buyer, list(draws(planned)))
-    reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
-    planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
-    known = {**stored, **reused.served, **reused.beside}
-    return Quoted(
-        caller, dataset, grant, planned, cost(planned, dataset, grant, frozenset(known)), known, reused.served
-    )
+    with parts.telemetry.stage(Stage.PRICE):
+        buyer = buyer_id(caller)
+        stored = await parts.book.releases(buyer, list(draws(planned)))
+        reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
+        planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
+        known = {**stored, **reused.served, **reused.beside}
+        due = cost(planned, dataset, grant, frozenset(known))
+        return Quoted(caller, dataset, grant, planned, due, known, reused.served)
 
 
 async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
@@ -216,7 +166,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await parts.published.lease(quoted.dataset)
+    lease = await _leased(parts, quoted, wanted.buyer)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -233,17 +183,26 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
         await lease.close()
 
 
+async def _leased(parts: Parts, quoted: Quoted, buyer: str) -> Lease:
+    with parts.telemetry.stage(Stage.LEASE):
+        return await parts.published.lease(quoted.dataset, buyer)
+
+
 async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFlight | Stored | Failed:
     try:
-        return await parts.book.charge(wanted)
+        with parts.telemetry.stage(Stage.CHARGE):
+            return await parts.book.charge(wanted)
     except GatewayError as error:
         error.fingerprint = quoted.planned.fingerprint
-        await parts.telemetry.refused(quoted.dataset, quoted.caller, quoted.grant, error)
+        await _refused(parts, quoted.dataset, quoted.caller, quoted.grant, error)
         raise
 
 
-async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes:
-    """Answer from stored draws. Public rows are read again: they cost nothing and are not kept."""
+async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+    """Answer from stored draws; None where another request with this key is at work by now.
+
+    Public rows are read again: they cost nothing and are not kept.
+    """
     known = Known()
     for measurement in quoted.planned.program.measurements:
         table = await parts.releaser.recall(measurement, quoted.stored)
@@ -251,7 +210,7 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await parts.published.lease(quoted.dataset)
+        lease = await _leased(parts, quoted, wanted.buyer)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id, columns=step.returned)
@@ -261,8 +220,16 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
     finished = await _finished(parts, request, quoted, known)
     at = parts.clock.now()
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
-    earlier = await parts.book.replay(wanted, out)
-    return earlier.answer if earlier is not None else out
+    match await parts.book.replay(wanted, out):
+        case None:
+            await parts.free.count(quoted.caller)
+            return out
+        case Stored() as earlier:
+            return earlier.answer
+        case Failed():
+            raise _failed()
+        case InFlight():
+            return None
 
 
 async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
@@ -281,7 +248,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
-    lease runs out, and the same idempotency key has it redone under the same charge.
+    lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
+    to finish it (`Overloaded`): that is the gateway's doing, and no buyer is suspended for it.
     """
     try:
         async with parts.book.holding(charge):
@@ -303,9 +271,12 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
                 charge.charged_at,
             )
             # 12. record, durably, before a byte leaves
-            return await parts.book.record(charge, out, run.drawn)
+            with parts.telemetry.stage(Stage.RECORD):
+                return await parts.book.record(charge, out, run.drawn)
     except Interrupted:
         raise Interrupted(REDONE) from None
+    except Overloaded:
+        raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
         why = _why(error)
         parts.telemetry.failed(charge.query_id, why)
@@ -347,7 +318,8 @@ class _Run:
                 await self._measure(step)
             case PublicRead():
                 asked = Statement(step.sql, query_id=self.charge.query_id, columns=step.returned)
-                rows = await self.lease.read(asked, self.parts.engine_deadline_s)
+                with self.parts.telemetry.stage(Stage.EXECUTE):
+                    rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
                 await self._measured(rows.cost)
             case Derived():
@@ -362,9 +334,11 @@ class _Run:
             self.known.add(measurement, earlier)
             return
         # 9. execute: one statement for each probe
-        exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
+        with self.parts.telemetry.stage(Stage.EXECUTE):
+            exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
-        noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
+        with self.parts.telemetry.stage(Stage.RELEASE):
+            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
         costs = [rows.cost for rows in exact]
         del exact
         self.known.add(measurement, noisy)
@@ -387,7 +361,8 @@ class _Run:
 async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
     seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
-    return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
+    with parts.telemetry.stage(Stage.FINISH):
+        return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
 
 
 def _failed() -> GatewayError:

@@ -117,6 +117,6 @@ class Lease(Protocol):
 class Engine(Protocol):
     """A provider's engine. Each method may raise GatewayError `engine_unavailable`."""
 
-    async def lease(self, source: Source, stamp: str) -> Lease:
-        """Open the data as it was when `stamp` was taken; else raise `refresh_needed`."""
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> Lease:
+        """Open the data as it was when `stamp` was taken, in `party`'s turn; else raise `refresh_needed`."""
         ...

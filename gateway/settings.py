@@ -33,7 +33,7 @@ class Settings:
     clock_skew_s: int = 30
     max_body_bytes: int = 256 * 1024
     body_timeout_s: float = 10.0
-    planners: int = 1
+    planners: int = 2
     engines: int = 2
     finishers: int = 1
     engine_memory_mb: int = 1024
@@ -47,6 +47,7 @@ class Settings:
     head_timeout_s: float = 10.0
     max_connections: int = 512
     max_in_flight: int = 256
+    free_per_minute: int = 240
     lease_s: float = 5.0
     meter_files: Path | None = None
     meter_webhook: str | None = None
@@ -54,6 +55,11 @@ class Settings:
     meter_secret_file: Path | None = None
     meter_attempts: int = 8
     billing_zone: str = "UTC"
+    log_format: str = "text"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    traces_url: str | None = None
+    traces_share: float = 1.0
 
     def __post_init__(self) -> None:
         """Check what cannot be right. Raises GatewayError `settings_invalid`."""
@@ -69,6 +75,17 @@ class Settings:
         if self.jwks_url is not None and not self.jwks_url.startswith(("https://", "http://")):
             raise _invalid("jwks_url", "it is no http or https address")
         self._check_metering()
+        self._check_operations()
+
+    def _check_operations(self) -> None:
+        if self.log_format not in ("text", "json"):
+            raise _invalid("log_format", "it is neither text nor json")
+        if self.metrics_port is not None and not 0 <= self.metrics_port <= MAX_PORT:
+            raise _invalid("metrics_port", f"it is not between 0 and {MAX_PORT}")
+        if self.traces_url is not None and not self.traces_url.startswith(("https://", "http://")):
+            raise _invalid("traces_url", "it is no http or https address")
+        if not 0 <= self.traces_share <= 1:
+            raise _invalid("traces_share", "it is not between 0 and 1")
 
     def _check_metering(self) -> None:
         secrets = [name for name in ("meter_secret", "meter_secret_file") if getattr(self, name) is not None]
@@ -85,6 +102,8 @@ class Settings:
                 raise _invalid("meter_webhook", "it is no https address, nor an http one of this machine")
         if self.meter_attempts < 1:
             raise _invalid("meter_attempts", "at least one attempt is made")
+        if self.free_per_minute < 1:
+            raise _invalid("free_per_minute", "nobody could be told why")
 
 
 def _invalid(name: str, why: str) -> GatewayError:
@@ -127,4 +146,27 @@ def variable(name: str) -> str | None:
 
 def from_environment(overrides: Mapping[str, Any]) -> Settings:
     """Return this process's settings: the one place that reads its environment."""
-    return read(os.environ, overrides)  # noqa: TID251 - the one door
+    return read(expanded(os.environ), overrides)  # noqa: TID251 - the one door
+
+
+def expanded(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment where GATEWAY_X_FILE, which is no setting itself, stands for what is in that file.
+
+    So secrets reach a container without standing in its environment. Raises GatewayError `settings_invalid`.
+    """
+    known = {field.name for field in fields(Settings)}
+    found = dict(environ)
+    for variable, path in environ.items():
+        name = variable.removeprefix("GATEWAY_").removesuffix("_FILE").lower()
+        whole = variable.removeprefix("GATEWAY_").lower()
+        if variable != f"GATEWAY_{name.upper()}_FILE" or name not in known or whole in known:
+            continue
+        if f"GATEWAY_{name.upper()}" in environ:
+            raise _invalid(name, "it is given both as such and in a file")
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise _invalid(name, "its file cannot be read") from None
+        del found[variable]
+        found[f"GATEWAY_{name.upper()}"] = text
+    return found

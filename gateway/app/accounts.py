@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from gateway.app.pacing import Pace
 from gateway.app.parts import Books
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
@@ -25,9 +26,18 @@ class AccountService:
     """Satisfies gateway.web.service.Accounts."""
 
     def __init__(
-        self, books: Books, tokens: Tokens, datasets: Callable[[], Mapping[str, Dataset]], new_id: Callable[[], str]
+        self,
+        books: Books,
+        tokens: Tokens,
+        datasets: Callable[[], Mapping[str, Dataset]],
+        providers: Callable[[str], frozenset[str]],
+        new_id: Callable[[], str],
+        pace: Pace,
     ) -> None:
+        """Take what it works on: `providers` names whose datasets, open or not, are charged to an account."""
         self._books = books
+        self._providers = providers
+        self._pace = pace
         self._tokens = tokens
         self._datasets = datasets
         self._new_id = new_id
@@ -51,11 +61,16 @@ class AccountService:
     async def cap(self, caller: Caller, currency: str, per: str, amount: Decimal | None) -> None:
         """Set the caller's own cap, or lift it with None."""
         _only(caller, "buyer", "Spending caps are for buyers.")
+        self._pace.admit(caller)
         cap = Cap(Decimal(0) if amount is None else amount, currency, Per(per))
         await self._books.buyers.cap(buyer_id(caller), cap, lift=amount is None)
+        await self._pace.count(caller)
 
     async def revoke(self, caller: Caller, *, organisation: str | None, subject: str | None, jti: str | None) -> None:
         """Take tokens back: the caller's own, or for a supervisor anybody's, by jti or by subject."""
+        if (jti is not None and (organisation or subject)) or (organisation is not None and subject is None):
+            hint = "Send `jti` alone, `subject` with its `organisation`, or nothing for your own tokens."
+            raise GatewayError("bad_request", "It is not said whose tokens are meant.", hint)
         own = (organisation or caller.organisation, subject or caller.subject) == (caller.organisation, caller.subject)
         mine = jti is None or jti == caller.token_id
         if not (own and mine):
@@ -83,6 +98,7 @@ class AccountService:
         """Propose to raise a limit of a dataset that the caller provides: of all its data, or of one account."""
         found = self._provided(caller, dataset)
         privacy = found.privacy
+        self._check_shared(privacy.account, caller)
         if privacy.refill is not None:
             hint = "Wait for the next period, or change the policy's budget."
             raise GatewayError("bad_request", "Budgets of this dataset are refilled and take no top-ups.", hint)
@@ -103,6 +119,8 @@ class AccountService:
         mine = [d for d in self._datasets().values() if provides(d.provider, caller)]
         if found is None or not any(within(found.account, d.privacy.account) for d in mine):
             raise GatewayError("not_found", "There is no such top-up of yours.", "GET /v1/topups lists them.")
+        for name in {d.privacy.account for d in mine if within(found.account, d.privacy.account)}:
+            self._check_shared(name, caller)
         return _topup(await self._books.topups.decide(topup_id, buyer_id(caller), approve=approve))
 
     async def text(self, caller: Caller, query_id: str) -> str:
@@ -120,6 +138,12 @@ class AccountService:
         return await self._books.kept.purge(
             {name: timedelta(days=d.keep_answers_days) for name, d in self._datasets().items()}
         )
+
+    def _check_shared(self, account: str, caller: Caller) -> None:
+        """Refuse to raise what other providers' people pay as well: their loss is not one provider's to decide."""
+        if self._providers(account) - {caller.organisation}:
+            hint = "Give your dataset an account of its own, or ask for a larger budget in every policy of it."
+            raise GatewayError("forbidden", "Another provider's data are charged to this account too.", hint)
 
     def _provided(self, caller: Caller, name: str) -> Dataset:
         found = self._datasets().get(name)

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.errors import GatewayError
@@ -39,6 +42,25 @@ def _secret(settings: Settings) -> bytes:
     return secret
 
 
+@contextlib.contextmanager
+def _holder(state: Path) -> Iterator[str]:
+    """Yield the name that this process holds sinks under, which no other process has at the same time.
+
+    It is kept with the state, so that a gateway that was killed goes on at once and need not wait for its own lease to
+    end. Whoever shares the folder with a gateway that runs has a name for once: two of one name would deliver at once.
+    """
+    own = open_secret(state, "replica.id", SystemRandomness())
+    descriptor = os.open(state, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        own = SystemRandomness().token_bytes(32).hex()
+    try:
+        yield own
+    finally:
+        os.close(descriptor)  # which lets the lock go, as the end of the process does
+
+
 @contextlib.asynccontextmanager
 async def delivering(store: Store, settings: Settings) -> AsyncIterator[None]:
     """Deliver meter events while the block runs; what is not delivered then waits in the store."""
@@ -46,16 +68,15 @@ async def delivering(store: Store, settings: Settings) -> AsyncIterator[None]:
     if not wanted:
         yield
         return
-    # kept with the state: a gateway that was killed goes on at once, and need not wait for its own lease to end
-    holder = open_secret(settings.state, "replica.id", SystemRandomness())
-    deliverers = [Deliverer(store, SystemClock(), sink, holder) for sink in wanted]
-    tasks = [asyncio.create_task(deliverer.run()) for deliverer in deliverers]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for deliverer in deliverers:
-            with contextlib.suppress(GatewayError):
-                await deliverer.release()
+    with _holder(settings.state) as holder:
+        deliverers = [Deliverer(store, SystemClock(), sink, holder) for sink in wanted]
+        tasks = [asyncio.create_task(deliverer.run()) for deliverer in deliverers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for deliverer in deliverers:
+                with contextlib.suppress(GatewayError):
+                    await deliverer.release()

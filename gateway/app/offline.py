@@ -19,14 +19,24 @@ from gateway.workers.pool import Pool
 
 
 def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
-    """Return what the engine says of a policy's tables, for `gateway policy check`."""
+    """Return what the engine says of a policy's tables, for `gateway policy check`.
+
+    Raises GatewayError `engine_unavailable`, which names the file: only its provider reads it.
+    """
+    source = source_of(document, base)
+    found = Path(source.path).exists()
 
     async def work() -> Inspection:
         pool = Pool(engine_role(Settings()), 1, spares=0)
         await pool.start()
         engine = engines(Settings(), pool)
         try:
-            return await engine.inspect(source_of(document, base), order(document))
+            return await engine.inspect(source, order(document))
+        except GatewayError as error:
+            if error.code != "engine_unavailable":
+                raise
+            there = "" if found else " There is no such file; `engine.path` starts from the policy's folder."
+            raise GatewayError(error.code, f"{source.path}: {error.detail}{there}", error.hint) from None
         finally:
             await asyncio.gather(pool.close(), engine.close())
 

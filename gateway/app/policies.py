@@ -1,6 +1,7 @@
 """Policy files as they are read from their folder, and what they decide alone, before any engine is asked."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,24 +69,80 @@ def read_policy(path: Path) -> tuple[PolicyDocument, PolicyLines]:
     return read(text, path.name)
 
 
+_DATASET = re.compile(r"^dataset:[ \t]*[\"']?([^\"'#\n]*[^\"'#\s])", re.MULTILINE)
+"""Where a policy file names its dataset: found also where the rest of it is no policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenFile:
+    """A file of the folder that does not hold: its name, the dataset that it seems to be of, and what is wrong."""
+
+    name: str
+    dataset: str | None
+    error: GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """What stands in a folder, each file for itself: the policies by their dataset's name, and the files that break."""
+
+    files: Mapping[str, PolicyFile]
+    broken: tuple[BrokenFile, ...]
+
+    def of(self, name: str, known_as: str | None = None) -> PolicyFile | None:
+        """Return the policy of one dataset, whatever the other files are; None where no file is of it.
+
+        `known_as` is the file that the dataset was read from last. Raises GatewayError `policy_invalid` where its file
+        is broken, or two files are of it.
+        """
+        for one in self.broken:
+            if one.dataset == name or one.name == known_as:
+                raise one.error
+        return self.files.get(name)
+
+
+def read_folder(folder: Path) -> PolicyFolder:
+    """Return what stands in a folder. Of two files with one name both are broken: neither takes the other's place."""
+    folder = folder.resolve()  # engine workers stand in another folder: every path that they are given is absolute
+    found: dict[str, PolicyFile] = {}
+    broken: list[BrokenFile] = []
+    for path in sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern)):
+        try:
+            document, lines = read_policy(path)
+        except GatewayError as error:
+            broken.append(BrokenFile(path.name, _seems(path), error))
+            continue
+        if document.dataset in found:
+            detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
+            twice = GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
+            broken.append(BrokenFile(path.name, document.dataset, twice))
+        else:
+            found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
+    doubled = {one.dataset for one in broken}
+    return PolicyFolder({name: file for name, file in found.items() if name not in doubled}, tuple(broken))
+
+
+def _seems(path: Path) -> str | None:
+    """Return the dataset that a broken file names, as far as it can be read."""
+    try:
+        named = _DATASET.search(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return None if named is None else named[1]
+
+
 def read_policies(folder: Path) -> dict[str, PolicyFile]:
     """Return every policy of a folder by its dataset's name.
 
     Raises GatewayError `policy_invalid` for a file that does not hold, two with one name, or none at all.
     """
-    folder = folder.resolve()  # engine workers stand in another folder: every path that they are given is absolute
-    files = sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern))
-    found: dict[str, PolicyFile] = {}
-    for path in files:
-        document, lines = read_policy(path)
-        if document.dataset in found:
-            detail = f"{path.name}: the dataset '{document.dataset}' has another policy file."
-            raise GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
-        found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
-    if not found:
+    found = read_folder(folder)
+    if found.broken:
+        raise found.broken[0].error
+    if not found.files:
         hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
-        raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder}.", hint)
-    return found
+        raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder.resolve()}.", hint)
+    return dict(found.files)
 
 
 def convert_budgets(privacy: Privacy, grants: Sequence[Grant], lines: PolicyLines) -> None:

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.app.policies import PolicyFile, convert_budgets, read_policies
+from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, read_folder, read_policies
 from gateway.app.standing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOOK_S, Published, Unopened
 from gateway.catalog.build import build, check_alone
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
 from gateway.catalog.model import Dataset
-from gateway.catalog.together import Member, check_together
+from gateway.catalog.together import check_together
 from gateway.engines.by_kind import Inspecting
 from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
@@ -51,6 +51,11 @@ class Publisher:
         """The datasets that are open."""
         return {name: held.dataset for name, held in self._held.items() if isinstance(held, Published)}
 
+    def providers(self, account: str) -> frozenset[str]:
+        """Return the organisations whose datasets, open or not, are charged to a data account."""
+        members = [held.file.member() for held in self._held.values()]
+        return frozenset(member.provider for member in members if member.privacy.account == account)
+
     # -- all of them ----------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
@@ -60,11 +65,11 @@ class Publisher:
         `policy_invalid` for a mistake in any file; then what is served stays as it was.
         """
         files = read_policies(self._folder)
-        found = {name: await self._opened(file) for name, file in files.items()}
-        for new in found.values():
-            if isinstance(new, Unopened):
-                check_alone(new.file.document, new.file.lines)
+        for file in files.values():
+            check_alone(file.document, file.lines)
         check_together([file.member() for file in files.values()])
+        # only now: opening binds private tables to their account for good
+        found = {name: await self._opened(file) for name, file in files.items()}
         for name, new in found.items():
             old = self._held.get(name)
             kept = isinstance(new, Unopened) and isinstance(old, Published) and new.file.same(old.file)
@@ -124,14 +129,14 @@ class Publisher:
         """Publish a dataset's policy and data as they are now, and return the data version.
 
         A file that is new in the folder is published, and a dataset that was shut is opened; every process of the
-        store follows. The data version changes with the data alone. Raises `unknown_dataset`, `policy_invalid` or
-        what the engine raises; then nothing changes.
+        store follows. The data version changes with the data alone, and other datasets' files may be as they are.
+        Raises `unknown_dataset`, `policy_invalid` or what the engine raises; then nothing changes.
         """
-        files = read_policies(self._folder)
-        file = files.get(name)
+        folder = self._looked_into()
+        file = folder.of(name, self._known_as(name))
         if file is None:
             raise unknown_dataset(name)
-        check_together(self._beside(files, file))
+        self._check_beside(folder, file)
         inspection = await self._looked_at(file)
         current = await self._versions.current(name)
         same = current.version if current is not None and current.stamp == inspection.stamp else None
@@ -148,14 +153,29 @@ class Publisher:
         source = f"{member.source.kind}:{member.source.path}"
         await self._bindings.bind(source, member.private_tables, member.privacy.account)
 
-    def _beside(self, files: Mapping[str, PolicyFile], file: PolicyFile) -> list[Member]:
-        """Return a policy's members beside those that are served, and those of the folder that are not yet."""
+    def _looked_into(self) -> PolicyFolder:
+        """Read the folder; its broken files are told to their providers' log, and hold up nobody else."""
+        folder = read_folder(self._folder)
+        for one in folder.broken:
+            log.error("the policy file %s is left out: %s %s", one.name, one.error, one.error.hint)
+        return folder
+
+    def _known_as(self, name: str) -> str | None:
+        held = self._held.get(name)
+        return held.file.lines.name if held is not None else None
+
+    def _check_beside(self, folder: PolicyFolder, file: PolicyFile) -> None:
+        """Check a policy alone, and beside each that is served; one that is not served yet also beside the others'.
+
+        Whoever is served already is not held up by a file that somebody else has put into the folder since.
+        Raises `policy_invalid`.
+        """
+        check_alone(file.document, file.lines)
         served = {name: held.file for name, held in self._held.items()}
-        others = {**files, **served, file.name: file}
-        for other in others.values():
-            if other is not served.get(other.name):  # these were checked when they were published
-                check_alone(other.document, other.lines)
-        return [other.member() for other in others.values()]
+        others = served if file.name in served else {**folder.files, **served}
+        for name, other in others.items():
+            if name != file.name and (name in served or _holds_alone(other)):
+                check_together([other.member(), file.member()])
 
     async def _looked_at(self, file: PolicyFile) -> Inspection:
         try:
@@ -166,10 +186,7 @@ class Publisher:
 
     def provider_in_folder(self, name: str) -> str | None:
         """Return the provider of a dataset whose file is new in the folder, for who wants to publish it."""
-        try:
-            file = read_policies(self._folder).get(name)
-        except GatewayError:
-            return None
+        file = read_folder(self._folder).files.get(name)
         return file.document.provider.organisation if file is not None else None
 
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
@@ -180,7 +197,10 @@ class Publisher:
         """
         if name is None:
             granted = [name for name, held in self._held.items() if grants_of(held.grants, caller)]
-            if len(granted) != 1:
+            if not granted:
+                hint = "Ask a provider for a grant, or look at the organisation that your token names."
+                raise GatewayError("unknown_dataset", "No dataset is granted to your organisation.", hint)
+            if len(granted) > 1:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
             name = granted[0]
@@ -194,9 +214,9 @@ class Publisher:
             raise unavailable()
         return held.dataset
 
-    async def lease(self, dataset: Dataset) -> Lease:
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
-        return await self._engine.lease(dataset.source, dataset.stamp)
+        return await self._engine.lease(dataset.source, dataset.stamp, party)
 
     # -- what changes beside us -----------------------------------------------------------------------------------
 
@@ -248,11 +268,11 @@ class Publisher:
     async def _followed(self, name: str, held: Published | Unopened | None) -> Published | Unopened | None:
         """Return a dataset as it stands after a declaration; None where it is not held and no file here names it."""
         try:
-            files = read_policies(self._folder)
-            file = files.get(name) or (held.file if held is not None else None)
+            folder = self._looked_into()
+            file = folder.of(name, self._known_as(name)) or (held.file if held is not None else None)
             if file is None:
                 return None
-            check_together(self._beside(files, file))
+            self._check_beside(folder, file)
             return await self._opened(file)
         except GatewayError as error:
             log.error("the policy of %s was not renewed: %s", name, error)  # noqa: TRY400 - words, no stack
@@ -268,6 +288,14 @@ class Publisher:
             return await self._opened(held.file)
         except GatewayError as error:
             return await self._shut(held.file, error, FIRST_PAUSE_S)
+
+
+def _holds_alone(file: PolicyFile) -> bool:
+    try:
+        check_alone(file.document, file.lines)
+    except PolicyErrors:
+        return False
+    return True
 
 
 def unavailable() -> GatewayError:

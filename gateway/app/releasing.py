@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from gateway.answer import Finished, Known
 from gateway.errors import GatewayError
+from gateway.orders import buyer_id
 from gateway.planning import Planned
 from gateway.planning_worker import PLANNED
 from gateway.ports import ExactRows
@@ -74,7 +75,7 @@ class WorkerPlanner:
     async def _made(self, job: PlanJob) -> Planned:
         try:
             deadline_s = self._deadline_s * (QUOTED if job.quote else 1)
-            reply = await self._pool.call("plan", job, deadline_s, self._wait_s)
+            reply = await self._pool.call("plan", job, deadline_s, self._wait_s, buyer_id(job.caller))
         except (WorkerTimeout, WorkerDied):
             hint = "Split the question, or name parts of it in WITH."
             raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None

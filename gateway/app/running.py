@@ -8,22 +8,33 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from gateway import pipeline
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
+from gateway.app.keyring import hold_keys
+from gateway.app.operations import Operations
+from gateway.app.pacing import Pace
 from gateway.app.parts import MEBIBYTE, books, engine_role, engines, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
-from gateway.app.service import GatewayService, Telemetry
+from gateway.app.service import GatewayService
+from gateway.app.telemetry import Telemetry
 from gateway.errors import GatewayError
+from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
+from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
+from gateway.observability.logs import configure
+from gateway.observability.metrics import Metrics
+from gateway.observability.observer import Observer
+from gateway.observability.tracing import Tracing, exporter
+from gateway.parts import Parts
 from gateway.settings import Settings
-from gateway.store.database import open_store
+from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
+from gateway.web.operations import beside
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
 
@@ -39,38 +50,82 @@ class Running:
     service: GatewayService
     accounts: AccountService
     publisher: Publisher
+    operations: Operations
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """The worker processes of a gateway by what they do."""
+
+    planners: Pool
+    engines: Pool
+    finishers: Pool
+
+    @property
+    def every(self) -> tuple[Pool, ...]:
+        return (self.planners, self.engines, self.finishers)
+
+
+def _pools(settings: Settings) -> _Pools:
+    planner = Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE)
+    finisher = Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE)
+    return _Pools(
+        # of several planners one buyer, whose quotes cost nothing, never holds all
+        planners=Pool(planner, settings.planners, share=max(1, settings.planners - 1)),
+        engines=Pool(engine_role(settings), settings.engines),
+        finishers=Pool(finisher, settings.finishers),
+    )
+
+
+def observing(settings: Settings) -> Observer:
+    """Return what the path is timed and counted with; spans are made only where they are sent."""
+    tracing = None
+    if settings.traces_url is not None:
+        tracing = Tracing(exporter(settings.traces_url), settings.source, new_query_id(), settings.traces_share)
+    return Observer(Metrics(), tracing)
+
+
+async def _opened(settings: Settings) -> tuple[Store, Evidence]:
+    """Open a store that may be served, once its log and its keys are known to be those that it was used with.
+
+    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
+    """
+    store = await open_store(settings.state, settings.store_url)
+    try:
+        await store.read(leaves.refuse_fenced)
+        evidence = await open_evidence(store, settings)
+        await hold_keys(store, settings)
+    except BaseException:
+        await store.close()
+        raise
+    return store, evidence
 
 
 @contextlib.asynccontextmanager
 async def start(settings: Settings) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     zone(settings.billing_zone)  # one that there is not stops the start
-    store = await open_store(settings.state, settings.store_url)
+    store, evidence = await _opened(settings)
     clock = SystemClock()
-    try:
-        evidence = await open_evidence(store, settings)
-    except BaseException:
-        await store.close()
-        raise
     kept = books(store, settings)
-    planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
-    workers = Pool(engine_role(settings), settings.engines)
-    finishers = Pool(
-        Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
-    )
-    pools, engine = (planners, workers, finishers), engines(settings, workers)
+    pace = Pace(settings.free_per_minute, clock, kept.meter)
+    pools = _pools(settings)
+    observer = observing(settings)
+    observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
+    engine = engines(settings, pools.engines)
     tasks: list[asyncio.Task[None]] = []
     try:
-        await asyncio.gather(*(pool.start() for pool in pools))
+        await asyncio.gather(*(pool.start() for pool in pools.every))
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
-        parts = pipeline.Parts(
+        parts = Parts(
             published=publisher,
-            planner=WorkerPlanner(planners, settings.plan_deadline_s, settings.wait_s),
-            releaser=WorkerReleaser(finishers, settings.finish_deadline_s),
+            planner=WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s),
+            releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),
             book=kept.ledger,
-            telemetry=Telemetry(kept.meter, new_query_id),
+            telemetry=Telemetry(kept.meter, new_query_id, observer),
+            free=pace,
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),
@@ -81,18 +136,20 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
-        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, lambda: True)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, new_query_id)
-        tasks.append(asyncio.create_task(_purge(accounts)))
+        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
+        operations = Operations(store, pools.every, publisher, observer)
+        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
+        tasks += [asyncio.create_task(_purge(accounts)), asyncio.create_task(observer.listen())]
         async with delivering(store, settings):
-            yield Running(service, accounts, publisher)
+            yield Running(service, accounts, publisher, operations)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in pools), engine.close())
+        await asyncio.gather(*(pool.close() for pool in pools.every), engine.close())
+        await observer.close()
         await store.close()
 
 
@@ -120,8 +177,9 @@ async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        app, door = build(running.service, running.accounts, settings)
-        await serve(app, door, settings, ready, stop)
+        app, door = build(running.service, running.accounts, running.operations, settings)
+        async with beside(settings, running.operations, running.service):
+            await serve(app, door, settings, ready, stop)
 
 
 async def _reload(publisher: Publisher) -> None:
@@ -140,7 +198,7 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
     def announce(address: str) -> None:
         print(f"listening on {address}", flush=True)  # noqa: T201 - the line that scripts wait for
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure(settings.log_format)
     logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
     asyncio.run(_main(settings, ready or announce))
     return 0

@@ -1,8 +1,6 @@
 """What the front door may ask: queries through the pipeline, and the catalogue, budget, meter and receipts."""
 
 import json
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,67 +8,26 @@ from gateway import pipeline
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened
 from gateway.catalog.describe import describe
-from gateway.catalog.model import Dataset, Grant
+from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Account, Balance, Charge, QueryRow
+from gateway.ledger.model import Account, Balance, QueryRow
 from gateway.metering.invoices import statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.papers import Papers
 from gateway.orders import accounts, buyer_id, data_account
+from gateway.parts import Parts
 from gateway.policy.decide import admit, grants_of, provides
 from gateway.policy.model import Refusal
-from gateway.ports import EngineCost
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
+from gateway.stages import Stage
 
 WATCHING = frozenset({"billing", "supervisor", "arbiter"})
 """Roles that see every decision, though no result."""
-
-provider_log = logging.getLogger("gateway.provider")
-
-
-class Telemetry:
-    """The provider's eyes: engine cost as `measured` events, failures in the provider's own log."""
-
-    def __init__(self, meter: MeterLog, new_id: Callable[[], str]) -> None:
-        self._meter = meter
-        self._new_id = new_id
-
-    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
-        """Write the true engine cost of a query's statement, for the provider alone."""
-        figures = {
-            "wall_ms": round(cost.wall_ms, 3),
-            "cpu_ms": round(cost.cpu_ms, 3),
-            "rows": cost.rows,
-            "peak_memory_bytes": cost.peak_memory_bytes,
-        }
-        await self._meter.measured(charge, statement, figures)
-
-    def failed(self, query_id: str, why: str) -> None:
-        """Tell the provider why a charged query failed: it may hold what an engine says of the data."""
-        provider_log.error("query %s failed: %s", query_id, why)
-
-    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
-        """Write a refusal as a free meter event: its code, and the SQL's fingerprint where it could be read."""
-        facts = {
-            "organisation": caller.organisation,
-            "buyer": caller.subject,
-            "dataset": dataset.name,
-            "jurisdiction": caller.jurisdiction,
-            "policy_version": dataset.policy_version,
-            "grant": grant.name if grant is not None else None,
-            "fingerprint": error.fingerprint,
-            "decision": "refused",
-            "reason": error.code,
-            "rho": "0",
-            "delta": "0",
-            "amount": "0",
-        }
-        await self._meter.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))
 
 
 class GatewayService:
@@ -78,14 +35,13 @@ class GatewayService:
 
     def __init__(
         self,
-        parts: pipeline.Parts,
+        parts: Parts,
         tokens: Tokens,
         publisher: Publisher,
         ledger: Ledger,
         meter: MeterLog,
         evidence: Evidence,
         invoices: Invoices,
-        ready: Callable[[], bool],
     ) -> None:
         self._parts = parts
         self._tokens = tokens
@@ -94,7 +50,6 @@ class GatewayService:
         self._meter = meter
         self._evidence = evidence
         self._invoices = invoices
-        self._ready = ready
 
     async def answer(self, request: Request, caller: Caller) -> bytes:
         """Return the exact stored bytes of an answer."""
@@ -106,7 +61,8 @@ class GatewayService:
 
     async def identify(self, token: str) -> Caller:
         """Return who holds a token."""
-        return await self._tokens.identify(token)
+        with self._parts.telemetry.stage(Stage.IDENTIFY):
+            return await self._tokens.identify(token)
 
     async def datasets(self, caller: Caller) -> list[dict[str, object]]:
         """Return the datasets that the caller has a grant on or provides, and how each stands."""
@@ -197,13 +153,16 @@ class GatewayService:
         paid = statements((one.bill for one in issued), None if everything else provided)
         return Papers(within, mine if everything or buys else None, paid if everything or provided else None)
 
-    async def receipt(self, caller: Caller, query_id: str) -> dict[str, object]:
-        """Return the signed receipt of the caller's own query, or of any for those who watch."""
+    async def receipt(self, caller: Caller, query_id: str, since: int | None) -> dict[str, object]:
+        """Return the signed receipt of the caller's own query, or of any for those who watch.
+
+        `since`: with the proof that the log extends what it was at so many leaves.
+        """
         row = await self._ledger.query(query_id)
         mine = row is not None and row.buyer == buyer_id(caller)
         if not mine and not caller.roles & WATCHING:
             raise _not_yours()
-        return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine)
+        return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine, since=since)
 
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the state of a query; its answer, once it is stored, to its buyer alone."""
@@ -249,10 +208,6 @@ class GatewayService:
         if not allowed:
             raise unknown_dataset(name)
         return {"dataset": name, "data_version": await self._publisher.refresh(name)}
-
-    async def ready(self) -> bool:
-        """Tell whether queries would be taken now."""
-        return self._ready()
 
 
 def _not_yours() -> GatewayError:

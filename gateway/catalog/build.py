@@ -258,7 +258,9 @@ class _Builder:
             return None
         ends = [self.coerced(f"{path}.bounds", end, type_) for end in entry.bounds]
         if any(end is None for end in ends) or not (type_.numeric or type_.temporal):
-            self.problem(f"{path}.bounds", f"these are no bounds of a {type_}", "Write two numbers or two dates.")
+            self.problem(
+                f"{path}.bounds", f"these are no bounds of a {type_}", "Write two numbers, or two dates without quotes."
+            )
             return None
         lo, hi = ends
         if lo > hi:  # type: ignore[operator]

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from gateway.catalog.model import Accounting, DataClass, Use
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/]+$")]
+Account = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/@]+$")]
+"""A name without @, behind which a refilled account's period stands: none can be written as another's period."""
 Exact = Annotated[
     Decimal,
     BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, int | float) else value),
@@ -85,7 +87,7 @@ class PrivacyEntry(Entry):
     min_units: int = Field(default=1, ge=1, le=1_000_000, description="Cells with fewer units than this are hidden.")
     max_cells: int = Field(default=10_000, ge=1, le=1_000_000, description="The most cells one answer may have.")
     accounting: Accounting = Field(default=Accounting.ZCDP, description="zcdp, or pure: epsilon adds up, no delta.")
-    account: Name | None = Field(default=None, description="Policies over the same people name one account.")
+    account: Account | None = Field(default=None, description="Policies over the same people name one account.")
     refill: RefillEntry | None = Field(default=None, description="Begin every budget anew with each period.")
 
 

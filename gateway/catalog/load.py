@@ -4,7 +4,9 @@ import difflib
 import hashlib
 import io
 import json
+import re
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -103,16 +105,33 @@ def _yaml(text: str, name: str) -> CommentedMap:
         tree = reader.load(io.StringIO(text))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        message = (error.problem or "not YAML").splitlines()[0]
+        # of a key that stands twice the library prints both values
+        message = (error.problem or "not YAML").splitlines()[0].partition(" with value ")[0]
         raise PolicyErrors(name, (Problem("file", line, message, "Mend the YAML at this line."),)) from None
     except YAMLError:
         raise PolicyErrors(name, (Problem("file", None, "not YAML", "Write one YAML mapping."),)) from None
+    except ValueError:  # a date that there is not: the library says neither which nor where
+        raise PolicyErrors(name, (_no_such_day(text),)) from None
     if not isinstance(tree, CommentedMap):
         raise PolicyErrors(name, (Problem("file", 1, "not a mapping", "Begin with `dataset: name`."),))
     if "&" in text and any(word.startswith(("&", "*")) for word in text.split()):
         fix = "Write the value out where it is used."
         raise PolicyErrors(name, (Problem("file", None, "anchors and aliases are not read", fix),))
     return tree
+
+
+_DAY = re.compile(r"(?<![\w-])(\d{4})-(\d\d?)-(\d\d?)(?![\w-])")
+
+
+def _no_such_day(text: str) -> Problem:
+    fix = "Write a day that there is, as 2026-12-31."
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in _DAY.finditer(line):
+            try:
+                date(*(int(part) for part in found.groups()))
+            except ValueError:
+                return Problem("file", number, f"there is no day {found[0]}", fix)
+    return Problem("file", None, "a number, day or time in it is none", fix)
 
 
 def _plain(node: Any) -> Any:
@@ -132,7 +151,7 @@ def _problem(tree: CommentedMap, error: Any) -> Problem:
     location = [part for part in error["loc"] if not (isinstance(part, str) and part in _UNION_TAGS)]
     path = ".".join(str(part) for part in location)
     line, parent = _locate(tree, location)
-    key = str(location[-1]) if location else ""
+    key = next((part for part in reversed(location) if isinstance(part, str)), "")
     if error["type"] == "extra_forbidden":
         if key in RESERVED:
             return Problem(path, line, "this key is reserved and not served yet", "Leave it out for now.")
@@ -146,7 +165,19 @@ def _problem(tree: CommentedMap, error: Any) -> Problem:
         )
     if error["type"] == "missing":
         return Problem(path, parent, "this key is missing", f"Add `{key}:`.")
-    return Problem(path, line, error["msg"].rstrip("."), f"Look at `{key}` in policies/README.md.")
+    if error["type"] in _SHAPES:
+        return Problem(path, line, *_SHAPES[error["type"]])
+    look = f"Look at `{key}` in policies/README.md."
+    if error["type"] in ("literal_error", "enum") and isinstance(error["input"], str):
+        words = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        close = difflib.get_close_matches(error["input"], words, n=1)
+        look = f"Did you mean `{close[0]}`?" if close else look
+    return Problem(path, line, error["msg"].rstrip("."), look)
+
+
+_MAPPING = ("it is not a mapping", "Write `{key: value}`, or one `key: value` a line, indented below.")
+_LIST = ("it is not a list", "Write `[one, two]`, or one `- item` a line, indented below.")
+_SHAPES = {"model_type": _MAPPING, "dict_type": _MAPPING, "tuple_type": _LIST, "list_type": _LIST}
 
 
 _UNION_TAGS = frozenset({"bool", "int", "date", "str", "decimal", "function-before[<lambda>(), decimal]"})
@@ -178,9 +209,15 @@ def _keys_at(location: list[Any]) -> list[str]:
         node = (
             node.get("items", node)
             if isinstance(part, int)
-            else node.get("properties", {}).get(part, node.get("additionalProperties", {}))
+            else node.get("properties", {}).get(part, _named_freely(node))
         )
     return sorted(_resolve(node, root).get("properties", {}))
+
+
+def _named_freely(node: Any) -> Any:
+    """Return the schema of values under keys that the policy's writer names: tables, columns, price plans."""
+    patterns = node.get("patternProperties", {})
+    return next(iter(patterns.values()), node.get("additionalProperties", {}))
 
 
 def _resolve(node: Any, root: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import sys
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote as escaped
 
@@ -13,6 +14,7 @@ from gateway.cli.forecast import cells_lines, quote_table
 from gateway.cli.http import Client, Reply
 from gateway.cli.show import accuracy_line, answer_table, budget_table, console, cost_line, datasets_table, notes
 from gateway.errors import GatewayError
+from gateway.evidence.offline import notes as signed
 from gateway.evidence.offline import receipts
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.trust import Trust
@@ -99,7 +101,7 @@ def quote(
             document = reply.json()
             out = console()
             out.print(cost_line(document), quote_table(document), sep="\n")
-            for line in cells_lines(document):
+            for line in (*cells_lines(document), *notes(document)):
                 out.print(line)
 
 
@@ -131,13 +133,16 @@ def receipt(
     token: Token,
     url: Url = DEFAULT_URL,
     public_key: Annotated[str | None, typer.Option(help="The log's key (hex) as you know it.")] = None,
+    since: Annotated[Path | None, typer.Option(help="A checkpoint that you kept: the log has to extend it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fetch a receipt and verify it here: leaf, inclusion proof and the checkpoint's signature."""
     with reporting(as_json=as_json):
-        reply = client(url, token).get(f"/v1/queries/{escaped(query_id, safe='')}/receipt")
+        kept = None if since is None else _kept(since)
         try:
-            verified = receipts.verify(reply.json(), Trust((public_key,) if public_key else ()))
+            asked = "" if kept is None else f"?since={signed.parse(kept).size}"
+            reply = client(url, token).get(f"/v1/queries/{escaped(query_id, safe='')}/receipt{asked}")
+            verified = receipts.verify(reply.json(), Trust((public_key,) if public_key else ()), since=kept)
         except NotVerified as failure:
             raise GatewayError("log_corrupt", f"The receipt does not verify: {failure}.", WRONG_RECEIPT) from None
         if verified.query_id != query_id:
@@ -147,6 +152,16 @@ def receipt(
             out.print(Text("the receipt verifies", style="bold green"))
             index = reply.json()["log_index"]
             out.print(Text(f"query {query_id} is leaf {index} of {verified.tree_size} in the log {verified.origin}"))
+            if verified.since is not None:
+                out.print(Text(f"the log extends the checkpoint of {verified.since} leaves that you kept"))
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        hint = "Name a file with a checkpoint, as GET /v1/log/checkpoint gave it."
+        raise GatewayError("settings_invalid", f"{path.name} holds no checkpoint.", hint) from None
 
 
 def _sql(text: str) -> str:

@@ -5,6 +5,7 @@ import typer
 from gateway import __version__
 from gateway.cli import accounts, ask, audit, bill, evidence, operate, policy, store, witness
 from gateway.cli.demo.command import demo
+from gateway.cli.doctor import doctor
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +33,7 @@ def root(
 app.command()(demo)
 app.command()(operate.serve)
 app.command()(operate.token)
+app.command()(doctor)
 app.command()(ask.query)
 app.command()(ask.quote)
 app.command()(ask.datasets)

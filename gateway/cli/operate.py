@@ -71,7 +71,11 @@ def token(
                 f"this gateway takes tokens of at most {settings.max_token_lifetime_s} seconds",
                 "ask for a shorter --ttl",
             )
+        first = not DevelopmentKey.made_in(settings.state)
         key = DevelopmentKey.open(settings.state, SystemRandomness())
+        if first:  # a mistyped folder would else give a token that no gateway takes, without a word
+            note = f"note: {settings.state} held no key: a gateway takes this token once it runs with that --state"
+            typer.echo(note, err=True)
         now = SystemClock().now()
         jti = SystemRandomness().token_bytes(12).hex()
         caller = Caller(subject, organisation, frozenset(role), purpose, jurisdiction, jti)

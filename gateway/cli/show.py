@@ -19,9 +19,12 @@ _NUMERIC = ("BIGINT", "DECIMAL", "DOUBLE")
 
 
 def console(*, error: bool = False) -> Console:
-    """Return a console; where nobody watches, wide enough that tables are not broken."""
+    """Return a console; where nobody watches, wide enough that tables are not broken.
+
+    No text is markup: names and hints hold square brackets.
+    """
     stream = sys.stderr if error else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
+    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False, markup=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,23 @@ def price_text(price: Mapping[str, Any]) -> str:
 
 
 def notes(answer: Mapping[str, Any]) -> list[Text]:
-    """Return one line for each notice of an answer: what its figures and intervals leave out."""
-    return [Text(f"note  {notice}", style="yellow") for notice in answer.get("notices", ())]
+    """Return one line for each bound and notice of an answer: what its figures and intervals leave out."""
+    lines = [*_limits(answer["privacy"].get("bounds") or {}), *answer.get("notices", ())]
+    return [Text(f"note  {line}", style="yellow") for line in lines]
+
+
+def _limits(bounds: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one text for all columns of which as much of one person counts, and no more."""
+    alike: dict[tuple[int | None, int | None], list[str]] = {}
+    for column, bound in bounds.items():
+        alike.setdefault((bound["rows"], bound["groups"]), []).append(column)
+    texts = []
+    for (rows, groups), columns in alike.items():
+        limits = [] if rows is None else [f"at most {rows} row{'s' if rows > 1 else ''} in a cell"]
+        limits += [] if groups is None else [f"at most {groups} cell{'s' if groups > 1 else ''}"]
+        if limits:
+            texts.append(f"of one person count {', '.join(limits)}: {', '.join(columns)}")
+    return texts
 
 
 def error_text(error: GatewayError, sql: str | None = None) -> Text:

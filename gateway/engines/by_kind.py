@@ -11,8 +11,8 @@ from gateway.ports import Lease, Source
 class Inspecting(Protocol):
     """An engine as its provider needs it: one that also tells of tables. May raise GatewayError."""
 
-    async def lease(self, source: Source, stamp: str) -> Lease:
-        """Open the data as it was when `stamp` was taken; else raise `refresh_needed`."""
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> Lease:
+        """Open the data as it was when `stamp` was taken, in `party`'s turn; else raise `refresh_needed`."""
         ...
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
@@ -30,9 +30,9 @@ class Engines:
     def _of(self, source: Source) -> Inspecting:
         return self._postgres if source.kind == "postgres" else self._duckdb
 
-    async def lease(self, source: Source, stamp: str) -> Lease:
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed`, `engine_unavailable`, `overloaded`."""
-        return await self._of(source).lease(source, stamp)
+        return await self._of(source).lease(source, stamp, party)
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
         """Return what the engine says of a policy's tables."""

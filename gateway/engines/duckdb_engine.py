@@ -57,12 +57,12 @@ class DuckDBEngine:
         self._pool = pool
         self._wait_s = wait_s
 
-    async def lease(self, source: Source, stamp: str) -> DuckDBLease:
-        """Return a worker with the data open as it was at `stamp`.
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> DuckDBLease:
+        """Return a worker with the data open as it was at `stamp`, in `party`'s turn.
 
         Raises GatewayError `refresh_needed`, `engine_unavailable` or `overloaded`.
         """
-        worker = await self._pool.acquire(self._wait_s, prefer=source.path)
+        worker = await self._pool.acquire(self._wait_s, prefer=source.path, party=party)
         try:
             await worker.call("open", (source.path, stamp), OPEN_S)
         except WorkerError as error:

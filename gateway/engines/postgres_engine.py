@@ -79,11 +79,12 @@ class PostgresEngine:
         self._tables: dict[tuple[str, str], tuple[str, ...]] = {}
         """The tables of each stamp that was seen here, so that it can be taken again."""
 
-    async def lease(self, source: Source, stamp: str) -> PostgresLease:
+    async def lease(self, source: Source, stamp: str, party: str | None = None) -> PostgresLease:
         """Return a connection in a snapshot in which the tables are as they were at `stamp`.
 
         Raises GatewayError `refresh_needed`, `engine_unavailable` or `overloaded`.
         """
+        del party  # connections are handed out in order of arrival
         sessions = self._sources.of(source)
         tables = self._tables.get((source.path, stamp))
         for fresh in (False, True):

@@ -18,6 +18,7 @@ FORMAT = "gateway-filing/1"
 INCIDENTS = {
     "failed": "a charged query failed",
     "revoked": "tokens were revoked",
+    "flooded": "a buyer was turned away for a minute",
     "epoch": "the store was restored",
     "key": "the log's key was replaced",
 }

@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from gateway.evidence import facts, signing
 from gateway.evidence.keys import KeyRing, LogKeys
 from gateway.evidence.marks import Mark, MarkFile
-from gateway.evidence.offline import layout, notes
+from gateway.evidence.offline import layout, notes, tree
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import SHA256_ED25519, Key
 from gateway.evidence.offline.receipts import DECISIONS, FORMAT, OUTCOMES
@@ -141,12 +141,15 @@ class Evidence:
 
     # -- receipts ---------------------------------------------------------------------------------------------------
 
-    async def receipt(self, query_id: str, *, owner: bool = False, any_decision: bool = False) -> dict[str, object]:
+    async def receipt(
+        self, query_id: str, *, owner: bool = False, any_decision: bool = False, since: int | None = None
+    ) -> dict[str, object]:
         """Return a query's receipt: its decision's and its outcome's leaf, proofs of both, and the signed head.
 
         The head is the largest that witnesses signed, where it holds both leaves; else the present one. The salt of
         the commitments is for the query's owner alone. `any_decision`: also of a refusal, which
-        nobody owns, or of a query whose row a restored store has lost. Raises GatewayError `not_found`.
+        nobody owns, or of a query whose row a restored store has lost. `since`: with the proof that this head extends
+        the one of so many leaves. Raises GatewayError `not_found`, `bad_request` for a size that the log has not had.
         """
 
         def work(connection: Connection) -> tuple[dict[str, object], Head]:
@@ -155,7 +158,11 @@ class Evidence:
             known = facts.read(connection)
             assert known is not None  # INVARIANT: a gateway that serves has settled its log's name and key
             size = log.size(connection)
-            last = max((index, outcome or 0, *known.changes))
+            if since is not None and not 0 < since <= size:
+                raise GatewayError(
+                    "bad_request", "The log has no such size.", "Send the size of a checkpoint you kept."
+                )
+            last = max((index, outcome or 0, *known.changes, (since or 0) - 1))
             size = self._witnessed_size(connection, last) or size
             return {
                 "format": FORMAT,
@@ -168,6 +175,7 @@ class Evidence:
                 "key_changes": [_proved(connection, change, size) for change in known.changes],
                 "witnesses": self._words(connection, size),
                 **({"salt": bytes(row.salt).hex()} if owner and row is not None else {}),
+                **({"extends": _extends(connection, since, size)} if since is not None else {}),
             }, self._head(connection, size)
 
         document, head = await self._store.read(work)
@@ -235,6 +243,12 @@ def _event(connection: Connection, query_id: str) -> dict[str, Any] | None:
     named = select(events.c.line).where(events.c.line.contains(f'"subject":"{query_id}"', autoescape=True))
     found = [json.loads(row.line) for row in connection.execute(named.order_by(events.c.sequence))]
     return next((event for event in found if event["data"].get("log_index") is not None), None)
+
+
+def _extends(connection: Connection, since: int, size: int) -> dict[str, object]:
+    """Return the proof that the tree of `size` leaves extends that of `since`."""
+    proof = tree.consistency_proof(since, size, log.node_reader(connection))
+    return {"tree_size": since, "consistency_proof": [node.hex() for node in proof]}
 
 
 def _proved(connection: Connection, index: int, size: int) -> dict[str, object]:

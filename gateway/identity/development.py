@@ -14,6 +14,8 @@ from gateway.store.folder import KEYS_NAME, own_file, own_folder
 
 ISSUER = "embedded"
 
+DEVELOPMENT_KEY = "development.key"
+
 
 def open_secret(state: Path, name: str, randomness: Randomness) -> str:
     """Return a secret of a state folder in hex, made on first use and readable by its owner alone."""
@@ -42,7 +44,12 @@ class DevelopmentKey:
     @classmethod
     def open(cls, state: Path, randomness: Randomness) -> "DevelopmentKey":
         """Return the key of a state folder, making it on first use."""
-        return cls(open_secret(state, "development.key", randomness))
+        return cls(open_secret(state, DEVELOPMENT_KEY, randomness))
+
+    @staticmethod
+    def made_in(state: Path) -> bool:
+        """Tell whether a state folder has its key already."""
+        return (state / KEYS_NAME / DEVELOPMENT_KEY).exists()
 
     @property
     def kid(self) -> str:

@@ -45,6 +45,7 @@ class Audit:
     decided: dict[str, Leaf] = field(default_factory=dict)
     answered: dict[str, Leaf] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
+    excused: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
     replayed: set[int] = field(default_factory=set)
     """Leaves that a restored store took from elsewhere: their queries' rows, draws and answers are gone."""
@@ -91,6 +92,9 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
         audit.answered[query_id] = leaf
     elif kind == "failed":
         audit.failed.add(query_id)
+        audit.excused |= {query_id} if content.get("excused") else set()
+    elif kind == "excused":
+        audit.excused.update(content["queries"])
     elif kind in ("invoiced", "credited"):
         audit.billed[content["number"]] = leaf
     elif kind == "epoch":

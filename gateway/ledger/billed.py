@@ -121,7 +121,7 @@ def _compare_periods(audit: Audit, documents: Mapping[int, Mapping[str, Any]], c
         whose = event.data["organisation"], event.data["currency"]
         by_buyer.setdefault(whose, []).append((datetime.fromisoformat(event.time), event))
     periods: set[tuple[datetime, datetime]] = set()
-    billed: set[str] = set()
+    billed: dict[str, int] = {}
     for number, document in documents.items():
         if not document or document["kind"] != "invoice":
             continue
@@ -129,7 +129,10 @@ def _compare_periods(audit: Audit, documents: Mapping[int, Mapping[str, Any]], c
         periods.add((start, end))
         of_buyer = by_buyer.get((document["organisation"], document["currency"]), [])
         mine = [event for at, event in of_buyer if start <= at < end]
-        billed |= {event.id for event in mine}
+        twice = {billed[event.id] for event in mine if event.id in billed}
+        for other in sorted(twice):
+            audit.report("doubled invoice", f"number {number}", f"it bills charges that number {other} bills as well")
+        billed |= {event.id: number for event in mine}
         _compare_invoice(audit, number, document, mine)
     for at, event in (entry for entries in by_buyer.values() for entry in entries):
         for start, end in periods:

@@ -9,7 +9,6 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
-from gateway.store import epochs
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -66,8 +65,9 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
     A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
-    one that would cost more than was charged: what it was to be combined with is gone.
+    one that would cost more than was charged: what it was to be combined with is gone. Raises `store_fenced`.
     """
+    leaves.refuse_fenced(connection)  # the log that is missing may say that it was answered
     dearer = int(row.rho) < order.rho or int(row.delta) < order.delta
     if row.question != order.question or dearer:
         changed = "the policy or the data changed before the query could be redone"
@@ -137,7 +137,8 @@ def _pass_on(connection: Connection, order: Order, now: datetime) -> InFlight | 
 
 def give_up(connection: Connection, query_id: str, state: str, note: str, now: datetime) -> None:
     """Mark a charged query as failed for good, in its row and in the log; the charge stays."""
-    index, _hash = leaves.append(connection, "failed", now, {"query_id": query_id})
+    content: dict[str, object] = {"query_id": query_id, **({"excused": True} if state == EXCUSED else {})}
+    index, _hash = leaves.append(connection, "failed", now, content)
     given_up = {"state": state, "note": note[:2000], "answer_log_index": index}
     connection.execute(update(queries).where(queries.c.query_id == query_id).values(**given_up))
     let_go(connection, query_id)
@@ -151,13 +152,6 @@ def let_go(connection: Connection, query_id: str) -> None:
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
     return connection.execute(_FAILURES, {"buyer": buyer, "dataset": dataset}).scalar_one()
-
-
-def refuse_fenced(connection: Connection) -> None:
-    """Refuse every charge to a store that was restored and lacks what was charged since."""
-    if epochs.fenced(connection) is not None:
-        hint = "Its operator has to replay the log, or answer for what is missing."
-        raise GatewayError("store_fenced", "The store was restored from a backup and takes no charges yet.", hint)
 
 
 def refuse_suspended(connection: Connection, order: Order) -> int:

@@ -18,7 +18,7 @@ from gateway.ledger.events import (
     timestamp,
 )
 from gateway.ledger.model import Order
-from gateway.store import log
+from gateway.store import epochs, log
 from gateway.store.tables import events
 
 _EVENT = insert(events)
@@ -26,12 +26,28 @@ _EVENT = insert(events)
 MAX_LEAF_BYTES = 65_535
 """What the two bytes of a length in an entry bundle can say."""
 
+REOPENED = "epoch"
+"""The leaf that lifts a restored store's fence: the only one that may be appended behind it."""
+
+
+def refuse_fenced(connection: Connection) -> None:
+    """Refuse whatever a restored store would write before it has caught up.
+
+    INVARIANT: a fenced log stays the beginning of the true one. One leaf more, were it a refusal's, and `replay` could
+    never append the leaves that are missing: their budget would come back. Raises GatewayError `store_fenced`.
+    """
+    if epochs.fenced(connection) is not None:
+        hint = "Its operator runs `gateway store replay LOG`, or has two persons answer for what is missing."
+        raise GatewayError("store_fenced", "The store was restored from a backup and takes nothing yet.", hint)
+
 
 def append(connection: Connection, kind: str, now: datetime, content: Mapping[str, Any]) -> tuple[int, str]:
     """Append one leaf; return its index and hash. INVARIANT: no literal of a query and no result stands in it.
 
-    Raises GatewayError `sql_too_complex` for one that no entry bundle of the log could hold.
+    Raises GatewayError `sql_too_complex` for one that no entry bundle of the log could hold, `store_fenced`.
     """
+    if kind != REOPENED:
+        refuse_fenced(connection)
     leaf = canonical({"kind": kind, "time": timestamp(now), **content}).encode()
     if len(leaf) > MAX_LEAF_BYTES:
         detail = f"What the log would say of this is longer than {MAX_LEAF_BYTES:,} bytes."

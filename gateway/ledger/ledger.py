@@ -57,7 +57,7 @@ class Ledger:
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
         Raises GatewayError `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`,
-        `too_many_running`, `buyer_suspended` or `idempotency_conflict`.
+        `too_many_running`, `buyer_suspended`, `idempotency_conflict` or `store_fenced`.
         """
 
         def work(connection: Connection) -> Outcome:
@@ -66,7 +66,6 @@ class Ledger:
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
                 return known or charging.take_over(connection, row, order, now, self._lease_us)
-            charging.refuse_fenced(connection)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
@@ -93,15 +92,18 @@ class Ledger:
             )
         )
 
-    async def replay(self, order: Order, answer: bytes) -> Stored | None:
-        """Keep the answer of a free repeat; return the earlier one where the idempotency key has one."""
+    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None:
+        """Keep the answer of a free repeat; return what is known of the idempotency key meanwhile, and keep nothing.
 
-        def work(connection: Connection) -> Stored | None:
+        One whose worker is gone is finished with this answer: its draws are all stored.
+        """
+
+        def work(connection: Connection) -> Stored | Failed | InFlight | None:
             now = self._clock.now()
             row = charging.by_key(connection, order.buyer, order.idempotency_key)
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
-                if isinstance(known, Stored):
+                if known is not None:
                     return known
                 self._answered(connection, row.query_id, bytes(row.salt), answer)
                 return None
@@ -231,11 +233,20 @@ class Ledger:
         return await self._store.read(work)
 
     async def excuse(self, buyer: str, dataset: str) -> int:
-        """Hold a buyer's failures on a dataset against them no longer; return how many. The charges stay."""
+        """Hold a buyer's failures on a dataset against them no longer; return how many. The charges stay.
+
+        The log says which.
+        """
         where = (queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.state == FAILED)
+        found = select(queries.c.query_id).where(*where).order_by(queries.c.query_id)
 
         def work(connection: Connection) -> int:
-            return connection.execute(update(queries).where(*where).values(state=EXCUSED)).rowcount
+            named = list(connection.execute(found).scalars())
+            if named:
+                connection.execute(update(queries).where(*where).values(state=EXCUSED))
+                content = {"buyer": buyer, "dataset": dataset, "queries": named}
+                leaves.append(connection, "excused", self._clock.now(), content)
+            return len(named)
 
         return await self._store.run(work)
 

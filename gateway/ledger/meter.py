@@ -34,6 +34,15 @@ class MeterLog:
 
         await self._store.run(work)
 
+    async def flooded(self, organisation: str, subject: str, decisions: int) -> None:
+        """Write one leaf that a buyer had so many decisions for nothing in a minute: what follows in it has none."""
+
+        def work(connection: Connection) -> None:
+            content = {"organisation": organisation, "buyer": subject, "decisions": decisions, "within_s": 60}
+            leaves.append(connection, "flooded", self._clock.now(), content)
+
+        await self._store.run(work)
+
     async def measured(self, charge: Charge, statement: int, figures: Mapping[str, float]) -> None:
         """Write the true engine cost of one statement of a charged query, for the provider alone.
 

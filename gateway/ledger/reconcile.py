@@ -82,6 +82,9 @@ def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
     if row.state in (FAILED, EXCUSED):
         if row.query_id not in audit.failed:
             audit.report("missing leaf", f"query {row.query_id}", "it failed, and no leaf says so")
+        if (row.state == EXCUSED) is not (row.query_id in audit.excused):
+            told = "a leaf says" if row.query_id in audit.excused else "no leaf says"
+            audit.report("changed query", f"query {row.query_id}", f"state is {row.state}; {told} that it is excused")
     elif row.state != RUNNING:
         _compare_answer(audit, row, audit.answered.get(row.query_id, leaf))
 

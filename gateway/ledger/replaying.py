@@ -3,19 +3,20 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves as told
 from gateway.ledger.agreement import DECISIONS
-from gateway.ledger.charging import microseconds
+from gateway.ledger.charging import EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go, microseconds
 from gateway.ledger.events import BUYER_VISIBLE, DELTA_DECIMALS, RHO_DECIMALS, event_of_leaf
 from gateway.ledger.folding import Folded, fold, units
 from gateway.ports import Clock
 from gateway.store import epochs, log
 from gateway.store.database import Store
-from gateway.store.tables import account_tables, accounts, caps, spendings, topups
+from gateway.store.tables import account_tables, accounts, caps, queries, spendings, topups
 
 
 class Replaying:
@@ -48,15 +49,16 @@ class Replaying:
                 raise GatewayError("log_corrupt", "The log does not begin as the store's own does.", hint)
             for index, leaf in enumerate(leaves[size:], start=size):
                 log.append(connection, leaf)
-                self._meter(connection, index, leaf)
+                content = json.loads(leaf)
+                self._meter(connection, index, content)
+                _settle(connection, index, content)
             _write(connection, fold(leaves))
             self._reopened(connection, {"replayed": len(leaves) - size})
             return len(leaves) - size
 
         return await self._store.run(work)
 
-    def _meter(self, connection: Connection, index: int, leaf: bytes) -> None:
-        content = json.loads(leaf)
+    def _meter(self, connection: Connection, index: int, content: dict[str, Any]) -> None:
         if content["kind"] in DECISIONS:
             line = event_of_leaf(self._source, index, content)
             told.meter(connection, BUYER_VISIBLE, content["dataset"], line)
@@ -64,20 +66,47 @@ class Replaying:
     async def write_off(self, persons: tuple[str, str], reason: str) -> None:
         """Open a fenced store without its missing leaves: two persons answer for it that nothing was charged since.
 
-        Raises GatewayError `two_persons` where they are one.
+        What was running at the backup is given up: whether its answer left is not known, and one charge is one draw.
+        Raises GatewayError `two_persons` where they are one, or nobody; `bad_request` where nothing is fenced.
         """
-        if persons[0].casefold() == persons[1].casefold():
+        named = ["".join(person.split()).casefold() for person in persons]
+        if named[0] == named[1] or not all(named):
             raise GatewayError("two_persons", "One person cannot answer for this alone.", "Name two.")
 
         def work(connection: Connection) -> None:
             self._reopened(connection, {"persons": list(persons), "reason": reason})
+            running = select(queries.c.query_id).where(queries.c.state == RUNNING)
+            for query_id in list(connection.execute(running).scalars()):
+                give_up(connection, query_id, EXCUSED, "the store was restored while it ran", self._clock.now())
 
         await self._store.run(work)
 
     def _reopened(self, connection: Connection, how: dict[str, object]) -> None:
-        content = {"epoch": epochs.epoch(connection), "why": epochs.fenced(connection), **how}
-        told.append(connection, "epoch", self._clock.now(), content)
+        why = epochs.fenced(connection)
+        if why is None:
+            hint = "Restore a backup into a fresh store first: `gateway store restore`."
+            raise GatewayError("bad_request", "The store is not fenced: there is nothing to catch up with.", hint)
+        content = {"epoch": epochs.epoch(connection), "why": why, **how}
+        told.append(connection, told.REOPENED, self._clock.now(), content)
         epochs.lift(connection)
+
+
+def _settle(connection: Connection, index: int, content: dict[str, Any]) -> None:
+    """Give a query that the backup has the end that its leaf tells of: it is not drawn again under one charge."""
+    match content["kind"]:
+        case "answered":  # with bytes that are gone, as if they had been kept long enough
+            ended = {"state": EXPIRED, "answer_log_index": index}
+        case "failed":
+            ended = {"state": EXCUSED if content.get("excused") else FAILED, "answer_log_index": index}
+        case "excused":
+            named = queries.c.query_id.in_(content["queries"])
+            connection.execute(update(queries).where(named).values(state=EXCUSED))
+            return
+        case _:
+            return
+    ended["fence"] = queries.c.fence + 1
+    connection.execute(update(queries).where(queries.c.query_id == content["query_id"]).values(**ended))
+    let_go(connection, content["query_id"])
 
 
 def _write(connection: Connection, folded: Folded) -> None:

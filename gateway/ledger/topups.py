@@ -1,5 +1,6 @@
 """Top-ups: one person of the provider proposes to raise an account's limit, another approves. Both are in the log."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,10 +105,25 @@ class TopUps:
         return await self._store.read(work)
 
 
+_INNER = {"data": 0, "organisation": 1, "buyer": 2, "grant": 2}
+"""Names that follow the data's account in a key of each level; they are escaped, so that no slash or @ is in them."""
+
+_PERIOD = re.compile(r"(@[0-9]{4}(-[0-9]{2})?)?", re.ASCII)
+
+
 def within(key: str, name: str) -> bool:
-    """Tell whether an account's key is the data account `name` itself or a quota inside it."""
-    _level, _slash, rest = key.partition("/")
-    return rest == name or rest.startswith((f"{name}/", f"{name}@"))
+    """Tell whether an account's key is the data account `name` itself or a quota inside it.
+
+    Key by key, not by its beginning: the account `acme` holds nothing of `acme/customers.id`, which is another
+    provider's by default.
+    """
+    level, _slash, rest = key.partition("/")
+    if level not in _INNER or not rest.startswith(name):
+        return False
+    inner, at, period = rest.removeprefix(name).partition("@")
+    parts = inner.split("/")
+    whole = len(parts) == 1 + _INNER[level] and parts[0] == "" and all(parts[1:])
+    return whole and _PERIOD.fullmatch(at + period) is not None
 
 
 def _topup(row: Row[tuple[object, ...]]) -> TopUp:

@@ -72,7 +72,8 @@ class Invoices:
     async def issue(self, name: str) -> tuple[Issued, ...]:
         """Issue a period's invoices: all of them, once.
 
-        Raises GatewayError `period_open` before it has ended and settled, `already_invoiced` the second time.
+        Raises GatewayError `period_open` before it has ended and settled, `already_invoiced` the second time, and
+        `settings_invalid` where the zone is another than a neighbouring month was billed in.
         """
         period = self.period(name)
         if self._clock.now() < period.end + SETTLING:
@@ -89,6 +90,7 @@ class Invoices:
             if connection.execute(known.limit(1)).first() is not None:
                 hint = "Correct it with `gateway bill credit`."
                 raise GatewayError("already_invoiced", f"The period {name} has its invoices.", hint)
+            _check_neighbours(connection, period)
             late, _last = charged_lines(connection, last)
             bills = fold(charges([*lines, *late]), period)
             now = self._clock.now()
@@ -176,6 +178,23 @@ def lost(connection: Connection) -> dict[int, Mapping[str, Any]]:
     said = (json.loads(row.leaf) for row in in_pieces(connection, select(leaf_rows)))
     billed = {leaf["number"]: leaf for leaf in said if leaf["kind"] in _LEAVES.values()}
     return {number: leaf for number, leaf in billed.items() if number not in known}
+
+
+def _check_neighbours(connection: Connection, period: Period) -> None:
+    """Refuse a month that does not begin where the month before it was billed to, or end where the next one begins.
+
+    In another zone, the hours in between would be on two invoices, or on none.
+    """
+    before, after = period.start - timedelta(days=3), period.end + timedelta(days=3)
+    names = [f"{at.year:04}-{at.month:02}" for at in (before, after)]
+    wanted = select(invoices).where(invoices.c.kind == INVOICE, invoices.c.period.in_(names))
+    for other in (_issued(row).bill.period for row in connection.execute(wanted)):
+        if other.end != period.start and other.start != period.end:
+            detail = (
+                f"{other.name} was billed in the zone {other.zone}; {period.name} in {period.zone} does not join it."
+            )
+            hint = f"Set GATEWAY_BILLING_ZONE to {other.zone}."
+            raise GatewayError("settings_invalid", detail, hint)
 
 
 def _verified(connection: Connection, kept: Mapping[str, Any]) -> Issued:

@@ -23,6 +23,8 @@ from gateway.sql.plan import (
     Plan,
     Read,
     Scan,
+    SetKind,
+    SetOperation,
     Window,
     WindowCall,
 )
@@ -84,6 +86,8 @@ class _Uses:
             case Window():
                 for call in plan.calls:
                     self._window(call, plan.input)
+            case SetOperation() if plan.kind is not SetKind.UNION_ALL:
+                self._compared(plan)
             case _:
                 return
 
@@ -143,6 +147,17 @@ class _Uses:
             self._note(bases, use, term.place or plan.place)
             if pair:  # what it is equal to may be shown in its stead
                 self._note(filter(self._never_shown, bases), Use.GROUP, term.place or plan.place)
+
+    def _compared(self, plan: SetOperation) -> None:
+        """Note what INTERSECT and EXCEPT choose rows by, as WHERE does, and keep one of each of, as DISTINCT does."""
+        for columns in zip(plan.left.fields, plan.right.fields, strict=True):
+            ends = [(side, f.id) for side, f in zip((plan.left, plan.right), columns, strict=True)]
+            if all(self._is_key(side, column_id) for side, column_id in ends):
+                continue  # people are compared with themselves
+            for side, column_id in ends:
+                bases = self.origins.column(side, column_id)
+                self._note(bases, Use.FILTER, plan.place)
+                self._note(bases, Use.GROUP, plan.place)
 
     def _is_key(self, side: Plan, column_id: str) -> bool:
         bases = self.origins.unchanged(side, column_id)

@@ -110,7 +110,7 @@ class Origins:
     def unchanged(self, plan: Plan, column_id: str) -> Bases | None:
         """Return the base columns that a column holds as they are (several: of a FULL join or UNION); else None.
 
-        Released values hold none.
+        Released values, and those that the query writes, are in no base column: one may equal a key, and is none.
         """
         match plan:
             case Scan():
@@ -132,7 +132,7 @@ class Origins:
             case Window():
                 return self.unchanged(plan.input, column_id) if column_id in shown(plan.input) else None
             case Values() | Staged() | Measured() | Read():
-                return NONE
+                return None
             case _:  # Filter, Sort and Limit
                 return self.unchanged(plan.input, column_id)
 

@@ -15,11 +15,13 @@ from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.log import LogDoor
+from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.reading import read_request
-from gateway.web.service import Accounts, Service
+from gateway.web.service import Accounts, Operations, Service
 
 MAX_EVENTS = 1000
+MAX_DIGITS = 18
 
 LAST_WORDS_S = 5.0
 """How long, after the drain, what was cut short has to say so."""
@@ -112,28 +114,26 @@ class Door:
         return json_response(await self._service.query(await self._caller(request), request.match_info["id"]))
 
     async def receipt(self, request: web.Request) -> web.Response:
-        """Answer GET /v1/queries/{id}/receipt."""
-        return json_response(await self._service.receipt(await self._caller(request), request.match_info["id"]))
-
-    async def healthz(self, _request: web.Request) -> web.Response:
-        """Answer GET /healthz: the process is alive."""
-        return json_response({"status": "ok"})
-
-    async def readyz(self, _request: web.Request) -> web.Response:
-        """Answer GET /readyz: queries would be taken."""
-        if self.draining or not await self._service.ready():
-            raise GatewayError("shutting_down", "The gateway takes no queries now.", "Ask again in a moment.")
-        return json_response({"status": "ready"})
+        """Answer GET /v1/queries/{id}/receipt; `since` is the size of a checkpoint that it is to extend."""
+        caller, since = await self._caller(request), request.query.get("since")
+        if since is not None and not (since.isascii() and since.isdigit() and len(since) <= MAX_DIGITS):
+            raise GatewayError(
+                "bad_request", "`since` is no size of a log.", "Send the second line of a checkpoint that you kept."
+            )
+        size = None if since is None else int(since)
+        return json_response(await self._service.receipt(caller, request.match_info["id"], size))
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS = "/v1/meter/events"
 INVOICES = "/v1/invoices"
+RECEIPT = "/v1/queries/{id}/receipt"
 PARAMETERS: dict[str, frozenset[str]] = {
     EVENTS: frozenset({"after", "limit"}),
     QUERIES: frozenset({"before", "limit"}),
     INVOICES: frozenset({"period", "format"}),
+    RECEIPT: frozenset({"since"}),
 }
 """The query parameters of each route; the others take none."""
 
@@ -153,10 +153,13 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web.Application, Door]:
+def build(
+    service: Service, accounts: Accounts, operations: Operations, settings: Settings
+) -> tuple[web.Application, Door]:
     """Return the application and its door (whose tasks a shutdown waits for)."""
     door = Door(service, settings)
-    app = web.Application(middlewares=[errors, known_parameters], client_max_size=settings.max_body_bytes + 1)
+    middlewares = [watched(operations), errors, known_parameters]
+    app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
     app.router.add_post("/v1/query", door.query)
     app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
@@ -166,15 +169,14 @@ def build(service: Service, accounts: Accounts, settings: Settings) -> tuple[web
         (EVENTS, door.events),
         (INVOICES, door.invoices),
         ("/v1/queries/{id}", door.one_query),
-        ("/v1/queries/{id}/receipt", door.receipt),
-        ("/healthz", door.healthz),
-        ("/readyz", door.readyz),
+        (RECEIPT, door.receipt),
     ]
     for path, handler in gets:
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
     AccountDoor(service, accounts, settings).add_to(app)
     LogDoor(service, settings).add_to(app)
+    OperationsDoor(operations, service, lambda: door.draining).add_to(app)
     return app, door
 
 

@@ -1,15 +1,18 @@
 """A pool of workers of one role: who gets one next, and a fresh one for each that dies.
 
+Parties (buyers) take turns: however much one of them asks, another waits for one call of his at most.
+
 Never here: what the workers do. The pool holds no request's data once a call is over.
 """
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import GatewayError, Interrupted
+from gateway.errors import Interrupted, Overloaded
 from gateway.workers.role import Reply, Role, WorkerError
 from gateway.workers.worker import Log, Worker
 
@@ -20,24 +23,39 @@ def _to_log(line: str) -> None:
     logging.getLogger("gateway.provider").warning("%s", line)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """Who waits for a worker: `party` is whose turn it takes (None: nobody's), `prefer` the tag it would like."""
+
+    future: "asyncio.Future[Worker]"
+    prefer: str
+    party: str | None
+
+
 class Pool:
     """At most `size` workers in use at once, `spares` more kept warm to step in for those that are killed.
 
-    Whoever waits is served first come, first served. All methods belong to one event loop.
+    Next is the party that holds the fewest workers, then the one that was served longest ago, then who came first;
+    one party holds at most `share` at once (else all). All methods belong to one event loop.
     """
 
-    def __init__(self, role: Role, size: int, spares: int = 1, log: Log = _to_log) -> None:
+    def __init__(self, role: Role, size: int, spares: int = 1, log: Log = _to_log, *, share: int | None = None) -> None:
         # INVARIANT: a pool without workers would keep everyone waiting for ever.
         assert size > 0
         assert spares >= 0
+        # INVARIANT: a party that may hold no worker would wait for ever.
+        assert share is None or share > 0
         self._role = role
         self._size = size
+        self._share = size if share is None else share
         self._wanted = size + spares
         self._log = log
         self._idle: deque[Worker] = deque()
-        self._waiting: deque[tuple[asyncio.Future[Worker], str]] = deque()
+        self._waiting: list[_Waiting] = []
         self._members: set[Worker] = set()
-        self._leased: set[Worker] = set()
+        self._leased: dict[Worker, str | None] = {}
+        self._turns = 0
+        self._served: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -49,7 +67,7 @@ class Pool:
     @property
     def waiting(self) -> int:
         """How many callers wait for a worker now."""
-        return sum(not future.done() for future, _ in self._waiting)
+        return sum(not one.future.done() for one in self._waiting)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -78,36 +96,42 @@ class Pool:
             if isinstance(outcome, Worker):
                 await outcome.end()
 
-    async def call(self, method: str, argument: object, deadline_s: float, wait_s: float | None = None) -> Reply:
+    async def call(
+        self,
+        method: str,
+        argument: object,
+        deadline_s: float,
+        wait_s: float | None = None,
+        party: str | None = None,
+    ) -> Reply:
         """Return the answer of any free worker; the deadline runs from when one is free.
 
-        Waits at most `wait_s` (else `deadline_s`) for it. Raises GatewayError `overloaded` when none gets free,
+        Waits at most `wait_s` (else `deadline_s`) for it. Raises Overloaded when none gets free,
         the handler's own GatewayError, WorkerTimeout, WorkerDied or WorkerFailed, Interrupted when the pool is closed.
         """
-        worker = await self.acquire(deadline_s if wait_s is None else wait_s)
+        worker = await self.acquire(deadline_s if wait_s is None else wait_s, party=party)
         try:
             return await worker.call(method, argument, deadline_s)
         finally:
             worker.release()
 
-    async def acquire(self, wait_s: float, prefer: str = "") -> Worker:
+    async def acquire(self, wait_s: float, prefer: str = "", party: str | None = None) -> Worker:
         """Return a worker to hold over several calls, until its `release()`.
 
-        A free one tagged `prefer` is taken before others. Raises GatewayError `overloaded` or `shutting_down`.
+        A free one tagged `prefer` is taken before others; `party` is on whose behalf it is held.
+        Raises Overloaded or Interrupted.
         """
         if self._closed:
             raise Interrupted
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.append((future, prefer))
+        self._waiting.append(_Waiting(future, prefer, party))
         self._hand_out()
         try:
             async with asyncio.timeout(wait_s):
                 return await future
         except TimeoutError:
             self._give_up(future)
-            raise GatewayError(
-                "overloaded", f"No {self._role.name} worker got free in time", "Ask again in a moment."
-            ) from None
+            raise Overloaded(f"No {self._role.name} worker got free in time.") from None
         except BaseException:
             self._give_up(future)
             raise
@@ -121,14 +145,28 @@ class Pool:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        while self._waiting and (self._waiting[0][0].done() or (self._idle and self.busy < self._size)):
-            future, prefer = self._waiting.popleft()
-            if future.done():
-                continue
-            worker = self._pick(prefer)
+        self._waiting = [one for one in self._waiting if not one.future.done()]
+        while self._idle and self.busy < self._size and (following := self._next()) is not None:
+            self._waiting.remove(following)
+            worker = self._pick(following.prefer)
             worker.on_release(self._take_back)
-            self._leased.add(worker)
-            future.set_result(worker)
+            self._leased[worker] = following.party
+            if following.party is not None:
+                self._turns += 1
+                self._served[following.party] = self._turns
+            following.future.set_result(worker)
+        # the turns of who neither waits nor holds a worker are forgotten
+        parties = {one.party for one in self._waiting} | set(self._leased.values())
+        self._served = {party: turn for party, turn in self._served.items() if party in parties}
+
+    def _next(self) -> _Waiting | None:
+        held = Counter(self._leased.values())
+
+        def turn(one: _Waiting) -> tuple[int, int]:
+            return (0, 0) if one.party is None else (held[one.party], self._served.get(one.party, 0))
+
+        able = [one for one in self._waiting if one.party is None or held[one.party] < self._share]
+        return min(able, key=turn, default=None)  # of equals the first that came
 
     def _pick(self, prefer: str) -> Worker:
         """Take the idle worker that has `prefer` open; else the one that has been idle longest."""
@@ -139,7 +177,7 @@ class Pool:
         return self._idle.popleft()
 
     def _take_back(self, worker: Worker) -> None:
-        self._leased.discard(worker)
+        self._leased.pop(worker, None)
         if worker.alive and not self._closed:
             self._idle.append(worker)
         self._hand_out()
@@ -181,9 +219,9 @@ class Pool:
     async def close(self) -> None:
         """Refuse who waits, kill every worker and reap it. Idempotent."""
         self._closed = True
-        for future, _ in self._waiting:
-            if not future.done():
-                future.set_exception(Interrupted())
+        for one in self._waiting:
+            if not one.future.done():
+                one.future.set_exception(Interrupted())
         self._waiting.clear()
         self._idle.clear()
         tasks = tuple(self._tasks)

@@ -54,6 +54,14 @@ def test_a_buyer_checks_sql_answer_and_receipt_without_the_gateway(gateway, tmp_
     answer.write_bytes(body.replace(b'"FINISHED"', b'"FINISHeD"'))
     assert "another answer" in command("evidence", "verify", receipt, "--key", key, "--answer", answer, code=1)
     assert "verify" in command("evidence", "verify", receipt, "--key", "00" * 32, code=1)
+    kept = tmp_path / "kept"
+    kept.write_text(json.loads(receipt.read_bytes())["checkpoint"])
+    gateway.ask(f"{COUNT} + 2")
+    here = ("--url", gateway.url, "--token", gateway.token(), "--public-key", key)
+    assert "you kept" in command("receipt", query_id, "--since", kept, *here)
+    for bad in ("0", "-1", "x", "1" * 19, "9" * 18):
+        status, body = gateway.call("GET", f"/v1/queries/{query_id}/receipt?since={bad}")
+        assert (status, json.loads(body)["code"]) == (400, "bad_request")
     held = json.loads(get(gateway, f"/v1/queries/{query_id}/receipt", "arbiter"))
     assert "salt" not in held, "for its owner alone"
     alone = subprocess.run(
@@ -226,6 +234,8 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     for path in gateway.state.glob("gateway.sqlite3*"):
         path.unlink()
     command("store", "restore", tmp_path / "backup.zip", *state)
+    serving = ("serve", "--policies", gateway.policies, "--port", 0, *state)
+    assert "store_fenced" in command(*serving, code=5), "what it would log or sign now would fork from the true log"
     cut.write_bytes(log.read_bytes()[:-9])
     assert "does not verify" in command("store", "replay", cut, *state, code=1)
     assert "does not verify" in command("store", "replay", log, "--key", "00" * 32, *state, code=1)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -157,3 +158,25 @@ def test_new_data_waits_for_its_declaration(own):
     assert not answer["privacy"]["stored"], "a new data version is a new question"
     assert answer["versions"]["data"] == declared != first["versions"]["data"]
     assert gateway.spent() > spent, "a refresh restores no budget"
+
+
+def test_what_costs_nothing_fills_the_log_at_a_pace_and_no_faster(own):
+    gateway = own(GATEWAY_FREE_PER_MINUTE="4")
+    count = "SELECT COUNT(*) AS n FROM customers"
+    assert gateway.ask(count, key="paid")[0] == 200
+    if time.time() % 60 > 40:
+        time.sleep(61 - time.time() % 60)  # all of it within one minute
+    assert gateway.ask(count)[0] == 200, "a free repeat"
+    assert gateway.call("PUT", "/v1/spending", {"currency": "CNY", "per": "day", "amount": "1000"})[0] == 200
+    found = [gateway.ask(f"SELECT nothing_{number} FROM customers")[0] for number in range(6)]
+    assert found == [400, 400, 429, 429, 429, 429]
+    assert gateway.call("PUT", "/v1/spending", {"currency": "CNY", "per": "day", "amount": "1001"})[0] == 429
+    assert gateway.call("POST", "/v1/quote", {"sql": count})[0] == 429
+    assert gateway.ask(count, key="paid")[0] == 200, "what was paid for is given"
+    assert gateway.ask(count, token=gateway.token("bob"))[0] == 200
+    connection = sqlite3.connect(gateway.state / "gateway.sqlite3")
+    leaves = [json.loads(leaf) for (leaf,) in connection.execute("SELECT leaf FROM log_leaves")]
+    connection.close()
+    assert [leaf["kind"] for leaf in leaves].count("refused") == 2
+    (flooded,) = [leaf for leaf in leaves if leaf["kind"] == "flooded"]
+    assert (flooded["buyer"], flooded["decisions"]) == ("ana", 4)

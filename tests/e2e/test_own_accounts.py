@@ -76,6 +76,8 @@ def test_a_token_that_was_taken_back_is_a_strangers(small):
     body = {"organisation": "widgets", "subject": "eve"}
     assert called(small, "POST", "/v1/tokens/revoke", body, token=token("bob", "t-bob"))[1]["code"] == "forbidden"
     watch = token("sam", "t-sam", "supervisor")
+    for vague in ({"organisation": "widgets"}, {"jti": "t-bob", "subject": "bob"}):
+        assert called(small, "POST", "/v1/tokens/revoke", vague, token=watch)[1]["code"] == "bad_request"
     assert called(small, "POST", "/v1/tokens/revoke", body, token=watch)[0] == 200
     assert called(small, "GET", "/v1/budget", token=other)[1]["code"] == "unauthenticated"
 

@@ -152,6 +152,24 @@ def test_two_accounts_over_one_table_are_refused_also_where_the_data_are_missing
     assert "two accounts" in started.stderr
 
 
+def test_a_start_that_is_refused_binds_no_table_to_a_mistaken_account(own):
+    gateway = own()
+    assert gateway.stop() == 0
+    gateway.make_data(path=gateway.policies / "garden.duckdb")
+    named = GARDEN.replace("privacy:\n", "privacy:\n  account: people\n", 1)
+    other = named.replace("dataset: garden", "dataset: orchard")
+    (gateway.policies / "garden.yaml").write_text(named.replace("account: people", "account: mistaken"))
+    (gateway.policies / "orchard.yaml").write_text(other)
+    where = ("--policies", str(gateway.policies), "--state", str(gateway.state), "--port", "0")
+    started = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", *where], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (started.returncode, "two accounts" in started.stderr) == (2, True)
+    (gateway.policies / "garden.yaml").write_text(named)
+    gateway.start()
+    assert [code(gateway, name) for name in ("garden", "orchard")] == [(200, None), (200, None)]
+
+
 @pytest.mark.parametrize("by", ["command", "provider"])
 def test_a_new_file_is_published_by_a_refresh_and_a_removed_one_withdrawn_by_a_reload(own, by):
     gateway = own()
@@ -173,6 +191,33 @@ def test_a_new_file_is_published_by_a_refresh_and_a_removed_one_withdrawn_by_a_r
     again = gateway.ask(COUNT, dataset="garden")[1]
     assert again["rows"] == before["rows"], "accounts and releases are those of before"
     assert again["privacy"]["stored"]
+
+
+def test_a_broken_file_of_another_provider_holds_up_nobodys_refresh(beside):
+    acme = beside.token("pat", "acme", ("provider",), None)
+    green = beside.token("pat", "green", ("provider",), None)
+
+    def refresh(name, token):
+        status, body = beside.call("POST", f"/v1/datasets/{name}/refresh", token=token)
+        return status, body.decode()
+
+    shop, garden = beside.policies / "shop.yaml", beside.policies / "garden.yaml"
+    beside.make_data(path=beside.policies / "garden.duckdb")
+    rival = POLICY.replace("dataset: shop", "dataset: rival").replace("organisation: acme", "organisation: other")
+    for broken in ("dataset: garden\ntitle: [", GARDEN.replace("max_epsilon: 2}", "max_epsilon: 51}"), "\xff"):
+        garden.write_bytes(broken.encode("latin-1"))
+        (beside.policies / "rival.yaml").write_text(rival)  # claims the shop's own table for another account
+        assert refresh("shop", acme)[0] == 200
+        status, told = refresh("garden", green)
+        assert (status, "garden.yaml" in told) == (400, True), "its own provider hears of it"
+    assert "the policy file garden.yaml is left out" in (beside.folder / "log").read_text()
+    assert refresh("rival", beside.token("pat", "other", ("provider",), None))[0] == 400
+    garden.write_text(GARDEN)
+    (beside.policies / "double.yaml").write_text(shop.read_text())
+    status, told = refresh("shop", acme)
+    assert (status, "another policy file" in told) == (400, True), "two files of one name: neither is taken"
+    assert refresh("garden", green)[0] == 200
+    assert code(beside, "shop") == (200, None), "it is served as it was"
 
 
 def test_data_that_changed_undeclared_and_no_longer_fit_shut_their_dataset_alone(beside):

@@ -11,8 +11,8 @@ from itertools import product
 
 import pytest
 from support.measures import A, measured
-from support.neighbours import NEW, exact, fresh_pair, measurement_violations, pair, shuffle
-from support.shop import SHOP, empty_database, fill, insert, unlimited
+from support.neighbours import NEW, exact, fresh_pair, measurement_violations, pair, shuffle, violations
+from support.shop import SHOP, empty_database, fill, insert, planned, unlimited
 
 from gateway.catalog.model import Accounting
 from gateway.privacy.measurement import Noise
@@ -26,6 +26,7 @@ PUBLIC = {
     "count_by_month": ("SELECT date_trunc('month', purchased_on) AS m, COUNT(*) AS n FROM purchases GROUP BY 1", None),
     "sum_by_gift": ("SELECT gift, SUM(amount) AS s, SUM(score) AS t, COUNT(*) AS n FROM purchases GROUP BY 1", None),
     "sum_of_expression": ("SELECT gift, SUM(quantity * amount - 7) AS s FROM purchases GROUP BY 1", None),
+    "sum_of_negatives": ("SELECT gift, SUM(-quantity) AS s, SUM(3 - quantity) AS t FROM purchases GROUP BY 1", None),
     "unbounded": ("SELECT gift, SUM(weight) AS s, AVG(weight) AS a FROM purchases GROUP BY 1", None),
     "unbounded_alone": ("SELECT SUM(weight * weight) AS s FROM purchases", None),
     "units": ("SELECT quantity, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1", None),
@@ -77,6 +78,15 @@ def test_private_keys(name):
     assert measurement.groups == 6
 
 
+def test_the_people_behind_a_threshold_are_counted_within_one_bound_however_wide_the_policy():
+    """What delta pays for is a count that nothing scales down."""
+    _, measurement = measured(*PRIVATE["counts"], unlimited(groups=1000, rows=1000))
+    assert measurement.selection is not None
+    (units,) = (p for p in measurement.primitives if p.name == measurement.selection.primitive)
+    assert (units.lower, units.upper, units.search, len(units.candidates)) == (0, 1, None, 1)
+    assert units.candidates[0].denominator == 1
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_pure_accounting_bounds_l1(name):
     measurement, broken = found(name, PUBLIC, PURE, range(2))
@@ -109,6 +119,22 @@ def test_searched_counts_of_distinct_values():
     assert found("distinct", PRIVATE, dataset)[1] == []
 
 
+def test_a_value_that_others_have_stays_counted_where_one_person_has_very_many():
+    """The least place among all units decides: that one unit's own pick leaves a value out takes it from nobody."""
+    without, with_unit = empty_database(), empty_database()
+    rows = [(unit, date(1997, 5, 5), 1, f"v{unit}", 1, 0.5, True, 1.0, "x") for unit in range(40)]
+    for connection in (without, with_unit):
+        insert(connection, "purchases", rows)
+    insert(with_unit, "purchases", [(NEW, *row[1:]) for row in rows])
+    for dataset in (SHOP, unlimited(rows=1000)):
+        _, measurement = measured(*PUBLIC["distinct_alone"], dataset)
+        assert measurement_violations(measurement, without, with_unit) == []
+        primitive = measurement.primitives[0]
+        widest = len(primitive.candidates) - 1
+        counts = [exact(c, measurement)[0].totals(primitive, widest)[()] for c in (without, with_unit)]
+        assert counts == [40, 40]
+
+
 def test_wide_policies_need_norms_beyond_64_bits():
     assert found("unbounded", PUBLIC, unlimited(rows=1000))[1] == []
     assert found("moments", PUBLIC, unlimited(rows=1000))[1] == []
@@ -131,6 +157,36 @@ def test_listed_cells_are_bounded_and_stay():
     assert measurement.listed
     assert measurement.cells == 3
     assert [text for seed in range(4) for text in measurement_violations(measurement, *pair(seed))] == []
+
+
+def test_a_public_table_of_more_rows_than_declared_moves_no_norm():
+    """How many cells a public table lists is only declared, so the norm is held whatever it holds."""
+    calendar = replace(SHOP.table("calendar"), rows=2)
+    dataset = replace(SHOP, tables=tuple(calendar if t.name == "calendar" else t for t in SHOP.tables))
+    sql = "SELECT k.quarter, k.weekday, COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on GROUP BY 1, 2"
+    made = planned(sql, dataset=dataset)
+    assert made.program.measurements[0].cells == 2
+    assert [text for seed in range(3) for text in violations(made, *pair(seed))] == []
+
+
+def test_a_key_outside_its_declared_values_is_in_no_cell():
+    without, with_unit = fresh_pair(3)
+    with_unit.execute(f"UPDATE customers SET cohort = 'odd' WHERE customer_id = {NEW}")
+    _, measurement = measured("SELECT cohort, COUNT(*) AS n FROM customers GROUP BY 1")
+    assert measurement_violations(measurement, without, with_unit) == []
+    probe = exact(with_unit, measurement)[0]
+    cells = set(probe.totals(probe.probe.primitives[0], 0))
+    assert cells <= {(cohort,) for cohort in ("1997-01", "1997-02", "1997-03")}
+
+
+def test_a_date_that_cannot_be_printed_is_in_no_cell():
+    connection = empty_database()
+    texts = ("1997-02-03", "5000000-01-01", "infinity", "-infinity", "0044-03-15 (BC)", "no date")
+    insert(connection, "purchases", [(1, date(1997, 5, 5), 1, text, 1, 0.5, True, 1.0, "x") for text in texts])
+    _, measurement = measured("SELECT CAST(basket AS DATE) AS d, COUNT(*) AS n FROM purchases GROUP BY 1")
+    probe = exact(connection, measurement)[0]
+    cells = {cell for primitive in probe.probe.primitives for cell in probe.totals(primitive, 0)}
+    assert cells == {("1997-02-03",), (None,)}
 
 
 def test_listed_and_enumerated_keys_cross():

@@ -22,6 +22,7 @@ TOTAL = {
     "a product of short decimals": "SELECT SUM(LEAST(x * x, 1)) AS n FROM (SELECT CASE WHEN basket = 'VICTIM' THEN 123456789012.34 ELSE 0.0 END AS x FROM purchases) t",
     "a decimal in steps": "SELECT SUM(CASE WHEN basket = 'VICTIM' THEN 900000000000.0000 ELSE 0.0 END) AS n FROM purchases",
     "many large numbers of one person": "SELECT SUM(CASE WHEN basket = 'VICTIM' THEN 9007199254740992 ELSE 0 END) AS n FROM purchases",
+    "squares beyond 64 bits": "SELECT VAR_POP(x) AS v, COVAR_POP(x, x + quantity) AS c FROM (SELECT quantity, CASE WHEN basket = 'VICTIM' THEN 9000000000 ELSE 0 END AS x FROM purchases) t",
     "many long keys": "SELECT "
     + ", ".join(f"basket || '{i}' AS k{i}" for i in range(40))
     + ", COUNT(*) AS n FROM purchases GROUP BY ALL",
@@ -100,6 +101,29 @@ def test_a_declared_sum_of_one_person_does_not_bound_what_a_join_repeats():
     with pytest.raises(GatewayError) as caught:
         planned(f"SELECT SUM(l.price) AS s FROM lines l JOIN {view} ON m.order_id = l.order_id", dataset=lines)
     assert caught.value.code == "join_not_private"
+
+
+def test_a_part_of_a_persons_rows_may_add_up_to_less_than_all_of_them():
+    lines = replace(
+        SHOP,
+        tables=tuple(
+            replace(t, columns=tuple(replace(c, per_unit_sum=(5, 7)) if c.name == "price" else c for c in t.columns))
+            for t in SHOP.tables
+        ),
+    )
+    for sql in (
+        "SELECT SUM(price) AS s FROM lines WHERE flag",
+        "SELECT SUM(price) FILTER (WHERE flag) AS s FROM lines",
+    ):
+        (primitive,) = planned(sql, dataset=lines).program.measurements[0].primitives
+        assert (primitive.lower, primitive.upper) == (0, 700)
+
+
+def test_a_person_with_few_rows_is_not_raised_to_the_least_that_all_of_them_add_up_to():
+    for value, ends in (("quantity + 3", (0, 265)), ("-3 - quantity", (-265, 0)), ("quantity - 3", (-15, 235))):
+        sql = f"SELECT SUM({value}) AS s FROM purchases"
+        (primitive,) = planned(sql).program.measurements[0].primitives
+        assert (primitive.lower, primitive.upper) == ends
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A pipeline in which nothing may be asked: engine, releaser and ledger fail the test when a refused query meets them."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from gateway import pipeline
 from gateway.catalog.model import Dataset
 from gateway.errors import CODES, GatewayError
+from gateway.parts import Parts
 from gateway.planning import plan
 from gateway.ports import FixedClock
 from gateway.request import Request
+from gateway.stages import Stage
 from support.shop import CALLER, SHOP
 
 
@@ -26,8 +29,21 @@ class Unasked:
     async def plan(self, job):
         return plan(job)
 
+    def query(self, _query_id):
+        return nullcontext()
+
+    def stage(self, stage):
+        assert stage is Stage.PLAN, f"'{stage}' was reached by a statement that must be refused"
+        return nullcontext()
+
     async def failures(self, _buyer, _dataset):
         return 0
+
+    def admit(self, _caller):
+        return
+
+    async def count(self, _caller):
+        return
 
     async def refused(self, _dataset, _caller, grant, error):
         assert grant in self.held.grants
@@ -37,9 +53,9 @@ class Unasked:
         raise AssertionError(f"'{name}' was asked for a statement that must be refused")
 
 
-def parts(spy: Unasked) -> pipeline.Parts:
-    return pipeline.Parts(
-        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy,
+def parts(spy: Unasked) -> Parts:
+    return Parts(
+        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy,
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """The path of a query after its charge: the real ledger, planner and release over a real database that may fail."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +13,9 @@ from support.stores import ledger_of
 from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Overloaded
 from gateway.orders import accounts, buyer_id
+from gateway.parts import Parts
 from gateway.planning import plan
 from gateway.ports import EngineCost, ExactRows, FixedClock, PublicRows
 from gateway.request import Request
@@ -60,7 +63,7 @@ class Database:
     async def dataset(self, _name, _caller):
         return SHOP
 
-    async def lease(self, _dataset):
+    async def lease(self, _dataset, _party):
         self.open += 1
         self.leased = True
         return self
@@ -86,7 +89,20 @@ class Provider:
     """What the provider is told."""
 
     def __init__(self):
-        self.failures, self.refusals = [], []
+        self.failures, self.refusals, self.stages = [], [], []
+
+    def query(self, _query_id):
+        return nullcontext()
+
+    def stage(self, stage):
+        self.stages.append(stage)
+        return nullcontext()
+
+    def admit(self, _caller):
+        return
+
+    async def count(self, _caller):
+        return
 
     async def measured(self, _charge, _statement, _cost):
         return
@@ -124,15 +140,46 @@ def parts(database, ledger, provider):
         raise AssertionError("nobody else is at work")
 
     numbers = iter(range(1, 100))
-    return pipeline.Parts(
+    return Parts(
         published=database, planner=Planner(), releaser=Releaser(), book=ledger,
-        telemetry=provider, clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
+        telemetry=provider, free=provider, clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
         new_id=lambda: f"Q{next(numbers)}",
     )  # fmt: skip
 
 
+def briefly(store):
+    """Return the ledger with leases that have ended by the next question."""
+    return ledger_of(store, FixedClock(NOW), lease_s=-1)
+
+
 async def spent(ledger):
     return [b.rho_spent for b in await ledger.balances(accounts(SHOP, CALLER, SHOP.grants[0], NOW))]
+
+
+async def test_who_finds_no_finisher_free_has_not_failed_and_is_redone_under_the_charge(
+    store, parts, ledger, database, provider
+):
+    class Crowded(Releaser):
+        async def finish(self, *_):
+            raise Overloaded("No finisher worker got free in time.")
+
+    asked = Request(ANSWERED["count_by_month"], idempotency_key="k")
+    for _ in range(3):
+        with pytest.raises(Overloaded, match="charged") as caught:
+            await pipeline.answer(replace(parts, releaser=Crowded(), book=briefly(store)), asked, CALLER)
+        assert "same idempotency key" in caught.value.hint
+    assert (await ledger.failures(BUYER, "shop"), provider.failures) == (0, [])
+    (data, *_) = await spent(ledger)
+    assert data > 0
+    await pipeline.answer(replace(parts, book=briefly(store)), asked, CALLER)
+    assert (await spent(ledger))[0] == data, "one charge"
+
+
+async def test_a_childs_word_that_it_is_overloaded_is_a_failure_like_any_other(parts, ledger, database):
+    database.fails = GatewayError("overloaded", "so it says")
+    with pytest.raises(GatewayError, match="query_failed"):
+        await pipeline.answer(parts, Request(ANSWERED["count_by_month"]), CALLER)
+    assert await ledger.failures(BUYER, "shop") == 1
 
 
 async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(parts, ledger, database):

@@ -60,9 +60,9 @@ class Story:
 
     def noted(self, answer: dict[str, Any]) -> None:
         """Show what the figures leave out, the first time that an answer says it."""
-        for notice, line in zip(answer["notices"], notes(answer), strict=True):
-            if notice not in self.told:
-                self.told.add(notice)
+        for line in notes(answer):
+            if line.plain not in self.told:
+                self.told.add(line.plain)
                 self.out.print(line)
 
     def refused(self, sql: str, epsilon: float | None, code: str, what: str) -> None:

@@ -11,6 +11,10 @@ from gateway.evidence.offline.trust import Trust
 
 README, RECEIPT, EVENT, POLICY, CHECKPOINT = "README.txt", "receipt.json", "event.json", "policy.json", "checkpoint"
 NAMES = frozenset({README, RECEIPT, EVENT, POLICY, CHECKPOINT})
+SOURCE, METER_VERSION = "urn:gateway:", "1"
+_EVENT = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"}
+_OF_THE_LEAF = {"kind", "time", "query_id", "accounts", "purse", "sql", "answer"}
+"""What a decision's leaf has beside the data of its event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,20 @@ def verify_bundle(files: Mapping[str, bytes], trust: Trust, opened: Opened | Non
 
 
 def _check_event(event: dict[str, Any], receipt: Verified) -> None:
-    """Check that a meter event says what the leaf says: the same query, place, time and figures."""
+    """Check that a meter event says what the leaf says, all of it and no more: it is the one that the leaf makes."""
     leaf, data = receipt.leaf, event.get("data")
+    if set(event) != _EVENT or event["specversion"] != "1.0" or event["datacontenttype"] != "application/json":
+        raise NotVerified("the event does not have the members of its format")
     if not isinstance(data, dict) or event.get("subject") != receipt.query_id:
         raise NotVerified("the event is of another query")
     if event.get("type") != f"gateway.query.{leaf.get('kind')}" or event.get("time") != leaf.get("time"):
         raise NotVerified("the event's kind or time is not the leaf's")
     if data.get("log_index") != receipt.log_index:
         raise NotVerified("the event names another leaf")
-    for name, value in data.items():
-        if name != "log_index" and (name not in leaf or leaf[name] != value):
+    named = [receipt.origin, receipt.query_id, str(leaf["kind"]), METER_VERSION]
+    if event["source"] != SOURCE + receipt.origin or event["id"] != sha256("\n".join(named).encode()).hexdigest():
+        raise NotVerified("the event's source or id is not that of the leaf's query")
+    said = {name: value for name, value in leaf.items() if name not in _OF_THE_LEAF}
+    for name in sorted((said.keys() | data.keys()) - {"log_index"}):
+        if name not in said or name not in data or said[name] != data[name]:
             raise NotVerified(f"the event says another '{name[:40]}' than the leaf")

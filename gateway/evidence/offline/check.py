@@ -45,9 +45,7 @@ def check(asked: Asked) -> list[str]:
     if content[:1] == b"{" and b'"format":"' + logs.FORMAT.encode() in content.partition(b"\n")[0]:
         return _log(logs.verify_lines(content, asked.trust, asked.since), asked)
     document = parse_object(content, asked.path.name)
-    if asked.since is not None:
-        raise NotVerified("a receipt does not hold the log: check a whole log against an earlier checkpoint")
-    return _receipt(receipts.verify(document, asked.trust, asked.opened), asked)
+    return _receipt(receipts.verify(document, asked.trust, asked.opened, asked.since))
 
 
 def _of_folder(folder: Path) -> dict[str, bytes]:
@@ -77,7 +75,7 @@ def _folder(files: Mapping[str, bytes], asked: Asked) -> list[str]:
         if asked.since is not None:
             raise NotVerified("a bundle does not hold the log: check a whole log against an earlier checkpoint")
         found = bundles.verify_bundle(files, asked.trust, asked.opened)
-        said = _receipt(found.receipt, asked)
+        said = _receipt(found.receipt)
         said += ["the meter event says what the leaf says"] if found.event is not None else []
         return said + ([f"the policy's text is version {found.policy_version}"] if found.policy_version else [])
     if CHECKPOINT not in files:
@@ -106,7 +104,7 @@ def _signed(signed: Signed) -> list[str]:
     return said + [f"further signature by {name}, whose key you did not name" for name in signed.strangers]
 
 
-def _receipt(found: Verified, asked: Asked) -> list[str]:
+def _receipt(found: Verified) -> list[str]:
     leaf = found.leaf
     said = [f"the receipt verifies: query {found.query_id} is in the log {found.origin} of {found.tree_size:,} leaves"]
     said += _signed(found.signed)
@@ -114,6 +112,8 @@ def _receipt(found: Verified, asked: Asked) -> list[str]:
     said.append(f"leaf {found.log_index}: {leaf.get('kind')} at {leaf.get('time')}{spent}")
     if found.outcome is not None:
         said.append(f"its outcome: {found.outcome.get('kind')} at {found.outcome.get('time')}")
+    if found.since is not None:
+        said.append(f"its log extends the earlier checkpoint of {found.since:,} leaves")
     said += [f"the {'SQL' if name == 'sql' else 'answer'} is the one committed to" for name in found.opened]
     return said
 

@@ -1,14 +1,14 @@
 """Receipts: two leaves of one query, that the log holds them, and whose SQL and answer they are about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from gateway.evidence.offline.failure import NotVerified, parse_object, unhex
 from gateway.evidence.offline.keychain import follow
-from gateway.evidence.offline.notes import Checkpoint, algorithm, parse
-from gateway.evidence.offline.tree import inclusion_root, leaf_hash
+from gateway.evidence.offline.notes import Checkpoint, Key, algorithm, parse, signers
+from gateway.evidence.offline.tree import inclusion_root, is_consistent, leaf_hash
 from gateway.evidence.offline.trust import Signed, Trust, judge, log_keys
 
 FORMAT = "gateway-receipt/1"
@@ -17,6 +17,8 @@ _MEMBERS = {
     "leaf", "log_index", "inclusion_proof", "outcome", "tree_size", "checkpoint",
 }  # fmt: skip
 _PROVED = {"leaf", "log_index", "inclusion_proof"}
+_OPTIONAL = {"salt", "extends"}
+_EXTENDS = {"tree_size", "consistency_proof"}
 DECISIONS = ("charged", "replayed", "refused")
 OUTCOMES = ("answered", "failed")
 _MAX_LEAVES = 64
@@ -34,7 +36,8 @@ class Opened:
 class Verified:
     """What a receipt proves: these leaves are in the log of this origin at this size.
 
-    `outcome` is the leaf of the answer (or of the failure) where that is another than the decision's.
+    `outcome` is the leaf of the answer (or of the failure) where that is another than the decision's. `since` is the
+    size of the earlier checkpoint that the log was shown to extend.
     """
 
     query_id: str
@@ -45,12 +48,15 @@ class Verified:
     outcome: dict[str, Any] | None
     signed: Signed
     opened: tuple[str, ...]
+    since: int | None = None
 
 
-def verify(receipt: Mapping[str, Any], trust: Trust | None = None, opened: Opened | None = None) -> Verified:
+def verify(
+    receipt: Mapping[str, Any], trust: Trust | None = None, opened: Opened | None = None, since: str | None = None
+) -> Verified:
     """Check a receipt: signatures, both inclusion proofs, that both leaves are of this query, and the commitments.
 
-    Raises NotVerified.
+    With `since`, a checkpoint that was kept, also that the receipt's log extends that one. Raises NotVerified.
     """
     trust = trust or Trust()
     # 1. the members, each of them and no other
@@ -78,12 +84,14 @@ def verify(receipt: Mapping[str, Any], trust: Trust | None = None, opened: Opene
         raise NotVerified("a leaf is of another kind")
     # 4. what was committed to
     done = _opened(receipt, decision, outcome, opened or Opened())
+    # 5. the same log as before, and longer
+    earlier = None if since is None else _extended(receipt, checkpoint, parse(since), chain.trusted)
     query_id = _text(receipt, "query_id")
-    return Verified(query_id, checkpoint.origin, checkpoint.size, index, decision, outcome, signed, done)
+    return Verified(query_id, checkpoint.origin, checkpoint.size, index, decision, outcome, signed, done, earlier)
 
 
 def _check_members(receipt: Mapping[str, Any]) -> None:
-    if set(receipt) - {"salt"} != _MEMBERS or receipt["format"] != FORMAT:
+    if set(receipt) - _OPTIONAL != _MEMBERS or receipt["format"] != FORMAT:
         raise NotVerified("the receipt does not have the members of its format")
     algorithm(receipt["algorithm"])
     for name in ("witnesses", "key_changes"):
@@ -96,6 +104,37 @@ def _check_members(receipt: Mapping[str, Any]) -> None:
             raise NotVerified("a leaf's part does not have its members")
     if "salt" in receipt:
         unhex(receipt["salt"], 16, "the salt")
+    if "extends" in receipt:
+        part = receipt["extends"]
+        if not isinstance(part, dict) or set(part) != _EXTENDS or type(part["tree_size"]) is not int:
+            raise NotVerified("the proof of an earlier size does not have its members")
+        _hashes(part["consistency_proof"], "consistency")
+
+
+def _hashes(nodes: Any, what: str) -> list[bytes]:
+    if not isinstance(nodes, list) or len(nodes) > _MAX_LEAVES:
+        raise NotVerified(f"a leaf's index or proof is not well formed ({what})")
+    return [unhex(node, 32, f"a hash of the {what} proof") for node in nodes]
+
+
+def _extended(receipt: Mapping[str, Any], checkpoint: Checkpoint, earlier: Checkpoint, keys: Sequence[Key]) -> int:
+    """Return the size of an earlier checkpoint that the receipt proves its own one to extend. Raises NotVerified."""
+    signers(earlier, keys)
+    if earlier.origin != checkpoint.origin:
+        raise NotVerified("the earlier checkpoint is of another log")
+    if earlier.size > checkpoint.size:
+        raise NotVerified(f"rolled back: it was signed with {earlier.size} leaves before, and has {checkpoint.size}")
+    if earlier.size == 0:
+        return 0  # every log extends one without leaves
+    part = receipt.get("extends")
+    if part is None or part["tree_size"] != earlier.size:
+        raise NotVerified(
+            f"the receipt has no proof from {earlier.size} leaves on: ask for it with since={earlier.size}"
+        )
+    proof = _hashes(part["consistency_proof"], "consistency")
+    if not is_consistent(earlier.size, checkpoint.size, earlier.root, checkpoint.root, proof):
+        raise NotVerified("forked: its first leaves are not shown to be those of the earlier checkpoint")
+    return earlier.size
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
@@ -106,10 +145,10 @@ def _text(content: Mapping[str, Any], name: str) -> str:
 
 def _leaf(part: Mapping[str, Any], checkpoint: Checkpoint) -> tuple[int, dict[str, Any]]:
     """Return a leaf's index and content after checking that the checkpoint's tree holds it there."""
-    text, index, nodes = _text(part, "leaf"), part["log_index"], part["inclusion_proof"]
-    if type(index) is not int or not isinstance(nodes, list) or len(nodes) > _MAX_LEAVES:
+    text, index = _text(part, "leaf"), part["log_index"]
+    if type(index) is not int:
         raise NotVerified("a leaf's index or proof is not well formed")
-    proof = [unhex(node, 32, "a hash of the inclusion proof") for node in nodes]
+    proof = _hashes(part["inclusion_proof"], "inclusion")
     leaf = text.encode("utf-8", "surrogatepass")
     if inclusion_root(leaf_hash(leaf), index, checkpoint.size, proof) != checkpoint.root:
         raise NotVerified("the inclusion proof does not lead to the signed root")

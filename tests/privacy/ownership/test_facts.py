@@ -8,8 +8,11 @@ from test_ownership_rules import analysed
 
 from gateway.catalog.types import INTEGER
 from gateway.compile.relations import select
+from gateway.errors import GatewayError
 from gateway.privacy.relations import Measure
-from gateway.sql.plan import Aggregate, Read, Staged, Window
+from gateway.sql.parse import parse
+from gateway.sql.plan import Aggregate, Join, Read, Staged, Window
+from gateway.sql.select import resolve
 from gateway.sql.walk import upward
 
 
@@ -35,6 +38,7 @@ ONE_ROW = {
 }  # fmt: skip
 
 MANY_ROWS = {
+    "orders that are equal to a column": ("SELECT COUNT(*) AS n FROM orders WHERE order_id = customer_id", 3),
     "a plain table": ("SELECT COUNT(*) AS n FROM purchases", 5),
     "a fan-out": ("SELECT COUNT(*) AS n FROM customers c JOIN purchases p USING (customer_id)", 5),
     "the padded side": ("SELECT COUNT(*) AS n FROM customers c LEFT JOIN purchases p USING (customer_id)", 6),
@@ -77,6 +81,27 @@ def test_a_unique_column_that_may_be_null_does_not_determine_the_owner():
         (measure,) = measures(sql, dataset)
         per_owner = any(isinstance(node, Aggregate) for node in upward(measure.owned.plan))
         assert per_owner is not nullable
+
+
+def test_a_part_of_a_unique_key_does_not_determine_the_owner():
+    purchases = replace(SHOP.table("purchases"), unique=(("purchased_on", "quantity"),))
+    dataset = replace(SHOP, tables=tuple(purchases if t.name == "purchases" else t for t in SHOP.tables))
+    for keys, whole in (("purchased_on, quantity", True), ("purchased_on", False), ("quantity", False)):
+        (measure,) = measures(
+            f"SELECT AVG(n) AS a FROM (SELECT COUNT(*) AS n FROM purchases GROUP BY {keys}) t", dataset
+        )
+        assert any(isinstance(node, Aggregate) for node in upward(measure.owned.plan)) is whole
+
+
+def test_texts_that_look_like_the_columns_of_a_full_joins_owner_are_not_the_owner():
+    sql = "SELECT SUM(r) AS s FROM (SELECT COUNT(*) OVER (PARTITION BY v) AS r FROM (SELECT {} AS v FROM purchases p FULL JOIN customers c ON p.customer_id = c.customer_id) x) u"
+    owner = sql.format("COALESCE(p.customer_id, c.customer_id)")
+    (joined,) = (node for node in upward(resolve(parse(owner, "duckdb"), SHOP)) if isinstance(node, Join))
+    first, second = (field.id for field in joined.fields if field.name == "customer_id")
+    assert len(measures(owner)) == 1
+    with pytest.raises(GatewayError) as caught:
+        measures(sql.format(f"COALESCE('{first}', '{second}')"))
+    assert caught.value.code == "window_across_owners"
 
 
 def test_the_owner_is_added_to_keys_and_partitions():

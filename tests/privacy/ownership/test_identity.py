@@ -26,6 +26,18 @@ RELATIONS = {
         "(SELECT SUM(quantity) OVER (PARTITION BY customer_id ORDER BY purchased_on ROWS BETWEEN * PRECEDING AND CURRENT ROW) AS r FROM purchases) t WHERE r > 3",
         ("1", "2", "UNBOUNDED"),
     ),
+    "a result's parameter": (
+        "(SELECT customer_id, QUANTILE_CONT(quantity, *) AS q FROM purchases GROUP BY 1) t WHERE q > 2",
+        ("0.25", "0.5", "0.75"),
+    ),
+    "a join's kind": (
+        "(SELECT p.quantity FROM customers c * JOIN purchases p ON c.customer_id = p.customer_id) t",
+        ("INNER", "LEFT", "RIGHT", "FULL"),
+    ),
+    "a join's condition": (
+        "purchases p JOIN customers c ON c.customer_id = p.customer_id AND p.quantity > *",
+        ("1", "2", "1 AND p.gift"),
+    ),
     "a set operation": (
         "(SELECT customer_id FROM customers * SELECT customer_id FROM purchases) t",
         ("UNION ALL", "UNION", "EXCEPT", "INTERSECT"),

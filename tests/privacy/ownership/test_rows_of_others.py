@@ -19,7 +19,7 @@ NEW = 10**6
 
 @pytest.fixture(scope="module")
 def neighbours():
-    """Two databases: the second holds one more unit, and its rows lie in the opposite order."""
+    """Two databases: the second holds one more unit, and its rows lie in the opposite order, public ones too."""
     small = empty_database()
     fill(small, seed=11, units=60)
     # equal numbers of different bits, and ties in everything but the order of storage
@@ -28,6 +28,13 @@ def neighbours():
             (unit, "1997-05-05", 2, "small", "1.00", s, None, w, "x") for s, w in ((0.1, 0.0), (0.2, -0.0), (0.3, 1.5))
         ]
         insert(small, "purchases", rows * 3)
+    nobodys = {
+        "purchases": [(None, "1997-05-05", 2, "small", "1.00", 0.5, True, 1.5, "x")],
+        "orders": [(7, None, "open")],
+        "lines": [(7, "1.00", 0.05, True), (8, "1.00", 0.05, True), (None, "1.00", 0.05, True)],
+    }
+    for table, rows in nobodys.items():
+        insert(small, table, rows)
     large = empty_database()
     hostile = {
         "customers": [(NEW, "1997-01")],
@@ -46,6 +53,7 @@ def neighbours():
     for table in TABLES:
         rows = small.execute(f"SELECT * FROM {table}").fetchall()
         insert(large, table, hostile[table] + rows[::-1])
+    large.execute("CREATE OR REPLACE TABLE calendar AS FROM calendar ORDER BY day DESC")
     return small, large
 
 
@@ -68,6 +76,29 @@ def test_every_private_table_is_read_with_its_owner(name):
             if isinstance(node, Scan) and not node.table.public:
                 assert isinstance(step, Measure)
                 assert node.owner is not None
+
+
+SHARED = {
+    "a join": "SELECT o.status, COUNT(*) AS n FROM lines l JOIN orders o USING (order_id) GROUP BY 1",
+    "a join with itself": "SELECT COUNT(*) AS n FROM orders a JOIN orders b ON a.order_id = b.order_id AND a.status <= b.status",
+    "NOT EXISTS": "SELECT COUNT(*) AS n FROM orders a WHERE NOT EXISTS (SELECT 1 FROM orders b WHERE b.order_id = a.order_id AND b.status <> a.status)",
+    "an aggregate": "SELECT AVG(n) AS a FROM (SELECT order_id, COUNT(*) AS n FROM orders GROUP BY order_id) t",
+    "a window": "SELECT SUM(r) AS s FROM (SELECT COUNT(*) OVER (PARTITION BY order_id) AS r FROM orders) t",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_chain_key_that_two_people_share_pairs_nobody_with_another(name):
+    """The policy declares order_id unique, and one person's orders break that: each still meets only their own."""
+    small, large = empty_database(), empty_database()
+    for connection in (small, large):
+        fill(connection, seed=11, units=60)
+        connection.execute("CREATE OR REPLACE TABLE orders AS FROM orders")  # without its primary key
+    insert(large, "orders", [(unit * 10, NEW, status) for unit in range(1, 61) for status in ("open", "paid")])
+    (measure,) = (step for step in analysed(SHARED[name]).steps if isinstance(step, Measure))
+    first, second = (by_owner(connection, measure, NEW) for connection in (small, large))
+    assert first == second
+    assert first
 
 
 def test_the_harness_sees_a_window_over_everybody(neighbours):

@@ -1,10 +1,15 @@
 """Which sinks the settings name, and where a webhook's secret comes from."""
 
+import asyncio
+import json
+
 import pytest
+from sqlalchemy import select
 
 from gateway.app.delivering import delivering, sinks
 from gateway.errors import GatewayError
 from gateway.settings import Settings
+from gateway.store.tables import facts
 
 HOOK = "https://billing.example/events"
 
@@ -33,11 +38,25 @@ async def test_without_a_sink_nothing_runs(store, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+async def test_a_second_gateway_of_one_folder_neither_delivers_beside_the_first_nor_ends_it(store, tmp_path):
+    settings = Settings(state=tmp_path / "other", meter_files=tmp_path / "meter")
+    wanted = select(facts.c.value).where(facts.c.name == "delivery:files")
+
+    async def held():
+        row = await store.read(lambda c: c.execute(wanted).scalar())
+        return None if row is None else json.loads(row)["holder"]
+
+    async with asyncio.timeout(60):
+        for _ in range(2):  # one after the other has the folder's own name, and need not wait for its own lease
+            async with delivering(store, settings):
+                while await held() is None:
+                    await asyncio.sleep(0.01)
+                async with delivering(store, settings):
+                    await asyncio.sleep(0.2)
+                assert await held() == (tmp_path / "other" / "keys" / "replica.id").read_text()
+
+
 async def test_a_stopped_gateway_gives_its_sinks_up(store, tmp_path):
-    from sqlalchemy import select
-
-    from gateway.store.tables import facts
-
     settings = Settings(state=tmp_path / "other", meter_files=tmp_path / "meter")
     held = select(facts.c.value).where(facts.c.name == "delivery:files")
     async with delivering(store, settings):

@@ -11,6 +11,7 @@ from support.shop import SHOP
 from gateway.app import releasing
 from gateway.app.releasing import WorkerPlanner
 from gateway.errors import GatewayError
+from gateway.orders import buyer_id
 from gateway.planning import plan
 from gateway.planning_worker import PLANNED
 from gateway.programs import PlanJob
@@ -27,7 +28,8 @@ class CountingPool:
         self.planned = 0
         self.deadlines = []
 
-    async def call(self, _method, job, deadline_s, _wait_s):
+    async def call(self, _method, job, deadline_s, _wait_s, party):
+        assert party == buyer_id(job.caller)
         self.planned += 1
         self.deadlines.append(deadline_s)
         return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))

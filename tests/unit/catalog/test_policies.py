@@ -126,9 +126,19 @@ MISTAKES = {
     "a default above the maximum": ("default_epsilon: 0.25", "default_epsilon: 0.5", "default_epsilon", "maximum"),
     "no delta": ("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}", "privacy.budget.delta", "delta"),
     "a delta that pure accounting has no use for": ("  min_units: 10", "  accounting: pure\n  min_units: 10", "privacy.budget.delta", "no delta"),
+    "an account written as another's period": ("  min_units: 10", "  account: shop@2026-11\n  min_units: 10", "privacy.account", ""),
     "another accounting": ("  min_units: 10", "  accounting: renyi\n  min_units: 10", "privacy.accounting", ""),
     "dates turned round": ("valid: [2026-01-01, 2035-12-31]\n    uses: 100\n", "valid: [2036-01-01, 2035-12-31]\n    uses: 100\n", "grants.1.valid", "before"),
-    "an unknown use": ("use: [aggregate]", "use: [agregate]", "amount.use", ""),
+    "an unknown use": ("use: [aggregate]", "use: [agregate]", "amount.use", "Did you mean `aggregate`"),
+    "a use like none": ("use: [aggregate]", "use: [x]", "amount.use", "`use` in policies/README.md"),
+    "a key of a table": ("    per_unit:", "    per_units:", "tables.purchases.per_units", "Did you mean `per_unit`"),
+    "a key of a column like none": ("{class: core}", "{kind: core}", "customer_id.kind", "bounds, class, granularity"),
+    "a key of a plan": ("    per_query: 0.50", "    per_querys: 0.50", "prices.standard.per_querys", "per_query"),
+    "a list of one without its brackets": ("purposes: [market-research]", "purposes: market-research", "grants.0.purposes", "not a list"),
+    "a name for a mapping": ("{organisation: acme-retail, contact: data@acme.example}", "acme-retail", "provider", "not a mapping"),
+    "a day that there is not": ("1998-06-30]", "1998-06-31]", "file", "no day 1998-06-31"),
+    "a time that there is not": ("2035-12-31\n\nprivacy", "2035-12-31T25:00:00\n\nprivacy", "file", "is none"),
+    "quoted dates": ("[1997-01-01, 1998-06-30]", '["1997-01-01", "1998-06-30"]', "purchased_on.bounds", "without quotes"),
     "an anchor": ("title: Online", "title: &t Online", "file", "anchors"),
 }  # fmt: skip
 
@@ -143,6 +153,20 @@ def test_mistakes_are_named(name):
     assert path in text
     assert word in text
     assert all(problem.fix for problem in caught.value.problems)
+
+
+def test_a_problem_quotes_no_more_than_the_key_that_stands_twice():
+    with pytest.raises(PolicyErrors) as caught:
+        parse(TEXT.replace("      basket:", "      quantity:"), "cdnow.yaml")
+    (problem,) = caught.value.problems
+    assert problem.message == 'found duplicate key "quantity"'
+    assert TEXT.splitlines()[problem.line - 1].startswith("      basket:")
+
+
+def test_a_day_that_there_is_not_is_told_with_its_line():
+    with pytest.raises(PolicyErrors) as caught:
+        parse(TEXT.replace("1998-06-30]", "1998-06-31]"), "cdnow.yaml")
+    assert "1998-06-30]" in TEXT.splitlines()[caught.value.position.line - 1]
 
 
 def test_a_line_is_told_where_the_text_has_one():

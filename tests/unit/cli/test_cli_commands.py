@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 
+import duckdb
 import jwt
 import pytest
 from support.shop import NOW
@@ -41,6 +42,9 @@ def test_a_token_carries_what_was_asked(tmp_path):
     assert claims["purpose"] == "market-research"
     assert claims["jurisdiction"] == "SG"
     assert claims["exp"] - claims["iat"] == 900
+    assert f"{state} held no key" in result.stderr
+    again = RUNNER.invoke(app, ["token", "--state", str(state), *WHO])
+    assert (again.exit_code, again.stderr) == (0, "")
 
 
 def test_no_token_where_an_outside_issuer_is_configured(tmp_path, monkeypatch):
@@ -63,6 +67,44 @@ def test_no_token_with_a_role_that_there_is_not(tmp_path):
     assert result.exit_code == 2
     assert "there is no role 'byuer'" in result.stderr
     assert not (tmp_path / "keys").exists()
+
+
+MINE = """
+dataset: mine
+provider: {organisation: acme}
+engine: {kind: duckdb, path: mine.duckdb}
+compliance: {source: own, legal_basis: contract, reviewed_by: reviewer}
+privacy:
+  unit: {table: people, key: person}
+  budget: {epsilon: 5, delta: 1.0e-6}
+  per_query: {default_epsilon: 0.2, max_epsilon: 0.4}
+tables: {people: {rows: 9, columns: {person: {class: core}}}}
+grants: [{to: {organisation: widgets}}]
+"""
+
+
+def test_a_policy_s_file_that_cannot_be_opened_is_named_to_its_provider(tmp_path):
+    policy, data = tmp_path / "mine.yaml", tmp_path / "mine.duckdb"
+    policy.write_text(MINE)
+    absent = RUNNER.invoke(app, ["policy", "check", str(policy)])
+    assert absent.exception.code == "engine_unavailable"
+    assert str(data) in absent.exception.detail
+    assert "no such file" in absent.exception.detail
+    data.write_text("no database")
+    broken = RUNNER.invoke(app, ["policy", "check", str(policy)])
+    assert broken.exception.code == "engine_unavailable"
+    assert str(data) in broken.exception.detail
+    assert "no such file" not in broken.exception.detail
+
+
+def test_a_hint_in_brackets_is_printed_whole(tmp_path):
+    policy = tmp_path / "mine.yaml"
+    policy.write_text(MINE)
+    with duckdb.connect(str(tmp_path / "mine.duckdb")) as connection:
+        connection.execute("CREATE TABLE people (person INTEGER NOT NULL)")
+    result = RUNNER.invoke(app, ["policy", "check", str(policy)])
+    assert result.exit_code == 0, result.output
+    assert "add `unique: [[person]]`" in result.stdout
 
 
 @pytest.mark.parametrize(("token", "key"), [("secret\n", "k"), ("secret x", "k"), ("", "k"), ("secret", "a\nb")])

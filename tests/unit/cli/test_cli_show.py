@@ -13,6 +13,7 @@ from gateway.cli.show import (
     datasets_table,
     error_text,
     estimates,
+    notes,
     table_of,
 )
 from gateway.errors import GatewayError, Position
@@ -133,3 +134,14 @@ def test_a_dataset_that_is_not_open_is_shown_as_such():
     entry = {"name": "d", "title": "A title", "provider": "acme", "data_version": None, "state": "unavailable"}
     row = next(line for line in text_of(datasets_table({"datasets": [entry]})).splitlines() if "acme" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["d", "A title", "acme", "-", "unavailable"]
+
+
+def test_what_of_one_person_counts_is_noted_once_for_the_columns_that_it_holds_for():
+    bounds = {"n": {"rows": 5, "groups": 6}, "s": {"rows": 5, "groups": 6}, "c": {"rows": 1, "groups": None}}
+    answer = {"privacy": {"bounds": bounds}, "notices": ["rows without a unit are not counted"]}
+    assert [line.plain for line in notes(answer)] == [
+        "note  of one person count at most 5 rows in a cell, at most 6 cells: n, s",
+        "note  of one person count at most 1 row in a cell: c",
+        "note  rows without a unit are not counted",
+    ]
+    assert notes({"privacy": {}}) == []

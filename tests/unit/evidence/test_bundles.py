@@ -72,6 +72,11 @@ def test_no_part_of_a_bundle_can_be_another_s(files):
         ("event.json", other(data={**event["data"], "log_index": 1}), "another leaf"),
         ("event.json", other(data={**event["data"], "amount": "0.01"}), "another 'amount'"),
         ("event.json", other(data={**event["data"], "more": 1}), "another 'more'"),
+        ("event.json", other(data={n: v for n, v in event["data"].items() if n != "amount"}), "another 'amount'"),
+        ("event.json", other(id="0" * 64), "source or id"),
+        ("event.json", other(source="urn:gateway:another"), "source or id"),
+        ("event.json", other(specversion="0.3"), "members of its format"),
+        ("event.json", other(more=1), "members of its format"),
         ("receipt.json", b"{}", "members"),
         ("notes.txt", b"", "no part"),
     ):

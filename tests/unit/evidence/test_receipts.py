@@ -16,7 +16,7 @@ from gateway.evidence.offline.check import Asked, check
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import WITNESS_TYPE, Key
 from gateway.evidence.offline.receipts import Opened, verify
-from gateway.evidence.offline.tree import leaf_hash
+from gateway.evidence.offline.tree import EMPTY_ROOT, leaf_hash
 from gateway.evidence.offline.trust import Trust
 from gateway.ledger.model import Account
 from gateway.store.database import open_store
@@ -457,11 +457,56 @@ async def test_a_receipt_in_a_file(receipt, tmp_path):
         "the SQL is the one committed to",
         "the answer is the one committed to",
     ]
-    with pytest.raises(NotVerified, match="does not hold the log"):
+    with pytest.raises(NotVerified, match="since=7"):
         check(Asked(path, trust(receipt), since=receipt["checkpoint"]))
     path.write_text(json.dumps(receipt)[:-1] + ', "leaf": "{}"}')
     with pytest.raises(NotVerified, match="not one JSON object"):
         check(Asked(path, trust(receipt)))
+
+
+async def test_a_buyer_sees_that_the_log_extends_what_it_kept(log, tmp_path):
+    evidence, store = log
+    meter = meter_of(store, Clock())
+    kept = {7: await evidence.checkpoint()}
+    for size in range(8, 14):
+        await meter.refuse(f"R{size}", json.dumps({"dataset": "shop", "reason": "no_grant"}))
+        kept[size] = await evidence.checkpoint()
+    path = tmp_path / "receipt.json"
+    for size, checkpoint in kept.items():
+        made = await evidence.receipt("Q1", since=size)
+        assert verify(made, trust(made), since=checkpoint).since == size
+        path.write_text(json.dumps(made))
+        assert (
+            f"extends the earlier checkpoint of {size} leaves" in check(Asked(path, trust(made), since=checkpoint))[-1]
+        )
+        assert verify(made, trust(made)).since is None, "nobody asked"
+        for place in range(len(made["extends"]["consistency_proof"])):
+            changed = copy.deepcopy(made)
+            changed["extends"]["consistency_proof"][place] = "00" * 32
+            with pytest.raises(NotVerified, match="forked"):
+                verify(changed, since=checkpoint)
+    assert verify(await evidence.receipt("Q1"), since=_signed(tmp_path, 0, EMPTY_ROOT)).since == 0
+    made = await evidence.receipt("Q1", since=9)
+    for since, match in (
+        (kept[8], "since=8"),
+        (_signed(tmp_path, 9, b"f" * 32), "forked"),
+        (_signed(tmp_path, 14, b"f" * 32), "rolled back"),
+        (_signed(tmp_path, 9, b"f" * 32, "other"), "another"),
+    ):
+        with pytest.raises(NotVerified, match=match):
+            verify(made, since=since)
+    for bad in (None, {"tree_size": 9}, {"tree_size": True, "consistency_proof": []},
+                {"tree_size": 9, "consistency_proof": "ab"}, {"tree_size": 9, "consistency_proof": ["AB"]}):  # fmt: skip
+        with pytest.raises(NotVerified):
+            verify({**made, "extends": bad})
+    for size in (0, -1, 14):
+        with pytest.raises(GatewayError, match="bad_request"):
+            await evidence.receipt("Q1", since=size)
+
+
+def _signed(folder, size, root, origin=ORIGIN):
+    body = signing.body(origin, size, root)
+    return signing.note(body, [signing.sign(body, origin, KeyRing(folder).keys().current)])
 
 
 async def test_a_whole_log_of_the_store_verifies(log, tmp_path):

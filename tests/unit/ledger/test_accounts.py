@@ -71,7 +71,11 @@ async def test_a_rejected_top_up_adds_nothing(store, clock, ledger):
 @pytest.mark.parametrize(
     ("key", "name", "inside"),
     [("data/a", "a", True), ("buyer/a/org/ana", "a", True), ("data/a@2026-11", "a", True), ("data/ab", "a", False),
-     ("data/acme/customers.id", "acme/customers.id", True), ("a", "a", False)],
+     ("data/acme/customers.id", "acme/customers.id", True), ("a", "a", False), ("purse/a", "a", False),
+     ("organisation/a/org", "a", True), ("grant/a/org/g@2026", "a", True), ("organisation/a/", "a", False),
+     ("data/acme/customers.id", "acme", False), ("organisation/acme/customers.id/org", "acme", False),
+     ("buyer/acme/customers.id/org/ana", "acme", False), ("data/a@2026-11@2026-12", "a", False),
+     ("data/a@later", "a", False)],
 )  # fmt: skip
 def test_an_account_lies_within_its_datas(key, name, inside):
     assert within(key, name) is inside

@@ -335,6 +335,15 @@ async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
     assert not await ledger.renew(lost)
 
 
+async def test_a_repeat_leaves_a_charge_that_runs_or_has_failed_as_it_is(ledger):
+    running = await ledger.charge(order(1))
+    assert await ledger.replay(order(1), b"from stored draws") == InFlight("Q1")
+    assert await ledger.renew(running), "its worker is not shut out"
+    await ledger.fail(running, "cause")
+    assert await ledger.replay(order(1), b"from stored draws") == Failed("Q1")
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Failed("Q1")
+
+
 async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     charge = await ledger.charge(order(1))
     await meter.measured(charge, 1, {"rows": 3})

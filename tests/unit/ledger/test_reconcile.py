@@ -263,6 +263,7 @@ async def test_an_edited_query(books, column):
     ("Qm", {"answer": None}, set()),  # an answer may be forgotten when its retention ends
     ("Qfree", {"state": "finished"}, {("missing leaf", "query Qfree")}),
     ("Qfree", {"state": "failed"}, {("missing leaf", "query Qfree")}),
+    ("Qfree", {"state": "excused"}, {("missing leaf", "query Qfree"), ("changed query", "query Qfree")}),
 ])  # fmt: skip
 async def test_an_answer_that_is_another_or_a_state_that_no_leaf_says(books, query, values, named_so):
     assert await named(books, update(queries).where(queries.c.query_id == query).values(**values)) == named_so
@@ -333,6 +334,12 @@ async def test_a_last_invoice_that_is_gone_is_missed_by_the_log(books):
 async def test_an_invoice_that_cannot_be_read(books):
     edit = update(invoices).where(invoices.c.number == 1).values(document="{}")
     assert ("changed invoice", "number 1") in await named(books, edit)
+
+
+async def test_an_invoice_that_bills_what_another_bills(books):
+    row = await one(books, select(invoices).where(invoices.c.number == 1))
+    again = {**row._mapping, "number": 99, "document": row.document.replace('"number":1,', '"number":99,')}
+    assert ("doubled invoice", "number 99") in await named(books, insert(invoices).values(**again))
 
 
 async def test_a_charge_that_came_after_its_period_was_invoiced(books):

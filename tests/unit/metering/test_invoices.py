@@ -143,6 +143,21 @@ async def test_a_period_is_issued_once_with_gapless_numbers_and_leaves(store, cl
         assert bill_of(json.loads(text)) == each.bill
 
 
+async def test_no_hour_is_billed_twice_or_never_because_the_zone_was_changed(store, clock):
+    await trade(store, clock, 20)
+    clock.at = datetime(2026, 10, 31, 20, tzinfo=UTC)  # November in Shanghai, October in UTC
+    await ledger_of(store, clock).charge(priced("late", "7.00"))
+    clock.at = datetime(2026, 12, 24, tzinfo=UTC)
+    await invoices_of(store, clock).issue("2026-10")
+    for zone in ("Asia/Shanghai", "America/New_York"):
+        error = await refused(invoices_of(store, clock, zone).issue("2026-11"), "settings_invalid")
+        assert error.hint.endswith("to UTC.")
+    for name in ("2026-11", "2026-12", "2026-09"):
+        clock.at = datetime(2027, 2, 1, tzinfo=UTC)
+        await invoices_of(store, clock).issue(name)
+    assert (await store.read(reconcile)).differences == ()
+
+
 async def test_a_charge_between_reading_and_issuing_is_billed(store, clock):
     await trade(store, clock, 3)
     made, ledger = invoices_of(store, clock), ledger_of(store, Clock(OCTOBER))

@@ -33,7 +33,7 @@ PAPERS = Papers(PERIOD, BILLS, statements((INVOICED, NOTE)))
 
 
 class Page(HTMLParser):
-    VOID = frozenset({"meta", "br"})
+    VOID = frozenset({"meta", "br", "col"})
 
     def __init__(self, text):
         super().__init__()
@@ -88,6 +88,19 @@ def test_the_page_can_be_read_by_everybody_and_prints_on_a4():
     (style,) = PAGE.styles
     assert "size: A4" in style
     assert "@media print" in style
+
+
+def test_a_document_of_many_pages_names_itself_on_each_and_totals_once():
+    page = as_html(PAPERS)
+    heads = [head.partition("</thead>")[0] for head in page.split("<thead>")[1:]]
+    told = [head for head in heads if 'class="again"' in head]
+    assert len(told) == len(heads) - 2, "all but the two short tables of payees"
+    assert "Invoice 7, =HYPERLINK(1), 2026-10" in told[0]
+    (style,) = PAGE.styles
+    printed = style.partition("@media print")[2]
+    assert "thead { display: table-header-group; }" in printed
+    assert "tfoot { display: table-row-group; }" in printed, "a group of the foot would end every page with the total"
+    assert "counter(pages)" in style
 
 
 def test_the_page_shows_the_figures():

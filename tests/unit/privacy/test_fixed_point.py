@@ -1,4 +1,4 @@
-"""Decimals counted in whole steps: no digits overflow in the engine, whatever the bounds and the data."""
+"""Numbers counted in whole steps: nothing overflows in the engine, whatever the bounds and the data."""
 
 from fractions import Fraction
 
@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from sqlglot import exp
 
-from gateway.catalog.types import decimal
+from gateway.catalog.types import DOUBLE, decimal
 from gateway.privacy.partials import fixed_point
 from gateway.sql.ranges import between
 from gateway.sql.terms import Term
@@ -33,3 +33,11 @@ def test_wide_decimals_become_integers_without_overflow(precision, scale, bound)
             f"SELECT {sql} FROM (SELECT CAST('{written}' AS DECIMAL({precision},{scale})) AS x)"
         ).fetchone()
         assert row == (int(max(-Fraction(bound), min(value, Fraction(bound))) * 10**scale),)
+
+
+def test_what_is_no_number_counts_as_none():
+    term = Term(exp.column("x"), DOUBLE, nullable=True, range=between(0, 8), raw=True, granularity=Fraction(1, 2))
+    sql = fixed_point(term, None).node.sql("duckdb")
+    values = ("3.2", "-1", "1e300", "nan", "inf", "-inf", None)
+    rows = duckdb.execute(f"SELECT {sql} FROM (SELECT CAST(unnest(?) AS DOUBLE) AS x)", [list(values)]).fetchall()
+    assert [row[0] for row in rows] == [6, 0, 16, None, None, None, None]

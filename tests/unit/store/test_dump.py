@@ -11,7 +11,8 @@ from support.stores import ACCOUNTS, Clock, database, ledger_of, meter_of, order
 from gateway.errors import GatewayError
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.folding import fold
-from gateway.ledger.model import Cap, Charge, Per, Release
+from gateway.ledger.model import Cap, Charge, Failed, Per, Release
+from gateway.ledger.reconcile import reconcile
 from gateway.ledger.replaying import Replaying
 from gateway.ledger.topups import TopUps
 from gateway.store import dump, log
@@ -99,13 +100,97 @@ async def test_a_restored_store_wins_no_budget_back(store, fresh, tmp_path):
     assert cursor.startswith("2-")
 
 
+async def restored_after(store, fresh, clock, path, meanwhile):
+    """Restore a backup of a running query and a failed one; return the log that `meanwhile` made after the backup."""
+    ledger = ledger_of(store, clock)
+    charge, second = await ledger.charge(order(1)), await ledger.charge(order(2))
+    await store.read(lambda c: dump.backup(c, path))
+    await meanwhile(ledger, charge, second)
+    await fresh.run(lambda c: dump.restore(c, path))
+    clock.pass_(60)  # every lease has ended
+    return await leaves(store)
+
+
+async def test_nothing_is_written_behind_the_fence(store, fresh, tmp_path):
+    clock = Clock()
+    await busy(store, clock)
+    await store.read(lambda c: dump.backup(c, tmp_path / "b.zip"))
+    await ledger_of(store, clock).charge(order(3))
+    await fresh.run(lambda c: dump.restore(c, tmp_path / "b.zip"))
+    restored, meter, topups = ledger_of(fresh, clock), meter_of(fresh, clock), TopUps(fresh, clock)
+    await refused(meter.refuse("R2", '{"dataset": "shop", "reason": "raw_rows"}'), "store_fenced")
+    await refused(restored.replay(order(8, rho=0, delta=0), b"again"), "store_fenced")
+    await refused(topups.propose("T2", "data/a", 40, 3, "more", "acme/eve"), "store_fenced")
+    await refused(Buyers(fresh, clock).cap("org/ana", Cap(D(1), "CNY", Per.DAY)), "store_fenced")
+    await refused(restored.excuse("org/ana", "shop"), "store_fenced")
+    assert await Replaying(fresh, clock, "gw").replay(await leaves(store)) == 1
+
+
+async def test_what_was_answered_after_the_backup_is_not_drawn_again_for_its_old_charge(store, fresh, tmp_path):
+    clock = Clock()
+
+    async def meanwhile(ledger, charge, second):
+        await ledger.record(charge, b"answer", {"draw-1": Release(b"drawn")})
+        await ledger.fail(second, "cause")
+
+    whole = await restored_after(store, fresh, clock, tmp_path / "b.zip", meanwhile)
+    restored, replaying = ledger_of(fresh, clock), Replaying(fresh, clock, "gw")
+    await refused(restored.charge(order(1)), "store_fenced")
+    assert await replaying.replay(whole) == 2
+    await refused(restored.charge(order(1)), "answer_expired")
+    assert await restored.charge(order(2)) == Failed("Q2")
+    assert await restored.failures("org/ana", "shop") == 1
+    found = await fresh.read(reconcile)
+    assert found.differences == ()
+
+
+async def test_whom_the_provider_excused_after_the_backup_stays_excused(store, fresh, tmp_path):
+    clock = Clock()
+
+    async def meanwhile(ledger, charge, second):
+        await ledger.fail(charge, "cause")
+        assert await ledger.excuse("org/ana", "shop") == 1
+        clock.pass_(60)
+        await ledger.charge(order(2, question="another by now"))
+
+    whole = await restored_after(store, fresh, clock, tmp_path / "b.zip", meanwhile)
+    assert [json.loads(leaf).get("excused") for leaf in whole if b'"kind":"failed"' in leaf] == [None, True]
+    assert json.loads(next(leaf for leaf in whole if b'"kind":"excused"' in leaf))["queries"] == ["Q1"]
+    await Replaying(fresh, clock, "gw").replay(whole)
+    assert await ledger_of(fresh, clock).failures("org/ana", "shop") == 0
+    assert (await fresh.read(reconcile)).differences == ()
+
+
+async def test_what_ran_at_a_backup_whose_log_is_lost_is_given_up(store, fresh, tmp_path):
+    clock = Clock()
+
+    async def meanwhile(ledger, charge, _second):
+        await ledger.record(charge, b"answer", {"draw-1": Release(b"drawn")})
+
+    await restored_after(store, fresh, clock, tmp_path / "b.zip", meanwhile)
+    await Replaying(fresh, clock, "gw").write_off(("eve", "bob"), "the disk is gone")
+    restored = ledger_of(fresh, clock)
+    assert await restored.charge(order(1)) == Failed("Q1"), "its answer may have left: one charge, one draw"
+    assert await restored.failures("org/ana", "shop") == 0
+    assert (await fresh.read(reconcile)).differences == ()
+
+
+async def test_a_store_that_is_not_fenced_has_nothing_to_catch_up_with(store):
+    clock = Clock()
+    await busy(store, clock)
+    replaying = Replaying(store, clock, "gw")
+    await refused(replaying.replay(await leaves(store)), "bad_request")
+    await refused(replaying.write_off(("eve", "bob"), "why not"), "bad_request")
+
+
 async def test_two_persons_open_a_store_without_its_log(store, fresh, tmp_path):
     clock = Clock()
     await busy(store, clock)
     await store.read(lambda c: dump.backup(c, tmp_path / "b.zip"))
     await fresh.run(lambda c: dump.restore(c, tmp_path / "b.zip"))
     replaying = Replaying(fresh, clock, "gw")
-    await refused(replaying.write_off(("eve", "EVE"), "stopped at the backup"), "two_persons")
+    for one in (("eve", "EVE"), ("eve", " eve"), ("eve", " "), ("", "bob")):
+        await refused(replaying.write_off(one, "stopped at the backup"), "two_persons")
     await replaying.write_off(("eve", "bob"), "stopped at the backup")
     assert isinstance(await ledger_of(fresh, clock).charge(order(3)), Charge)
     said = [json.loads(leaf) for leaf in await leaves(fresh)]

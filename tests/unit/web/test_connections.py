@@ -2,17 +2,18 @@
 
 import asyncio
 
+from support.operations import Idle
+
 from gateway.settings import Settings
 from gateway.web.app import build, serve
 
 
 class Service:
-    async def ready(self):
-        return True
+    """Nothing is asked of it."""
 
 
 async def served(work, **settings):
-    app, door = build(Service(), None, Settings(port=0, **settings))
+    app, door = build(Service(), None, Idle(), Settings(port=0, **settings))
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, door, Settings(port=0, **settings), address.set_result, stop))
     try:

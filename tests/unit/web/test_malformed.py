@@ -5,6 +5,7 @@ import json
 import logging
 
 import pytest
+from support.operations import Idle
 
 from gateway.settings import Settings
 from gateway.web.app import build, serve
@@ -35,16 +36,13 @@ NOT_HTTP = {
 
 
 class Service:
-    async def ready(self):
-        return True
-
     async def identify(self, token):
         del token
 
 
 async def exchanged(*sent):
     settings = Settings(port=0, head_timeout_s=5.0)
-    app, door = build(Service(), None, settings)
+    app, door = build(Service(), None, Idle(), settings)
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(app, door, settings, address.set_result, stop))
     try:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from support.operations import Idle
 
 from gateway.errors import GatewayError
 from gateway.request import Caller
@@ -13,9 +14,6 @@ from gateway.web.app import build
 
 class Service:
     """Knows the caller, and would answer."""
-
-    async def ready(self):
-        return True
 
     async def identify(self, token):
         del token
@@ -40,14 +38,14 @@ class Service:
 
 
 async def asked(method, path):
-    app, _ = build(Service(), None, Settings())
+    app, _ = build(Service(), None, Idle(), Settings())
     async with TestClient(TestServer(app)) as client:
         reply = await client.request(method, path, headers={"Authorization": "Bearer x"})
         return reply.status, reply.content_type, await reply.text()
 
 
 GETS = sorted(
-    {r.resource.canonical for r in build(Service(), None, Settings())[0].router.routes() if r.method == "GET"}
+    {r.resource.canonical for r in build(Service(), None, Idle(), Settings())[0].router.routes() if r.method == "GET"}
 )
 
 

@@ -27,9 +27,9 @@ class Lines(list):
 async def pools():
     opened = []
 
-    async def open_pool(size=1, spares=0, **known):
+    async def open_pool(size=1, spares=0, share=None, **known):
         lines = Lines()
-        pool = Pool(role(**known), size, spares, lines)
+        pool = Pool(role(**known), size, spares, lines, share=share)
         await pool.start()
         opened.append(pool)
         return pool, lines
@@ -152,6 +152,34 @@ async def test_first_come_first_served(pools):
     held.release()
     await asyncio.gather(*asks)
     assert order == [0, 1, 2, 3, 4]
+
+
+async def test_parties_take_turns_however_much_one_of_them_asks(pools):
+    pool, _ = await pools()
+    held = await pool.acquire(5, party="ana")
+    order = []
+
+    async def ask(party):
+        await pool.call("echo", party, 5, party=party)
+        order.append(party)
+
+    asks = [asyncio.create_task(ask(party)) for party in ("ana", "ana", "ana", "ben", "ben", "eve")]
+    await asyncio.sleep(0.05)
+    held.release()
+    await asyncio.gather(*asks)
+    assert order == ["ben", "eve", "ana", "ben", "ana", "ana"]
+
+
+async def test_a_party_holds_no_more_than_its_share(pools):
+    pool, _ = await pools(size=2, share=1)
+    held = await pool.acquire(5, party="ana")
+    more = asyncio.create_task(pool.acquire(5, party="ana"))
+    other = await pool.acquire(1, party="ben")
+    other.release()
+    assert not more.done()
+    held.release()
+    (await more).release()
+    assert (pool.busy, pool.waiting) == (0, 0)
 
 
 async def test_too_much_memory_ends_the_worker_and_not_the_parent(pools):

@@ -1,0 +1,121 @@
+"""docs/performance.md and its plots, from one run: ratios within the run, and the machine they were seen on."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from statistics import median
+
+import pygal
+from pygal.style import CleanStyle
+
+from bench.peers import SYSTEMS
+from bench.performance.ratios import Timed
+from bench.performance.sweeps import Point
+from bench.performance.workload import PEERS_MS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, PLOTS = DOCS / "performance.md", DOCS / "performance"
+BEGIN, END = "<!-- figures: python -m bench performance --write -->", "<!-- end of figures -->"
+MARGIN, SAME = 1.15, 1.05
+
+
+def machine() -> str:
+    """Return what this machine is, in words that others can compare with theirs."""
+    cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**30
+    return f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory} GB, Python {platform.python_version()}"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def ratios(engine: str, scale: str, found: Sequence[Timed]) -> str:
+    """Return the table of one engine: plain in milliseconds, the others as ratios to it and to the hand-written one."""
+    lines = [
+        f"### {engine}, scale factor {scale}",
+        "",
+        "| query | plain SQL ms | by hand | engine part | end to end | end to end / by hand | added ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        hand = f"{one.hand / one.plain:.2f}x" if one.hand is not None else "-"
+        cells = [
+            one.name,
+            f"{one.plain:.1f}",
+            hand,
+            f"{one.engine / one.plain:.2f}x",
+            f"{one.whole / one.plain:.2f}x",
+            f"{one.whole / one.bounded:.2f}x",
+            f"{one.overhead:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    middle = median(one.whole / one.bounded for one in found if one.hand is not None)
+    lines += ["", f"Median of end to end over the hand-written query: **{middle:.2f}x** (aim: at most {MARGIN}x)."]
+    return "\n".join(lines)
+
+
+def peers(found: Sequence[Timed]) -> str:
+    """Return our milliseconds beside those of other systems, which were measured elsewhere and earlier."""
+    head = ["query", "gateway, end to end ms", *SYSTEMS]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += [f"| {one.name} | {one.whole:,.0f} | {' | '.join(PEERS_MS[one.name])} |" for one in found]
+    return "\n".join(lines)
+
+
+def sweep(title: str, x: str, points: Sequence[Point]) -> str:
+    """Return a sweep as a table, with the columns that it has."""
+    shown = [
+        ("p50 ms", "p50_ms", ".1f"),
+        ("p99 ms", "p99_ms", ".1f"),
+        ("requests/s", "per_second", ",.0f"),
+        ("peak memory MB", "peak_mb", ",.0f"),
+    ]
+    kept = [one for one in shown if any(getattr(point, one[1]) for point in points)]
+    head = [x, *(name for name, _, _ in kept)]
+    lines = [f"### {title}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for point in points:
+        cells = [f"{point.x:,g}", *(format(getattr(point, field), form) for _, field, form in kept)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot_ratios(engine: str, found: Sequence[Timed]) -> None:
+    chart = pygal.Bar(
+        title=f"{engine}: times plain SQL", style=CleanStyle, js=(), y_title="x plain SQL", logarithmic=True
+    )
+    chart.x_labels = [one.name for one in found]
+    chart.add("by hand", [one.hand / one.plain if one.hand else None for one in found])
+    chart.add("engine part", [one.engine / one.plain for one in found])
+    chart.add("end to end", [one.whole / one.plain for one in found])
+    _save(chart, f"ratios-{engine.lower()}")
+
+
+def plot_sweep(name: str, title: str, x: str, series: dict[str, Sequence[Point]], field: str, y: str) -> None:
+    chart = pygal.XY(title=title, style=CleanStyle, js=(), x_title=x, y_title=y, logarithmic=True)
+    for label, points in series.items():
+        chart.add(label, [(point.x, getattr(point, field)) for point in points])
+    _save(chart, name)
+
+
+def _save(chart: "pygal.graph.graph.Graph", name: str) -> None:
+    PLOTS.mkdir(exist_ok=True)
+    (PLOTS / f"{name}.svg").write_bytes(chart.render())
+
+
+def write(tables: Sequence[str], raw: dict[str, Sequence[Timed] | Sequence[Point]]) -> None:
+    """Put the tables into the page, and the run's figures beside it as JSON."""
+    text = PAGE.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    seen = f"Seen on {date.today().isoformat()}: {machine()}."  # noqa: TID251, DTZ011 - a report's own day
+    PAGE.write_text(f"{before}{BEGIN}\n\n{seen}\n\n" + "\n\n".join(tables) + f"\n\n{END}{after}")
+    PLOTS.mkdir(exist_ok=True)
+    figures = {name: [asdict(one) for one in found] for name, found in raw.items()}
+    (PLOTS / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")

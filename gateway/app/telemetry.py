@@ -1,0 +1,67 @@
+"""The provider's eyes on the path: engine costs as events, failures in its own log, times as figures and spans."""
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from gateway.catalog.model import Dataset, Grant
+from gateway.errors import GatewayError
+from gateway.ledger.meter import MeterLog
+from gateway.ledger.model import Charge
+from gateway.observability.observer import Observer
+from gateway.ports import EngineCost
+from gateway.request import Caller
+from gateway.stages import Stage
+
+provider_log = logging.getLogger("gateway.provider")
+
+
+class Telemetry:
+    """Satisfies gateway.parts.Telemetry."""
+
+    def __init__(self, meter: MeterLog, new_id: Callable[[], str], observer: Observer) -> None:
+        self._meter = meter
+        self._new_id = new_id
+        self._observer = observer
+
+    def query(self, query_id: str) -> AbstractContextManager[None]:
+        """Count what becomes of a question."""
+        return self._observer.query(query_id)
+
+    def stage(self, stage: Stage) -> AbstractContextManager[None]:
+        """Time a stage of the path."""
+        return self._observer.stage(stage)
+
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
+        """Write the true engine cost of a query's statement, for the provider alone."""
+        figures = {
+            "wall_ms": round(cost.wall_ms, 3),
+            "cpu_ms": round(cost.cpu_ms, 3),
+            "rows": cost.rows,
+            "peak_memory_bytes": cost.peak_memory_bytes,
+        }
+        self._observer.metrics.engine(cost.wall_ms, cost.cpu_ms)
+        await self._meter.measured(charge, statement, figures)
+
+    def failed(self, query_id: str, why: str) -> None:
+        """Tell the provider why a charged query failed: it may hold what an engine says of the data."""
+        provider_log.error("query %s failed: %s", query_id, why)
+
+    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
+        """Write a refusal as a free meter event: its code, and the SQL's fingerprint where it could be read."""
+        facts = {
+            "organisation": caller.organisation,
+            "buyer": caller.subject,
+            "dataset": dataset.name,
+            "jurisdiction": caller.jurisdiction,
+            "policy_version": dataset.policy_version,
+            "grant": grant.name if grant is not None else None,
+            "fingerprint": error.fingerprint,
+            "decision": "refused",
+            "reason": error.code,
+            "rho": "0",
+            "delta": "0",
+            "amount": "0",
+        }
+        await self._meter.refuse(self._new_id(), json.dumps(facts, sort_keys=True, separators=(",", ":")))

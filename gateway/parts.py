@@ -1,0 +1,92 @@
+"""What the path of a query needs of the world: the doors through which the pipeline asks, and nothing behind them."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.answer import Finished, Known
+from gateway.catalog.model import Dataset, Grant
+from gateway.errors import GatewayError
+from gateway.ledger.model import Charge, Failed, Held, InFlight, Order, Release, Stored
+from gateway.planning import Planned
+from gateway.ports import Clock, EngineCost, ExactRows, Lease
+from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
+from gateway.programs import PlanJob
+from gateway.request import Caller
+from gateway.stages import Stage
+
+
+class Published(Protocol):
+    async def dataset(self, name: str | None, caller: Caller) -> Dataset:
+        """Return a dataset at its current versions. Raises `unknown_dataset`."""
+        ...
+
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
+        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
+        ...
+
+
+class Planner(Protocol):
+    async def plan(self, job: PlanJob) -> Planned: ...
+
+
+class Releaser(Protocol):
+    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
+    async def release(
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
+    ) -> tuple[NoisyTable, dict[str, bytes]]: ...
+    async def derive(self, known: Known, derived: Derived) -> bytes: ...
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
+
+
+class Book(Protocol):
+    """The ledger as the pipeline sees it."""
+
+    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None: ...
+    async def releases(self, buyer: str, digests: list[str]) -> dict[str, bytes]: ...
+    async def held(self, buyer: str, series: list[str]) -> dict[str, Held]: ...
+    async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool: ...
+    async def failures(self, buyer: str, dataset: str) -> int: ...
+    async def charge(self, order: Order) -> Charge | InFlight | Stored | Failed: ...
+    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None: ...
+    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes: ...
+    async def fail(self, charge: Charge, provider_note: str) -> None: ...
+    def holding(self, charge: Charge) -> AbstractAsyncContextManager[None]: ...
+
+
+class Telemetry(Protocol):
+    """The provider's eyes: true engine cost, failures and times. Never a buyer's."""
+
+    def query(self, query_id: str) -> AbstractContextManager[None]: ...
+    def stage(self, stage: Stage) -> AbstractContextManager[None]: ...
+    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None: ...
+    def failed(self, query_id: str, why: str) -> None: ...
+    async def refused(self, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None: ...
+
+
+class Free(Protocol):
+    """How fast one buyer gets what costs nothing: each is a leaf of the log, for ever."""
+
+    def admit(self, caller: Caller) -> None:
+        """Raise `too_many_requests` where the buyer's minute is spent."""
+        ...
+
+    async def count(self, caller: Caller) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
+
+    published: Published
+    planner: Planner
+    releaser: Releaser
+    book: Book
+    telemetry: Telemetry
+    free: Free
+    clock: Clock
+    pause: Callable[[float], Awaitable[None]]
+    secret: str
+    engine_deadline_s: float
+    new_id: Callable[[], str]

@@ -1,0 +1,169 @@
+"""`gateway doctor` on deployments with one thing wrong each: it names the thing and how to mend it."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.gateways import POLICY
+from support.shop import empty_database
+from typer.testing import CliRunner
+
+from gateway.app.clock import SystemRandomness
+from gateway.app.doctor import books, machine, policies
+from gateway.app.doctor.examining import examine
+from gateway.app.doctor.finding import Verdict
+from gateway.cli.main import app
+from gateway.identity.development import open_secret
+from gateway.settings import Settings
+from gateway.store.database import open_store
+
+GOOD, WARNING, BAD = Verdict.GOOD, Verdict.WARNING, Verdict.BAD
+
+
+@pytest.fixture
+def state(tmp_path):
+    folder = tmp_path / "state"
+    for name in ("pick.key", "text.key"):
+        open_secret(folder, name, SystemRandomness())
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "policies"
+    made.mkdir()
+    (made / "shop.yaml").write_text(POLICY.replace("epsilon: 50,", "epsilon: 5,"))
+    empty_database(made / "shop.duckdb").close()
+    return made
+
+
+def verdicts(findings):
+    return {finding.check: finding.verdict for finding in findings}
+
+
+def test_a_deployment_as_it_should_be(state, folder):
+    found = examine(Settings(policies=folder, state=state))
+    assert not [finding for finding in found if finding.verdict is BAD]
+    assert verdicts(found)["key strength"] is GOOD
+    assert verdicts(found)["policy of shop"] is GOOD
+
+
+def test_a_key_that_is_open_or_a_word_is_found(state):
+    settings = Settings(state=state)
+    (state / "keys" / "pick.key").chmod(0o644)
+    (state / "keys" / "text.key").write_text("password" * 8)
+    found = list(machine.keys(settings))
+    assert verdicts(found) == {"state folder": BAD, "key strength": BAD}
+    told = " ".join(f"{finding.told} {finding.fix}" for finding in found)
+    assert "pick.key" in told
+    assert "chmod go-rwx" in told
+    assert "text.key" in told
+    assert "passwordpassword" not in told  # a secret is never shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict"),
+    [
+        ({}, WARNING),
+        ({"issuer": "i", "jwks_url": "http://issuer.example/keys"}, BAD),
+        ({"issuer": "i", "hs256_secret": "secret" * 8}, BAD),
+        ({"issuer": "i", "hs256_secret": "0123456789abcdef" * 4}, GOOD),
+        ({"issuer": "i", "jwks_url": "https://issuer.example/keys"}, GOOD),
+    ],
+)
+def test_who_signs_tokens(settings, verdict):
+    assert verdicts(machine.tokens(Settings(**settings)))["token issuer"] is verdict
+
+
+def test_an_address_that_others_reach_needs_a_proxy():
+    assert verdicts(machine.front_door(Settings()))["front door"] is GOOD
+    opened = Settings(host="192.0.2.1", metrics_host="192.0.2.1", metrics_port=9464)
+    assert verdicts(machine.front_door(opened)) == {"front door": WARNING, "figures": WARNING}
+
+
+def test_engines_may_not_take_more_than_there_is():
+    assert verdicts(machine.memory(Settings()))["memory"] is GOOD
+    assert verdicts(machine.memory(Settings(engine_memory_mb=10_000_000)))["memory"] is WARNING
+
+
+def test_data_that_others_write_or_a_writer_holds(folder):
+    data = folder / "shop.duckdb"
+    data.chmod(0o444)
+    assert verdicts(machine.data_file(data, "shop"))["data of shop"] is GOOD
+    wal = folder / "shop.duckdb.wal"
+    wal.touch()
+    assert verdicts(machine.data_file(data, "shop"))["data of shop"] is BAD
+    wal.unlink()
+    data.chmod(0o666)
+    assert verdicts(machine.data_file(data, "shop"))["data of shop"] is BAD
+    data.unlink()
+    assert verdicts(machine.data_file(data, "shop"))["data of shop"] is BAD
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (("2099-12-31", "2026-01-01"), BAD),
+        (("2099-12-31", "2026-12-20"), WARNING),
+        (("epsilon: 5,", "epsilon: 50,"), WARNING),
+        (("dataset: shop", "dataset: [shop]"), BAD),
+    ],
+)
+def test_a_policy_that_stops_soon_or_promises_little(folder, change, verdict):
+    file = folder / "shop.yaml"
+    assert change[0] in file.read_text()
+    file.write_text(file.read_text().replace(*change))
+    found = list(policies.look(folder, datetime(2026, 12, 1, tzinfo=UTC).date()))
+    assert found[0].verdict is verdict
+    assert found[0].fix
+
+
+async def test_both_stores_keep_what_they_commit(store):
+    assert verdicts(await store.read(lambda c: list(books.durability(c))))["store durability"] is GOOD
+    assert verdicts(await store.read(lambda c: list(books.clock(c, datetime.now(UTC)))))["clock"] is GOOD
+    assert verdicts(await store.read(lambda c: list(books.fence(c))))["fence"] is GOOD
+
+
+async def test_a_clock_that_went_back_is_found(tmp_path):
+    from sqlalchemy import insert
+
+    from gateway.store.tables import events
+
+    store = await open_store(tmp_path / "state")
+    now = datetime.now(UTC)
+    line = json.dumps({"time": (now + timedelta(hours=1)).isoformat()})
+    await store.run(lambda c: c.execute(insert(events).values(visibility="buyer", dataset="shop", line=line)))
+    found = await store.read(lambda c: list(books.clock(c, now)))
+    await store.close()
+    assert verdicts(found)["clock"] is BAD
+
+
+async def test_a_damaged_store_is_found(tmp_path, state):
+    await (await open_store(state)).close()
+    connection = sqlite3.connect(state / "gateway.sqlite3")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.close()
+    held = (state / "gateway.sqlite3").read_bytes()
+    assert len(held) > 20_000
+    (state / "gateway.sqlite3").write_bytes(held[:8192] + b"\xff" * 4096 + held[12288:])
+    import asyncio
+
+    found = await asyncio.to_thread(examine, Settings(state=state, policies=tmp_path))
+    assert any(finding.verdict is BAD and finding.check.startswith("store") for finding in found)
+
+
+def test_the_command_says_what_is_wrong_and_exits_with_one(state, folder, monkeypatch):
+    run = CliRunner().invoke(app, ["doctor", "--state", str(state), "--policies", str(folder), "--json"])
+    assert run.exit_code == 0
+    assert verdicts_of(run.stdout)["policy of shop"] == "good"
+    (folder / "shop.duckdb").unlink()
+    run = CliRunner().invoke(app, ["doctor", "--state", str(state), "--policies", str(folder)])
+    assert run.exit_code == 1
+    assert "bad" in run.stdout
+    assert "dataset refresh" in run.stdout
+
+
+def verdicts_of(text):
+    return {finding["check"]: finding["verdict"] for finding in json.loads(text)}

@@ -1,0 +1,39 @@
+"""What costs nothing has a pace: so many decisions of one buyer in a minute, and then none until the next."""
+
+import pytest
+from support.stores import START, Clock
+
+from gateway.app.pacing import Pace
+from gateway.errors import GatewayError
+from gateway.request import Caller
+
+ANA, BOB = (Caller(name, "org", frozenset({"buyer"})) for name in ("ana", "bob"))
+
+
+class Meter:
+    def __init__(self):
+        self.told = []
+
+    async def flooded(self, organisation, buyer, most):
+        self.told.append((organisation, buyer, most))
+
+
+async def test_a_buyers_minute_is_spent_once_and_comes_again():
+    clock, meter = Clock(START), Meter()
+    pace = Pace(3, clock, meter)
+    for told in (0, 0, 1, 1, 1):
+        await pace.count(ANA)
+        assert len(meter.told) == told
+    assert meter.told == [("org", "ana", 3)]
+    with pytest.raises(GatewayError) as caught:
+        pace.admit(ANA)
+    assert (caught.value.code, caught.value.status) == ("too_many_requests", 429)
+    pace.admit(BOB)
+    clock.pass_(59)
+    with pytest.raises(GatewayError):
+        pace.admit(ANA)
+    clock.pass_(1)
+    pace.admit(ANA)
+    await pace.count(ANA)
+    pace.admit(ANA)
+    assert len(meter.told) == 1
