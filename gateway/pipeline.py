@@ -35,7 +35,7 @@ class Published(Protocol):
         ...
 
     async def lease(self, dataset: Dataset, party: str) -> Lease:
-        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
+        """Hold an engine with the dataset's declared data open, in the turn of the organisation `party`."""
         ...
 
 
@@ -44,12 +44,14 @@ class Planner(Protocol):
 
 
 class Releaser(Protocol):
+    """`party` is the organisation in whose turn a worker is taken."""
+
     async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
     async def release(
-        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes], party: str
     ) -> tuple[NoisyTable, dict[str, bytes]]: ...
-    async def derive(self, known: Known, derived: Derived) -> bytes: ...
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
+    async def derive(self, known: Known, derived: Derived, party: str) -> bytes: ...
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None, party: str) -> Finished: ...
 
 
 class Book(Protocol):
@@ -216,7 +218,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await parts.published.lease(quoted.dataset, wanted.buyer)
+    lease = await parts.published.lease(quoted.dataset, quoted.caller.organisation)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -251,14 +253,14 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await parts.published.lease(quoted.dataset, wanted.buyer)
+        lease = await parts.published.lease(quoted.dataset, quoted.caller.organisation)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id)
                 known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
-    finished = await _finished(parts, request, quoted, known)
+    finished = await _finished_free(parts, request, quoted, known, wanted.query_id)
     at = parts.clock.now()
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     earlier = await parts.book.replay(wanted, out)
@@ -340,6 +342,10 @@ class _Run:
     def query_id(self) -> str:
         return self.charge.query_id
 
+    @property
+    def party(self) -> str:
+        return self.quoted.caller.organisation
+
     async def take(self, step: Step) -> None:
         """Run one step."""
         match step:
@@ -351,7 +357,7 @@ class _Run:
                 self.known.reads[step.name] = rows.ipc
                 await self._measured(rows.cost)
             case Derived():
-                ipc = await self.parts.releaser.derive(self.known, step)
+                ipc = await self.parts.releaser.derive(self.known, step, self.party)
                 self._inputs[step.name] = InputTable(step.name, ipc)
 
     async def _measure(self, measurement: Measurement) -> None:
@@ -364,7 +370,7 @@ class _Run:
         # 9. execute: one statement for each probe
         exact = [await self._executed(probe) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
-        noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
+        noisy, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
         costs = [rows.cost for rows in exact]
         del exact
         self.known.add(measurement, noisy)
@@ -387,7 +393,22 @@ class _Run:
 async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
     seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
-    return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
+    return await parts.releaser.finish(
+        known, planned.program.finish, seed, request.row_limit, quoted.caller.organisation
+    )
+
+
+async def _finished_free(parts: Parts, request: Request, quoted: Quoted, known: Known, query_id: str) -> Finished:
+    """Finish a free answer. It is made of what was released: that this is too much work tells of nobody."""
+    try:
+        return await _finished(parts, request, quoted, known)
+    except GatewayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a deadline or memory, as the finisher met it
+        parts.telemetry.failed(query_id, _why(error))
+        hint = "Nothing was charged. Join released rows by equalities, or aggregate before joining."
+        detail = "What is computed of released values takes too much time or memory."
+        raise GatewayError("sql_too_complex", detail, hint) from None
 
 
 def _failed() -> GatewayError:

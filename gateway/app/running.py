@@ -54,7 +54,7 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         await store.close()
         raise
     kept = books(store, settings)
-    # of several planners one buyer, whose quotes cost nothing, never holds all
+    # of several workers one organisation never holds all: quotes and what is computed of releases cost it nothing
     planners = Pool(
         Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE),
         settings.planners,
@@ -62,7 +62,9 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
     )
     engines = Pool(engine_role(settings), settings.engines)
     finishers = Pool(
-        Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
+        Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE),
+        settings.finishers,
+        share=max(1, settings.finishers - 1),
     )
     pools = (planners, engines, finishers)
     tasks: list[asyncio.Task[None]] = []
