@@ -23,7 +23,7 @@ class Published(Protocol):
         ...
 
     async def lease(self, dataset: Dataset, party: str) -> Lease:
-        """Hold an engine with the dataset's declared data open, in the turn of the buyer `party`."""
+        """Hold an engine with the dataset's declared data open, in the turn of the organisation `party`."""
         ...
 
 
@@ -32,12 +32,14 @@ class Planner(Protocol):
 
 
 class Releaser(Protocol):
+    """`party` is the organisation in whose turn a worker is taken."""
+
     async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
     async def release(
-        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes], party: str
     ) -> tuple[NoisyTable, dict[str, bytes]]: ...
-    async def derive(self, known: Known, derived: Derived) -> bytes: ...
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished: ...
+    async def derive(self, known: Known, derived: Derived, party: str) -> bytes: ...
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None, party: str) -> Finished: ...
 
 
 class Book(Protocol):

@@ -166,7 +166,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
     if quoted.due.free:
         return await _replayed(parts, request, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
-    lease = await _leased(parts, quoted, wanted.buyer)
+    lease = await _leased(parts, quoted)
     try:
         # 8. charge, durably, before the database is asked
         charge = await _charged(parts, quoted, wanted)
@@ -183,9 +183,9 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
         await lease.close()
 
 
-async def _leased(parts: Parts, quoted: Quoted, buyer: str) -> Lease:
+async def _leased(parts: Parts, quoted: Quoted) -> Lease:
     with parts.telemetry.stage(Stage.LEASE):
-        return await parts.published.lease(quoted.dataset, buyer)
+        return await parts.published.lease(quoted.dataset, quoted.caller.organisation)
 
 
 async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFlight | Stored | Failed:
@@ -210,14 +210,14 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         known.add(measurement, table)
     reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
     if reads:
-        lease = await _leased(parts, quoted, wanted.buyer)
+        lease = await _leased(parts, quoted)
         try:
             for step in reads:
                 asked = Statement(step.sql, query_id=wanted.query_id, columns=step.returned)
                 known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
-    finished = await _finished(parts, request, quoted, known)
+    finished = await _finished_free(parts, request, quoted, known, wanted.query_id)
     at = parts.clock.now()
     out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
     match await parts.book.replay(wanted, out):
@@ -311,6 +311,10 @@ class _Run:
     def query_id(self) -> str:
         return self.charge.query_id
 
+    @property
+    def party(self) -> str:
+        return self.quoted.caller.organisation
+
     async def take(self, step: Step) -> None:
         """Run one step."""
         match step:
@@ -323,7 +327,7 @@ class _Run:
                 self.known.reads[step.name] = rows.ipc
                 await self._measured(rows.cost)
             case Derived():
-                ipc = await self.parts.releaser.derive(self.known, step)
+                ipc = await self.parts.releaser.derive(self.known, step, self.party)
                 self._inputs[step.name] = InputTable(step.name, ipc)
 
     async def _measure(self, measurement: Measurement) -> None:
@@ -338,7 +342,7 @@ class _Run:
             exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
         with self.parts.telemetry.stage(Stage.RELEASE):
-            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored)
+            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
         costs = [rows.cost for rows in exact]
         del exact
         self.known.add(measurement, noisy)
@@ -362,7 +366,21 @@ async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known
     planned = quoted.planned
     seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
     with parts.telemetry.stage(Stage.FINISH):
-        return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit)
+        party = quoted.caller.organisation
+        return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit, party)
+
+
+async def _finished_free(parts: Parts, request: Request, quoted: Quoted, known: Known, query_id: str) -> Finished:
+    """Finish a free answer. It is made of what was released: that this is too much work tells of nobody."""
+    try:
+        return await _finished(parts, request, quoted, known)
+    except GatewayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a deadline or memory, as the finisher met it
+        parts.telemetry.failed(query_id, _why(error))
+        hint = "Nothing was charged. Join released rows by equalities, or aggregate before joining."
+        detail = "What is computed of released values takes too much time or memory."
+        raise GatewayError("sql_too_complex", detail, hint) from None
 
 
 def _failed() -> GatewayError:

@@ -35,7 +35,7 @@ class Settings:
     body_timeout_s: float = 10.0
     planners: int = 2
     engines: int = 2
-    finishers: int = 1
+    finishers: int = 2
     engine_memory_mb: int = 1024
     engine_threads: int = 1
     engine_connections: int = 4

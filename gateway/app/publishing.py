@@ -76,6 +76,13 @@ class Publisher:
             if kept and old is not None:
                 found[name] = old
         self._held = found
+        for held in found.values():
+            await self._tell(held)
+
+    async def _tell(self, held: Published | Unopened) -> None:
+        """Have the log say under which policy, and at which data, a dataset is open."""
+        if isinstance(held, Published):
+            await self._versions.publish(held.file.name, held.file.version, held.dataset.data_version)
 
     async def _opened(self, file: PolicyFile, pause_s: float = FIRST_PAUSE_S) -> Published | Unopened:
         """Open a dataset, or say why it cannot be opened. Raises `policy_invalid`."""
@@ -145,6 +152,7 @@ class Publisher:
         await self._bind(file)
         declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
         self._held[name] = self._dataset(file, inspection, declared)
+        await self._tell(self._held[name])
         return declared.version
 
     async def _bind(self, file: PolicyFile) -> None:
@@ -245,6 +253,7 @@ class Publisher:
             new = await self._shut(shut.file, error, pause_s)
         if self._held.get(name) is shut:  # else it was withdrawn, reloaded or refreshed meanwhile
             self._held[name] = new
+            await self._tell(new)
             if isinstance(new, Published):
                 log.warning("dataset %s is open", name)
 
@@ -264,6 +273,7 @@ class Publisher:
                 self._without_file[name] = declaration
             elif self._held.get(name) is held:  # else it was withdrawn, reloaded or refreshed meanwhile
                 self._held[name] = new
+                await self._tell(new)
 
     async def _followed(self, name: str, held: Published | Unopened | None) -> Published | Unopened | None:
         """Return a dataset as it stands after a declaration; None where it is not held and no file here names it."""

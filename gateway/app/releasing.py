@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 
 from gateway.answer import Finished, Known
 from gateway.errors import GatewayError
-from gateway.orders import buyer_id
 from gateway.planning import Planned
 from gateway.planning_worker import PLANNED
 from gateway.ports import ExactRows
@@ -16,7 +15,7 @@ from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import from_stored, to_stored
 from gateway.programs import PlanJob
 from gateway.workers.pool import Pool
-from gateway.workers.role import WorkerDied, WorkerTimeout
+from gateway.workers.role import Reply, WorkerDied, WorkerTimeout
 
 NOISY = TypeAdapter(NoisyTable)
 FINISHED = TypeAdapter(Finished)
@@ -75,7 +74,7 @@ class WorkerPlanner:
     async def _made(self, job: PlanJob) -> Planned:
         try:
             deadline_s = self._deadline_s * (QUOTED if job.quote else 1)
-            reply = await self._pool.call("plan", job, deadline_s, self._wait_s, buyer_id(job.caller))
+            reply = await self._pool.call("plan", job, deadline_s, self._wait_s, job.caller.organisation)
         except (WorkerTimeout, WorkerDied):
             hint = "Split the question, or name parts of it in WITH."
             raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None
@@ -89,8 +88,12 @@ def _fresh(
     return noisy, {digest: value for digest, value in to_stored(measurement, noisy).items() if digest not in stored}
 
 
+WAITED = 3
+"""Who is charged waits so many deadlines for a finisher: another's long answers are no failure of theirs."""
+
+
 class WorkerReleaser:
-    """Draws noise and finishes answers in a process that keeps nothing."""
+    """Draws noise and finishes answers in a process that keeps nothing, each organisation in its turn."""
 
     def __init__(self, pool: Pool, deadline_s: float) -> None:
         self._pool, self._deadline_s = pool, deadline_s
@@ -100,21 +103,24 @@ class WorkerReleaser:
         return await asyncio.to_thread(from_stored, measurement, stored)
 
     async def release(
-        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes]
+        self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes], party: str
     ) -> tuple[NoisyTable, dict[str, bytes]]:
         """Return the noisy table, and what to store of each primitive that was drawn now. `exact`: one a probe."""
         probes = [rows.ipc for rows in exact]
-        reply = await self._pool.call("release", (measurement, probes, dict(stored)), self._deadline_s)
+        reply = await self._call("release", (measurement, probes, dict(stored)), party)
         return await asyncio.to_thread(_fresh, measurement, reply.payload, stored)
 
-    async def derive(self, known: Known, derived: Derived) -> bytes:
+    async def derive(self, known: Known, derived: Derived, party: str) -> bytes:
         """Return released rows for a later measurement, as an Arrow IPC stream."""
         argument = (known.tables, known.reads, known.measurements, derived)
-        reply = await self._pool.call("derive", argument, self._deadline_s)
+        reply = await self._call("derive", argument, party)
         return reply.payload
 
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None) -> Finished:
+    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None, party: str) -> Finished:
         """Return the rows of the answer with their intervals. Holds noisy tables and public rows alone."""
         argument = (known.tables, known.reads, known.measurements, finish, seed, row_limit)
-        reply = await self._pool.call("finish", argument, self._deadline_s)
+        reply = await self._call("finish", argument, party)
         return FINISHED.validate_json(reply.payload)
+
+    async def _call(self, method: str, argument: object, party: str) -> Reply:
+        return await self._pool.call(method, argument, self._deadline_s, WAITED * self._deadline_s, party)

@@ -70,10 +70,10 @@ def _pools(settings: Settings) -> _Pools:
     planner = Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE)
     finisher = Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE)
     return _Pools(
-        # of several planners one buyer, whose quotes cost nothing, never holds all
+        # of several workers one organisation never holds all: quotes and what is computed of releases cost it nothing
         planners=Pool(planner, settings.planners, share=max(1, settings.planners - 1)),
         engines=Pool(engine_role(settings), settings.engines),
-        finishers=Pool(finisher, settings.finishers),
+        finishers=Pool(finisher, settings.finishers, share=max(1, settings.finishers - 1)),
     )
 
 

@@ -125,6 +125,9 @@ def _print(papers: Papers, form: Format) -> None:
 
 
 def _print_tables(papers: Papers) -> None:
+    if not papers.bills and not papers.statements:
+        console().print(f"no documents for {papers.period.name} ({papers.period.zone})", markup=False)
+        return
     bills = [
         (
             one.bill.number if one.bill.number is not None else "draft",
@@ -236,6 +239,9 @@ def deliveries(state: State = DEFAULT_STATE, as_json: Json = False) -> None:
             dead = [{"sink": d.sink, "sequence": d.sequence, "event": d.event, "reason": d.reason} for d in letters]
             sinks = [{"sink": one.sink, "confirmed": one.confirmed, "waiting": one.waiting} for one in found]
             print(json.dumps({"sinks": sinks, "dead_letters": dead}))
+            return
+        if not found:
+            console().print("no sink has confirmed an event: GATEWAY_METER_FILES or GATEWAY_METER_WEBHOOK names one")
             return
         rows = [(one.sink, one.confirmed, one.waiting, len(one.dead)) for one in found]
         console().print(table_of(("sink", "confirmed", "waiting", "dead letters"), rows))

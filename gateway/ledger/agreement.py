@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from gateway.ledger.limits import LIMITS
 from gateway.store import merkle
 from gateway.store.tables import leaves, nodes
 
@@ -47,6 +48,8 @@ class Audit:
     failed: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
+    limits: list[bytes] = field(default_factory=list)
+    """Leaves that change limits, in order."""
     replayed: set[int] = field(default_factory=set)
     """Leaves that a restored store took from elsewhere: their queries' rows, draws and answers are gone."""
     differences: list[Difference] = field(default_factory=list)
@@ -93,6 +96,8 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
     elif kind == "failed":
         audit.failed.add(query_id)
         audit.excused |= {query_id} if content.get("excused") else set()
+    elif kind in LIMITS:
+        audit.limits.append(raw)
     elif kind == "excused":
         audit.excused.update(content["queries"])
     elif kind in ("invoiced", "credited"):

@@ -5,6 +5,7 @@ transaction.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,7 +18,8 @@ from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
 from gateway.ledger.charging import EXCUSED, FAILED, RUNNING
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
-from gateway.ledger.folding import payers
+from gateway.ledger.folding import fold, payers
+from gateway.ledger.limits import limit_rows
 from gateway.ledger.model import Per
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import accounts, queries, spendings
@@ -40,6 +42,7 @@ def reconcile(connection: Connection) -> Agreement:
     _compare_queries(connection, audit)
     _compare_balances(connection, audit)
     _compare_money(connection, audit)
+    _compare_limits(connection, audit)
     found = compare_events(connection, audit)
     documents = compare_invoices(connection, audit, found)
     return Agreement(audit.size, len(audit.charged()), len(found), documents, tuple(audit.differences))
@@ -148,3 +151,25 @@ def _compare_money(connection: Connection, audit: Audit) -> None:
             account, currency, period = key
             detail = f"{found:f} {currency} is spent in {period}; the log adds up to {wanted:f}"
             audit.report("changed balance", f"money of {account}", detail)
+
+
+def _compare_limits(connection: Connection, audit: Audit) -> None:
+    """Compare top-ups, buyers' caps and the accounts of tables, row by row, with what the log decided."""
+    try:
+        said = limit_rows(fold(audit.limits))
+    except (KeyError, ValueError, TypeError, ArithmeticError):
+        audit.report("changed leaf", "limits", "a leaf that changes a limit cannot be read")
+        return
+    for table, rows in said.items():
+        keys = [column.name for column in table.primary_key]
+        wanted = {tuple(row[key] for key in keys): row for row in rows}
+        kept = {tuple(row[key] for key in keys): dict(row) for row in connection.execute(select(table)).mappings()}
+        for key in sorted(kept.keys() | wanted.keys()):
+            if kept.get(key) != wanted.get(key):
+                subject = f"{table.name} {' '.join(key)}"
+                detail = f"it is {_shown(kept.get(key))}; the log says {_shown(wanted.get(key))}"
+                audit.report("changed limit", subject, detail)
+
+
+def _shown(row: Mapping[str, Any] | None) -> str:
+    return "not there" if row is None else ", ".join(f"{name} {value}" for name, value in row.items())

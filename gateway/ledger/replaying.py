@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
@@ -10,9 +9,10 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from gateway.errors import GatewayError
 from gateway.ledger import leaves as told
 from gateway.ledger.agreement import DECISIONS
-from gateway.ledger.charging import EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go, microseconds
-from gateway.ledger.events import BUYER_VISIBLE, DELTA_DECIMALS, RHO_DECIMALS, event_of_leaf
-from gateway.ledger.folding import Folded, fold, units
+from gateway.ledger.charging import EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go
+from gateway.ledger.events import BUYER_VISIBLE, event_of_leaf
+from gateway.ledger.folding import Folded, fold
+from gateway.ledger.limits import limit_rows
 from gateway.ports import Clock
 from gateway.store import epochs, log
 from gateway.store.database import Store
@@ -113,7 +113,7 @@ def _write(connection: Connection, folded: Folded) -> None:
     """Replace what the store says of accounts by what its log says."""
     for table in (accounts, spendings, topups, caps, account_tables):
         connection.execute(delete(table))
-    rows: dict[Table, list[dict[str, object]]] = {
+    rows: dict[Table, list[dict[str, Any]]] = {
         accounts: [
             {"key": key, "rho_spent": str(spent.rho), "delta_spent": str(spent.delta), "uses": spent.uses}
             for key, spent in folded.accounts.items()
@@ -122,30 +122,8 @@ def _write(connection: Connection, folded: Folded) -> None:
             {"account": account, "currency": currency, "period": period, "amount": f"{amount:f}"}
             for (account, currency, period), amount in folded.money.items()
         ],
-        topups: [_topup(made) for made in folded.topups.values()],
-        caps: [
-            {"buyer": buyer, "currency": currency, "per": per, "amount": amount}
-            for (buyer, currency, per), amount in folded.caps.items()
-        ],
-        account_tables: [
-            {"source": source, "table_name": name, "account": account}
-            for (source, name), account in folded.tables.items()
-        ],
+        **limit_rows(folded),
     }
     for table, values in rows.items():
         if values:
             connection.execute(insert(table), values)
-
-
-def _topup(made: dict[str, str]) -> dict[str, object]:
-    return {
-        "topup_id": made["topup_id"],
-        "account": made["account"],
-        "rho": str(units(made["rho"], RHO_DECIMALS)),
-        "delta": str(units(made["delta"], DELTA_DECIMALS)),
-        "reason": made["reason"],
-        "proposed_by": made["proposed_by"],
-        "proposed_at_us": microseconds(datetime.fromisoformat(made["proposed_at"])),
-        "decided_by": made["decided_by"],
-        "state": made["state"],
-    }

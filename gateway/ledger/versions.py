@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
+from gateway.ledger import leaves
+from gateway.ledger.events import canonical
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.tables import versions
+from gateway.store.tables import facts, versions
+from gateway.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,17 @@ class Versions:
             return DataVersion(number, name, stamp)
 
         return await self._store.run(work)
+
+    async def publish(self, dataset: str, policy_version: str, data_version: str) -> None:
+        """Write a leaf where a dataset is published under another policy or at other data than the log said last."""
+        content = {"dataset": dataset, "policy_version": policy_version, "data_version": data_version}
+        name, value = f"published:{dataset}", canonical(content)
+        known = select(facts.c.value).where(facts.c.name == name)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(known).scalar() != value:  # another process may have been first
+                upsert(connection, facts, [{"name": name, "value": value}])
+                leaves.append(connection, "published", self._clock.now(), content)
+
+        if await self._store.read(lambda connection: connection.execute(known).scalar()) != value:
+            await self._store.run(work)

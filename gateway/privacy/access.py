@@ -107,11 +107,10 @@ class _Uses:
         self._note(condition, Use.FILTER, place)
 
     def _key(self, below: Plan, key: Computed, *, per_owner: bool) -> None:
+        if per_owner and self.origins.holds_keys(below, key.term):
+            return  # what tells one person's rows apart is not shown
         value, condition = self.origins.of(below, key.term)
-        bases = value | condition
-        if per_owner:  # what tells one person's rows apart is not shown
-            bases = frozenset(base for base in bases if not self.origins.is_key(base))
-        self._note(bases, Use.GROUP, key.term.place)
+        self._note(value | condition, Use.GROUP, key.term.place)
 
     def _call(self, call: AggregateCall, below: Plan) -> None:
         if call.filter is not None:
@@ -122,9 +121,8 @@ class _Uses:
 
     def _window(self, call: WindowCall, below: Plan) -> None:
         for term in call.partition:
-            value, condition = self.origins.of(below, term)
-            bases = frozenset(base for base in value | condition if not self.origins.is_key(base))
-            self._note(bases, Use.FILTER, term.place or call.place)
+            if not self.origins.holds_keys(below, term):
+                self._tested(below, term, term.place or call.place)
         for key in call.order:
             self._tested(below, key.term, key.term.place or call.place)
         if call.filter is not None:

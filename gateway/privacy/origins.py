@@ -102,9 +102,11 @@ class Origins:
 
     def counts_keys(self, below: Plan, call: AggregateCall) -> bool:
         """Tell whether a call counts a key and nothing else: that needs no leave."""
-        if call.kind not in COUNTED or call.arguments[0].id is None:
-            return False
-        bases = self.unchanged(below, call.arguments[0].id)
+        return call.kind in COUNTED and call.arguments[0].id is not None and self.holds_keys(below, call.arguments[0])
+
+    def holds_keys(self, below: Plan, term: Term) -> bool:
+        """Tell whether a term is a key as it is, or a COALESCE of such: what is computed of one is none."""
+        bases = self._parts(below, term)
         return bases is not None and all(map(self.is_key, bases))
 
     def unchanged(self, plan: Plan, column_id: str) -> Bases | None:

@@ -1,6 +1,7 @@
 """The native REST front door: bytes to requests, answers to bytes. Steps 1 and 13 of the path."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,16 +35,17 @@ class Door:
         self._service = service
         self._settings = settings
         self.tasks: set[asyncio.Task[Any]] = set()
+        self._running: Counter[str] = Counter()
         self.draining = False
 
     async def query(self, request: web.Request) -> web.Response:
         """Answer POST /v1/query with the exact stored bytes."""
         asked, caller = await self._asked(request)
-        if len(self.tasks) >= self._settings.max_in_flight:
-            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
+        self._enter(caller)
         task = asyncio.create_task(self._service.answer(asked, caller))
         self.tasks.add(task)
         task.add_done_callback(self._done)
+        task.add_done_callback(lambda _: self._leave(caller))
         try:
             body = await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -59,7 +61,24 @@ class Door:
 
     async def quote(self, request: web.Request) -> web.Response:
         """Answer POST /v1/quote."""
-        return json_response(await self._service.quote(*await self._asked(request)))
+        asked, caller = await self._asked(request)
+        self._enter(caller)
+        try:
+            return json_response(await self._service.quote(asked, caller))
+        finally:
+            self._leave(caller)
+
+    def _enter(self, caller: Caller) -> None:
+        """Count a question that begins. One organisation has half of the room: another's can always be asked."""
+        most = self._settings.max_in_flight
+        if self._running.total() >= most or self._running[caller.organisation] >= max(1, most // 2):
+            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
+        self._running[caller.organisation] += 1
+
+    def _leave(self, caller: Caller) -> None:
+        self._running[caller.organisation] -= 1
+        if not self._running[caller.organisation]:
+            del self._running[caller.organisation]
 
     async def _asked(self, request: web.Request) -> tuple[Request, Caller]:
         if self.draining:

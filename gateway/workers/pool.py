@@ -1,6 +1,6 @@
 """A pool of workers of one role: who gets one next, and a fresh one for each that dies.
 
-Parties (buyers) take turns: however much one of them asks, another waits for one call of his at most.
+Parties (organisations) take turns: however much one of them asks, another waits for one call of his at most.
 
 Never here: what the workers do. The pool holds no request's data once a call is over.
 """

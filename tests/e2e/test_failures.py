@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from support.gateways import eventually, releasing, states
+from support.gateways import POLICY, eventually, releasing, states
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases WHERE quantity > {}"
 
@@ -55,6 +55,30 @@ def test_a_failed_query_says_what_a_retry_costs_and_two_suspend_but_what_was_pai
     assert json.loads(body)["answer"] == paid
     (line,) = [line for line in (gateway.folder / "log").read_text().splitlines() if "ended with status -9" in line][:1]
     assert "query " in line
+
+
+def test_what_one_organisation_computes_of_its_releases_for_nothing_holds_up_no_other(own):
+    policy = POLICY.replace("grants:\n", "grants:\n  - {to: {organisation: others}}\n")
+    gateway = own(policy, GATEWAY_FINISH_DEADLINE_S="10")
+    days = "WITH t AS (SELECT purchased_on AS d, COUNT(*) AS n FROM purchases GROUP BY 1) SELECT COUNT(*) AS c FROM "
+    ana, ben = gateway.token(), gateway.token("ben", "others")
+    assert gateway.ask(days + "t", token=ana)[0] == 200
+    spent, asked, replies = gateway.spent(), time.monotonic(), []
+    # 500^4 pairs of released rows: more than any deadline allows
+    texts = [days + "t, t b, t c, t d", days + "t, t x, t y, t z"]
+    every = [threading.Thread(target=lambda text=text: replies.append(gateway.ask(text, token=ana))) for text in texts]
+    for thread in every:
+        thread.start()
+    time.sleep(1)
+    status, answer = gateway.ask(COUNT.format(0), token=ben)
+    assert status == 200, answer
+    assert time.monotonic() - asked < 10, "not even one deadline of the other's"
+    for thread in every:
+        thread.join(timeout=40)
+    assert [(status, body["code"]) for status, body in replies] == [(400, "sql_too_complex")] * 2
+    assert "Nothing was charged" in replies[0][1]["hint"]
+    assert abs(gateway.spent() - spent - answer["privacy"]["rho"]) < 1e-9, "only the other's is charged"
+    assert gateway.ask(days + "t", token=ana)[0] == 200, "and counts as no failure"
 
 
 def releasing_or_none(gateway):

@@ -23,6 +23,8 @@ TOTAL = {
     "a decimal in steps": "SELECT SUM(CASE WHEN basket = 'VICTIM' THEN 900000000000.0000 ELSE 0.0 END) AS n FROM purchases",
     "many large numbers of one person": "SELECT SUM(CASE WHEN basket = 'VICTIM' THEN 9007199254740992 ELSE 0 END) AS n FROM purchases",
     "squares beyond 64 bits": "SELECT VAR_POP(x) AS v, COVAR_POP(x, x + quantity) AS c FROM (SELECT quantity, CASE WHEN basket = 'VICTIM' THEN 9000000000 ELSE 0 END AS x FROM purchases) t",
+    "the least integer, negated": "SELECT SUM(LEAST(GREATEST(-x, 0), 1)) AS n FROM (SELECT CAST(CASE WHEN basket = 'VICTIM' THEN '-9223372036854775808' ELSE '1' END AS BIGINT) AS x FROM purchases) t",
+    "the least integer, less one": "SELECT SUM(LEAST(GREATEST(x - 1, 0), 1)) AS n FROM (SELECT CAST(CASE WHEN basket = 'VICTIM' THEN '-9223372036854775808' ELSE '1' END AS BIGINT) AS x FROM purchases) t",
     "many long keys": "SELECT "
     + ", ".join(f"basket || '{i}' AS k{i}" for i in range(40))
     + ", COUNT(*) AS n FROM purchases GROUP BY ALL",

@@ -30,7 +30,7 @@ class InThisProcess:
     def __init__(self):
         self.handler = make({})
 
-    async def call(self, method, argument, _deadline_s):
+    async def call(self, method, argument, _deadline_s, _wait_s, _party):
         _, payload = self.handler.handle(method, argument)
         return SimpleNamespace(payload=payload)
 
@@ -42,8 +42,8 @@ class Releaser(WorkerReleaser):
         super().__init__(InThisProcess(), 60)
         self.drawn = []
 
-    async def release(self, measurement, exact, stored):
-        noisy, drawn = await super().release(measurement, exact, stored)
+    async def release(self, measurement, exact, stored, party):
+        noisy, drawn = await super().release(measurement, exact, stored, party)
         self.drawn += drawn
         return noisy, drawn
 

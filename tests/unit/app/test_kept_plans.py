@@ -11,7 +11,6 @@ from support.shop import SHOP
 from gateway.app import releasing
 from gateway.app.releasing import WorkerPlanner
 from gateway.errors import GatewayError
-from gateway.orders import buyer_id
 from gateway.planning import plan
 from gateway.planning_worker import PLANNED
 from gateway.programs import PlanJob
@@ -29,7 +28,7 @@ class CountingPool:
         self.deadlines = []
 
     async def call(self, _method, job, deadline_s, _wait_s, party):
-        assert party == buyer_id(job.caller)
+        assert party == job.caller.organisation
         self.planned += 1
         self.deadlines.append(deadline_s)
         return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))

@@ -163,3 +163,17 @@ def test_a_state_folder_that_is_none(tmp_path, monkeypatch):
 def test_a_billing_zone_that_is_none(place, monkeypatch):
     monkeypatch.setenv("GATEWAY_BILLING_ZONE", "Mars/Olympus")
     assert "Mars/Olympus" in run("bill", "show", "--period", "2024-10", *place, code=2)
+
+
+def test_nothing_is_said_in_words(store_place, monkeypatch):
+    folder, address = store_place
+    if address is not None:
+        monkeypatch.setenv("GATEWAY_STORE_URL", address)
+
+    async def plant():
+        await (await open_store(*store_place)).close()
+
+    asyncio.run(plant())
+    place = ["--state", str(folder)]
+    assert run("bill", "issue", "--period", "2024-10", *place) == "no documents for 2024-10 (UTC)\n"
+    assert "no sink" in run("bill", "deliveries", *place)

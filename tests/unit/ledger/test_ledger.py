@@ -402,6 +402,11 @@ async def test_data_versions_are_declared_in_order(store, clock):
     assert (same.number, same.version) == (3, "2026-11-25.2"), "the same data keep their version"
     assert await versions.current("shop") == same
     await versions.declare("garden", "1:1:1", "first")
+    for policy, data in (("p1", "d1"), ("p1", "d1"), ("p2", "d1"), ("p2", "d2"), ("p2", "d2")):
+        await versions.publish("shop", policy, data)
+    said = await store.read(lambda c: [json.loads(log.read_leaf(c, i)) for i in range(log.size(c))])
+    told = [(leaf["kind"], leaf["policy_version"], leaf["data_version"]) for leaf in said]
+    assert told == [("published", "p1", "d1"), ("published", "p2", "d1"), ("published", "p2", "d2")], "what changed"
     assert await versions.declared() == {"shop": 3, "garden": 1}
 
 

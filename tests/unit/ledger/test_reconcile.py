@@ -1,6 +1,7 @@
 """Reconciliation on both stores: what was done the regular way agrees, and every kind of edit is named."""
 
 import json
+from decimal import Decimal as D
 
 import pytest
 import pytest_asyncio
@@ -11,11 +12,26 @@ from support.stores import Clock, database, ledger_of, meter_of
 from gateway.app.clock import SystemRandomness
 from gateway.ledger import charging
 from gateway.ledger import leaves as log_leaves
+from gateway.ledger.binding import Bindings
+from gateway.ledger.buyers import Buyers
 from gateway.ledger.events import canonical
+from gateway.ledger.model import Cap, Per
 from gateway.ledger.reconcile import reconcile
+from gateway.ledger.topups import TopUps
 from gateway.metering.issuing import Invoices
 from gateway.store.database import open_store
-from gateway.store.tables import accounts, events, invoices, leaves, nodes, queries, spendings
+from gateway.store.tables import (
+    account_tables,
+    accounts,
+    caps,
+    events,
+    invoices,
+    leaves,
+    nodes,
+    queries,
+    spendings,
+    topups,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,6 +52,12 @@ async def books(request, tmp_path_factory):
     await ledger.charge(priced("free", "0", currency="XXX", plan=None))
     await ledger.fail(await ledger.charge(priced("f", "1.00")), "cause")
     await meter.refuse("R1", json.dumps({"dataset": "shop", "reason": "raw_rows", "amount": "0"}))
+    topups = TopUps(store, clock)
+    await topups.propose("T1", "data/shop", 40, 3, "more", "acme/eve")
+    await topups.decide("T1", "acme/bob", approve=True)
+    await topups.propose("T2", "data/shop", 40, 3, "and more", "acme/eve")
+    await Buyers(store, clock).cap("org/ana", Cap(D(900000000), "CNY", Per.MONTH))
+    await Bindings(store, clock).bind("duckdb:/data/shop", ["customers"], "shop")
     await store.run(lambda c: log_leaves.append(c, "published", OCTOBER, {"dataset": "shop"}))
     clock.at = NOVEMBER
     made = Invoices(store, clock, SystemRandomness(), "UTC")
@@ -267,6 +289,33 @@ async def test_an_edited_query(books, column):
 ])  # fmt: skip
 async def test_an_answer_that_is_another_or_a_state_that_no_leaf_says(books, query, values, named_so):
     assert await named(books, update(queries).where(queries.c.query_id == query).values(**values)) == named_so
+
+
+# -- limits -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edit", "subject"),
+    [
+        (update(topups).where(topups.c.topup_id == "T2").values(state="approved", decided_by="acme/bob"), "topups T2"),
+        (update(topups).where(topups.c.topup_id == "T1").values(rho="41"), "topups T1"),
+        (delete(topups).where(topups.c.topup_id == "T1"), "topups T1"),
+        (insert(caps).values(buyer="org/bob", currency="CNY", per="day", amount="1"), "caps org/bob CNY day"),
+        (update(caps).values(amount="900000001"), "caps org/ana CNY month"),
+        (update(account_tables).values(account="fresh"), "account_tables duckdb:/data/shop customers"),
+        (delete(account_tables), "account_tables duckdb:/data/shop customers"),
+    ],
+)
+async def test_an_edited_limit(books, edit, subject):
+    assert await named(books, edit) == {("changed limit", subject)}
+
+
+async def test_a_limit_whose_leaf_was_edited(books):
+    rows = await books.read(lambda c: c.execute(select(leaves)).all())
+    row = [row for row in rows if b'"T2"' in row.leaf][-1]
+    for raw in (b'{"kind":"topped-up"}', row.leaf.replace(b'"rho":"0.00000000004"', b'"rho":"much"')):
+        edit = update(leaves).where(leaves.c.position == row.position).values(leaf=raw)
+        assert ("changed leaf", "limits") in await named(books, edit)
 
 
 # -- invoices ---------------------------------------------------------------------------------------------------------
