@@ -136,8 +136,9 @@ class Publisher:
         """Publish a dataset's policy and data as they are now, and return the data version.
 
         A file that is new in the folder is published, and a dataset that was shut is opened; every process of the
-        store follows. The data version changes with the data alone, and other datasets' files may be as they are.
-        Raises `unknown_dataset`, `policy_invalid` or what the engine raises; then nothing changes.
+        store follows. The data version changes with the data alone where the engine tells whether they did, else each
+        time. Other datasets' files may be as they are. Raises `unknown_dataset`, `policy_invalid` or what the engine
+        raises; then nothing changes.
         """
         folder = self._looked_into()
         file = folder.of(name, self._known_as(name))
@@ -146,7 +147,8 @@ class Publisher:
         self._check_beside(folder, file)
         inspection = await self._looked_at(file)
         current = await self._versions.current(name)
-        same = current.version if current is not None and current.stamp == inspection.stamp else None
+        unchanged = current is not None and current.stamp == inspection.stamp and not inspection.live
+        same = current.version if current is not None and unchanged else None
         draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp)).dataset
         await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
         await self._bind(file)

@@ -35,7 +35,7 @@ class Inspection:
     """`distinct` holds (table, column, sorted cells or None where there are too many) of public tables.
 
     `broken_facts` names declared facts that do not hold. `stamp` marks the data as it was looked at. `warnings` say in
-    words what the engine allows the gateway beyond what it needs.
+    words what the engine allows the gateway beyond what it needs. `live`: rows may change while the stamp stays.
     """
 
     stamp: str
@@ -43,6 +43,7 @@ class Inspection:
     distinct: tuple[tuple[str, str, tuple[Cell, ...] | None], ...]
     broken_facts: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ async def inspect(connection: asyncpg.Connection, schema: str, order: Inspection
         for column in tables[name].columns
     ]
     stamp = await stamp_of(connection, schema, order.tables)
-    return Inspection(stamp, tuple(found), tuple(distinct), (), await _excess(connection, schema, order))
+    return Inspection(stamp, tuple(found), tuple(distinct), (), await _excess(connection, schema, order), live=True)
 
 
 async def _table(connection: asyncpg.Connection, schema: str, row: Any) -> EngineTable:

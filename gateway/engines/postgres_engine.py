@@ -98,6 +98,7 @@ class PostgresEngine:
                 sessions.release(connection, whole=False)
                 # a connection that was left from before a restart is none; a new one that fails says more
                 if not fresh and not isinstance(error, TimeoutError):
+                    sessions.forget()
                     continue
                 log.error("%s does not answer: %s", source.path, type(error).__name__)  # noqa: TRY400 - words, no stack
                 raise unavailable() from None
@@ -133,4 +134,4 @@ class PostgresEngine:
 
     async def close(self) -> None:
         """End every connection that is free."""
-        await self._sources.close()
+        self._sources.close()

@@ -97,6 +97,12 @@ class Sessions:
             connection.terminate()
         self._room.release()
 
+    def forget(self) -> None:
+        """End the connections that are free: the server that they led to has gone."""
+        for connection in self._free:
+            connection.terminate()
+        self._free.clear()
+
     async def _connected(self) -> asyncpg.Connection:
         loop = asyncio.get_running_loop()
         if loop.time() < self._again_at:
@@ -138,12 +144,6 @@ class Sessions:
             log.error("%s has version %s and encoding %s", self._source.path, version, encoding)
             raise unavailable("The provider's database has to be PostgreSQL 16 or later, with encoding UTF8.")
 
-    async def close(self) -> None:
-        """End every connection that is free."""
-        for connection in self._free:
-            connection.terminate()
-        self._free.clear()
-
 
 def _words(error: BaseException) -> str:
     """Return what failed, without the address: it holds a password."""
@@ -171,6 +171,7 @@ class Sources:
             self._known[source.path] = Sessions(source, address, self._size, self._deadline_s)
         return self._known[source.path]
 
-    async def close(self) -> None:
+    def close(self) -> None:
+        """End every connection that is free."""
         for sessions in self._known.values():
-            await sessions.close()
+            sessions.forget()

@@ -1,7 +1,10 @@
 """A gateway over a provider's PostgreSQL, in processes of their own and over real HTTP."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
@@ -50,6 +53,40 @@ def test_what_postgres_does_not_compute_is_refused_by_name_and_costs_nothing(gat
     assert "LIKE" in problem["hint"]
     assert problem["position"]["line"] == 1
     assert gateway.spent() == before
+
+
+def test_a_check_reads_the_database_and_warns_of_what_the_role_may_do(gateway):
+    policy = gateway.policies / "shop.yaml"
+    command = [sys.executable, "-m", "gateway", "policy", "check", str(policy)]
+    environment = {**os.environ, **gateway.environment, "COLUMNS": "200"}
+    told = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert told.returncode == 0, told.stderr
+    assert "is well formed" in told.stdout
+    assert "lines.price" in told.stdout, "a table beyond the policy that the role may read"
+    away = {**environment, "SHOP_DATA": ""}
+    told = subprocess.run(command, capture_output=True, text=True, env=away, timeout=60)
+    assert told.returncode != 0
+    assert "environment variable" in told.stdout + told.stderr
+
+
+def test_writers_go_on_and_a_refresh_declares_new_data(gateway, rows):
+    sql = "SELECT COUNT(*) AS n FROM customers"
+    provider = gateway.token("erika", "acme", ("provider",), None)
+    _, before = gateway.ask(sql, epsilon=1)
+    run(_more_customers(gateway.environment["SHOP_DATA"].replace("gateway_reader", "postgres"), 5_000))
+    _, stored = gateway.ask(sql, epsilon=1)
+    assert (stored["rows"], stored["privacy"]["stored"]) == (before["rows"], True)
+    assert gateway.call("POST", "/v1/datasets/shop/refresh", {}, token=provider)[0] == 200
+    _, after = gateway.ask(sql, epsilon=1)
+    assert after["versions"]["data"] != before["versions"]["data"]
+    assert after["privacy"]["stored"] is False
+    assert after["rows"][0][0] > before["rows"][0][0] + 4_000
+
+
+async def _more_customers(place, many):
+    owner = await asyncpg.connect(place)
+    await owner.execute(f"INSERT INTO customers SELECT g + 10000, '1997-01' FROM generate_series(1, {many}) g")
+    await owner.close()
 
 
 class Own:
