@@ -28,6 +28,7 @@ from gateway.privacy.measurement import Probe
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from gateway.settings import Settings
+from gateway.workers.starting import Fresh
 
 ROUNDS = 15
 QUERIES = {
@@ -74,7 +75,8 @@ async def compared() -> Table:
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder))
         prepare(stage)
-        async with start(Settings(policies=stage.policies, state=stage.state)) as running:
+        settings = Settings(policies=stage.policies, state=stage.state)
+        async with start(settings, Fresh()) as running:
             return compare(stage.database, running.publisher.datasets["cdnow"])
 
 

@@ -13,9 +13,10 @@ from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
-from gateway.app.parts import MEBIBYTE, books, engine_role, tokens
+from gateway.app.parts import books, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
+from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService, Telemetry
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
@@ -26,7 +27,7 @@ from gateway.settings import Settings
 from gateway.store.database import open_store
 from gateway.web.app import build, serve
 from gateway.workers.pool import Pool
-from gateway.workers.role import Role
+from gateway.workers.starting import Starting
 
 log = logging.getLogger("gateway")
 
@@ -43,7 +44,7 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def start(settings: Settings) -> AsyncIterator[Running]:
+async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     zone(settings.billing_zone)  # one that there is not stops the start
     store = await open_store(settings.state, settings.store_url)
@@ -54,11 +55,9 @@ async def start(settings: Settings) -> AsyncIterator[Running]:
         await store.close()
         raise
     kept = books(store, settings)
-    planners = Pool(Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE), settings.planners)
-    engines = Pool(engine_role(settings), settings.engines)
-    finishers = Pool(
-        Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE), settings.finishers
-    )
+    planners = Pool(PLANNER, settings.planners, starting=workers)
+    engines = Pool(engine_role(settings), settings.engines, starting=workers)
+    finishers = Pool(FINISHER, settings.finishers, starting=workers)
     pools = (planners, engines, finishers)
     tasks: list[asyncio.Task[None]] = []
     try:
@@ -108,12 +107,12 @@ async def _purge(accounts: AccountService) -> None:
         await asyncio.sleep(PURGE_EVERY_S)
 
 
-async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
+async def _main(settings: Settings, workers: Starting, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with start(settings) as running:
+    async with start(settings, workers) as running:
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:
@@ -136,7 +135,7 @@ async def _reload(publisher: Publisher) -> None:
         log.warning("policies reloaded; open: %s", ", ".join(sorted(publisher.datasets)) or "none")
 
 
-def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+def run(settings: Settings, workers: Starting, ready: Callable[[str], None] | None = None) -> int:
     """Serve until SIGTERM; print one line with the address when ready. Returns the exit code 0."""
 
     def announce(address: str) -> None:
@@ -144,7 +143,7 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
-    asyncio.run(_main(settings, ready or announce))
+    asyncio.run(_main(settings, workers, ready or announce))
     return 0
 
 
