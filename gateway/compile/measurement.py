@@ -10,7 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from gateway.compile import cells, distinct, tree
-from gateway.compile.naming import canonical
+from gateway.compile.naming import told
 from gateway.compile.relations import select
 from gateway.compile.rows import rows_of
 from gateway.privacy.bounding import Bounded
@@ -18,6 +18,7 @@ from gateway.privacy.calibrate import Compiled, CompiledProbe
 from gateway.privacy.measurement import Quantity
 from gateway.privacy.partials import Partial
 from gateway.privacy.trees import TreePart
+from gateway.sql.writing import shown, text
 
 
 def compile_measurement(bounded: Bounded) -> Compiled:
@@ -29,7 +30,7 @@ def compile_measurement(bounded: Bounded) -> Compiled:
             probes.append(_probe(tree.statement(bounded, index), (index,)))
         elif index not in shared:
             probes.append(_probe(distinct.statement(bounded, index), (index,)))
-    return Compiled(tuple(probes), tuple(_identity(bounded, part) for part in bounded.parts))
+    return Compiled(tuple(probes), _identities(bounded))
 
 
 def _shares(part: Partial | TreePart) -> bool:
@@ -37,27 +38,36 @@ def _shares(part: Partial | TreePart) -> bool:
 
 
 def _probe(query: exp.Query, parts: tuple[int, ...]) -> CompiledProbe:
-    text = query.sql("duckdb", copy=False)
-    _check(text)
-    return CompiledProbe(text, sum(1 for _ in query.find_all(exp.Placeholder)), parts)
+    sql = text(query)
+    return CompiledProbe(sql, _checked(sql), parts)
 
 
 @lru_cache(maxsize=1024)
-def _check(text: str) -> None:
-    """Parse the text again. INVARIANT: one query, and writing it out once more gives the same text.
+def _checked(sql: str) -> int:
+    """Parse the text again and return how many parameters it has.
 
-    What was read back once is what it is: the same text is not read again. A text that fails is never remembered.
+    INVARIANT: one query, and writing it out once more gives the same text. It is written by sqlglot's own writer, where
+    the text was written by ours. What was read back once is what it is: the same text is not read again. A text that
+    fails is never remembered.
     """
-    statements = sqlglot.parse(text, read="duckdb")
+    statements = sqlglot.parse(sql, read="duckdb")
     assert len(statements) == 1 and isinstance(statements[0], exp.Select | exp.Union)  # noqa: PT018
     assert not any(part.args.get("into") for part in statements[0].find_all(exp.Select))
-    assert statements[0].sql("duckdb", copy=False) == text, "the engine's SQL does not read back as it was planned"
+    parameters = sum(1 for _ in statements[0].find_all(exp.Placeholder))
+    assert statements[0].sql("duckdb", copy=False) == sql, "the engine's SQL does not read back as it was planned"
+    return parameters
 
 
-def _identity(bounded: Bounded, part: Partial | TreePart) -> str:
-    """Return what a part measures, whatever is asked beside it and however columns are numbered."""
-    query = rows_of(bounded, [part.row])
+def _identities(bounded: Bounded) -> tuple[str, ...]:
+    """Return what each part measures, whatever is asked beside it and however columns are numbered."""
     listed = [select(factor.plan).select(*factor.columns, append=False) for factor in bounded.factors]
-    texts = [canonical(one).sql("duckdb", copy=False) for one in (query, *listed)]
-    own = part.identity().replace(part.row.sql("duckdb", copy=False), "")
-    return "\n".join([*texts, own, str([factor.keys for factor in bounded.factors])])
+    lists = [told(one) for one in listed]
+    keys = str([factor.keys for factor in bounded.factors])
+    rows: dict[str, str] = {}
+    found = []
+    for part in bounded.parts:
+        row = shown(part.row)
+        if row not in rows:
+            rows[row] = told(rows_of(bounded, [part.row]))
+        found.append("\n".join([rows[row], *lists, part.identity().replace(row, ""), keys]))
+    return tuple(found)

@@ -51,6 +51,8 @@ def main() -> None:
         _allow_cpu(role.cpu_s)
         header, payload = _serve(handler, number, method, pickled)
         _answer(answers, header, payload)
+        if inbox.empty():
+            handler.rest()
 
 
 def _take_channel() -> tuple[BinaryIO, BinaryIO]:

@@ -12,6 +12,9 @@ class Handler:
     def __init__(self, config):
         self.config = config
 
+    def rest(self):
+        pass
+
     def handle(self, method, argument):  # noqa: C901 - one case a method
         match method:
             case "echo":
