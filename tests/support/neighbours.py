@@ -130,7 +130,7 @@ def exact(
     found = []
     for probe in measurement.probes:
         sql = edit(probe.sql)
-        parameters = [SECRET] * min(probe.parameters, sql.count("?"))
+        parameters = [SECRET] * min(probe.parameters, sql.count("?") + sql.count("$1"))
         with holding(connection, {name: (inputs or {})[name] for name in probe.inputs}):
             table = connection.sql(sql, params=parameters or None).to_arrow_table()
         found.append(ExactProbe(measurement, probe, table))

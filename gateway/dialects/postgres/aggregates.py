@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.operators import Write, by_code
+from gateway.dialects.postgres.operators import Write, by_code, collated
 from gateway.dialects.postgres.typed import NUMBERS, WHOLE, Kind, Typed, call, cast, refused, typed
 
 _RANKED = {
@@ -72,7 +72,7 @@ def window(node: exp.Window, write: Write) -> Typed:
     """Return a function OVER its rows."""
     function = _function(node.this, write)
     order = node.args.get("order")
-    keys = [ordered(key, write) for key in order.expressions] if order is not None else []
+    keys = in_order(order, write) if order is not None else []
     built = exp.Window(
         this=function.node,
         partition_by=[write(part).node for part in node.args.get("partition_by") or []],
@@ -83,11 +83,20 @@ def window(node: exp.Window, write: Write) -> Typed:
     return replace(function, node=built)
 
 
-def ordered(key: exp.Ordered, write: Write) -> exp.Ordered:
-    """Return one key of an ORDER BY: texts by code point, NULL where the canonical text has it."""
-    return exp.Ordered(
-        this=by_code(write(key.this)), desc=bool(key.args.get("desc")), nulls_first=key.args.get("nulls_first")
-    )
+def in_order(order: exp.Order, write: Write) -> list[exp.Ordered]:
+    """Return the keys of an ORDER BY: texts by code point, NULL where the canonical text has it.
+
+    The text of a number behind the number itself parts 0 from -0, and nothing else: any spelling of both will do.
+    """
+    keys, before = [], None
+    for key in order.expressions:
+        node = key.this
+        signed = isinstance(node, exp.Cast) and node.this == before and node.args["to"].this is exp.DType.TEXT
+        one = write(node.this if signed else node)
+        shown = collated(cast(one.node, Kind.TEXT)) if signed and one.kind is Kind.DOUBLE else by_code(write(node))
+        keys.append(exp.Ordered(this=shown, desc=bool(key.args.get("desc")), nulls_first=key.args.get("nulls_first")))
+        before = node
+    return keys
 
 
 def _frame(spec: exp.WindowSpec | None) -> exp.WindowSpec | None:

@@ -41,10 +41,11 @@ _TARGETS = {
     exp.DType.VARCHAR: Kind.TEXT,
     exp.DType.DATE: Kind.DATE,
     exp.DType.TIMESTAMP: Kind.TIMESTAMP,
+    exp.DType.TIMESTAMPNTZ: Kind.TIMESTAMP,
     exp.DType.UUID: Kind.UUID,
 }
 _BITS = {exp.DType.TINYINT: 7, exp.DType.SMALLINT: 15, exp.DType.INT: 31, exp.DType.BIGINT: 63}
-_LITERALS = (Kind.BIGINT, Kind.INT, Kind.DECIMAL, Kind.DOUBLE, Kind.DATE, Kind.TIMESTAMP)
+_LITERALS = (Kind.BIGINT, Kind.INT, Kind.HUGE, Kind.DECIMAL, Kind.DOUBLE, Kind.DATE, Kind.TIMESTAMP)
 _LAST_TIMESTAMP = "294247-01-10"
 """The last day that begins as a TIMESTAMP in DuckDB; PostgreSQL's go on for another 29 years."""
 
@@ -57,7 +58,7 @@ def conversion(node: exp.Cast, write: Write) -> Typed:
     kind = _TARGETS[to.this]
     sizes = [int(part.this.name) for part in to.expressions]
     digits, scale = (*sizes, 0)[:2] if kind is Kind.DECIMAL else (0, 0)
-    if isinstance(node.this, exp.Literal) and node.this.is_string:
+    if type(node) is exp.Cast and isinstance(node.this, exp.Literal) and node.this.is_string:
         return _literal(node.this.name, kind, digits, scale)
     source = write(node.this)
     target = Typed(source.node, kind, digits, scale)

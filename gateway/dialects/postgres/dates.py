@@ -85,6 +85,10 @@ def difference(arguments: list[exp.Expr], write: Write) -> Typed:
     first, second = (_moment(part, write) for part in arguments[1:])
     if unit not in _UNITS:
         raise refused(f"DATE_DIFF in {unit}")
+    if unit == "WEEK":  # full weeks, as DuckDB counts them
+        ends = [cast(one.node.copy(), Kind.DATE) for one in (second, first)]
+        between = exp.paren(exp.Sub(this=ends[0], expression=ends[1]), copy=False)
+        return Typed(held(quotient(between, number(7))), Kind.INT, reach=1e6, least=1.0)
     counts = [_count(unit, one) for one in (second, first)]
     return Typed(held(exp.Sub(this=counts[0], expression=counts[1])), Kind.BIGINT, reach=1e12, least=1.0)
 
@@ -96,8 +100,6 @@ def _count(unit: str, one: Typed) -> exp.Expr:
         return seconds if unit == "SECOND" else held(quotient(seconds, number(_CLOCK[unit])))
     if unit == "DAY":
         return _days(cast(one.node.copy(), Kind.DATE))
-    if unit == "WEEK":
-        return held(quotient(_days(cast(_start("WEEK", one), Kind.DATE)), number(7)))
     year = _part("YEAR", one)
     if unit == "YEAR":
         return year

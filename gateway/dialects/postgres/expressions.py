@@ -1,5 +1,6 @@
 """The rules by which an expression is written for PostgreSQL: a node or function without one is refused by name."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ NODES: Mapping[type[Any], Rule] = {
     exp.MD5: texts.digest,
     exp.DPipe: texts.joined,
     exp.Like: texts.like,
+    exp.ILike: texts.like_any_case,
+    **dict.fromkeys((exp.Lower, exp.Upper), texts.changed),
     exp.Count: aggregates.count,
     exp.Sum: aggregates.total,
     **dict.fromkeys((exp.Min, exp.Max), aggregates.least),
@@ -59,6 +62,9 @@ FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
     "ISFINITE": lambda arguments, write: numbers.finite(arguments[0], write),
     "SQRT": numbers.square_root,
     "TRUNC": numbers.truncated,
+    "POWER": numbers.power,
+    "DEGREES": numbers.scaled(180 / math.pi),
+    "RADIANS": numbers.scaled(math.pi / 180),
     "DATE_DIFF": dates.difference,
     "LAST_DAY": dates.month_end,
     "MAKE_DATE": dates.made,
@@ -87,17 +93,11 @@ FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
 }
 
 _WORDS: Mapping[type[Any], str] = {
-    exp.Lower: "LOWER",
-    exp.Upper: "UPPER",
-    exp.ILike: "ILIKE",
     exp.Log: "A logarithm",
     exp.Avg: "AVG of floating point numbers",
 }
 _INSTEAD = {
     "REGEXP_MATCHES": "Use LIKE, starts_with, contains or split_part.",
-    "ILIKE": "Use LIKE with the letters as they are, or contains.",
-    "LOWER": "Compare the letters as they are.",
-    "UPPER": "Compare the letters as they are.",
     "AVG of floating point numbers": "Average integers or decimals: CAST(x AS DECIMAL(18, s)).",
 }
 

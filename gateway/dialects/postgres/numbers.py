@@ -1,6 +1,7 @@
 """Functions of numbers in PostgreSQL's words. What a mathematical library computes is refused: its last bit differs."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
@@ -55,6 +56,43 @@ def square_root(arguments: list[exp.Expr], write: Write) -> Typed:
     built = root if one.natural else case((compare(exp.GTE, one.copy(), double(0.0)), root))
     reach = math.sqrt(one.reach) if math.isfinite(one.reach) else math.inf
     return Typed(built, Kind.DOUBLE, reach=reach, least=math.sqrt(one.least), natural=True)
+
+
+def scaled(factor: float) -> Callable[[list[exp.Expr], Write], Typed]:
+    """Return the rule of DEGREES or RADIANS, which DuckDB computes as a product."""
+
+    def rule(arguments: list[exp.Expr], write: Write) -> Typed:
+        one = _floating(arguments[0], write, "An angle")
+        return doubles.multiply(one, Typed(double(factor), Kind.DOUBLE, reach=factor, least=factor))
+
+    return rule
+
+
+def power(arguments: list[exp.Expr], write: Write) -> Typed:
+    """Return POWER of a whole number to 0, 1, 2 or 3 where that is exact; anything else hangs on a library."""
+    base, exponent = write(arguments[0]), arguments[1]
+    while isinstance(exponent, exp.Paren | exp.Cast):
+        exponent = exponent.this
+    inner = base.node.unnest()
+    whole = isinstance(inner, exp.Cast) and base.least >= 1 and _is_whole(arguments[0], write)
+    times = int(float(exponent.name)) if isinstance(exponent, exp.Literal) else -1
+    if not (whole and times in (0, 1, 2, 3) and float(exponent.name) == times and base.reach**times < 2.0**53):
+        hint = "Multiply: x * x; or take SQRT."
+        raise refused("POWER of what is no bounded whole number to a literal up to 3", hint)
+    if times == 0:
+        return replace(
+            base, node=case((exp.Not(this=held(exp.Is(this=base.copy(), expression=exp.Null()))), double(1.0)))
+        )
+    made = base
+    for _ in range(times - 1):
+        made = doubles.multiply(made, base)
+    return made
+
+
+def _is_whole(node: exp.Expr, write: Write) -> bool:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return isinstance(node, exp.Cast) and write(node.this).kind in WHOLE
 
 
 def finite(node: exp.Expr, write: Write) -> Typed:
@@ -137,6 +175,8 @@ def _away(one: Typed) -> Typed:
 def _exactly(name: str, one: Typed, places: int) -> Typed:
     """Return an exact number rounded or cut off at a place; the value keeps the places that it then has."""
     one = as_bigint(one)
+    if one.kind is Kind.DECIMAL and -places > one.digits - one.scale:  # DuckDB gives zero, also of NULL
+        return typed(cast(number(0), Kind.DECIMAL, 1, 0), Kind.DECIMAL, 1, 0)
     built = call(name, cast(one.node, Kind.HUGE) if one.kind is not Kind.DECIMAL else one.node, number(places))
     if one.kind is Kind.DECIMAL:
         scale = max(places, 0)

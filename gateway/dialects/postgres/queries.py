@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from gateway.dialects.model import Tables, Written
-from gateway.dialects.postgres.aggregates import ordered
+from gateway.dialects.postgres.aggregates import in_order
 from gateway.dialects.postgres.expressions import expression
 from gateway.dialects.postgres.operators import collated, joined
 from gateway.dialects.postgres.typed import Kind, Typed, cast, data_type, of, refused, typed
@@ -140,7 +140,7 @@ class _Writer:
             by = [one.copy() if isinstance(one, exp.Literal) else self.expression(one, scope).node for one in group]
             built.set("group", exp.Group(expressions=by))
         if (order := query.args.get("order")) is not None:
-            keys = [ordered(key, lambda node: self.expression(node, scope)) for key in order.expressions]
+            keys = in_order(order, lambda node: self.expression(node, scope))
             built.set("order", exp.Order(expressions=keys))
         for name in ("limit", "offset"):
             if (count := query.args.get(name)) is not None:

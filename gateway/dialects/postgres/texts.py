@@ -1,11 +1,12 @@
-"""Functions of texts in PostgreSQL's words. Letters' case and regular expressions differ between engines: refused."""
+"""Functions of texts in PostgreSQL's words, sign by sign. Regular expressions differ between engines: refused."""
 
 from collections.abc import Callable
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.operators import Write
-from gateway.dialects.postgres.typed import WHOLE, Kind, Typed, call, cast, compare, held, number, refused, typed
+from gateway.dialects.postgres.letters import LOWERED, RAISED, pairs
+from gateway.dialects.postgres.operators import Write, collated
+from gateway.dialects.postgres.typed import WHOLE, Kind, Typed, call, case, cast, compare, held, number, refused, typed
 
 BLANKS = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
 """What DuckDB's TRIM takes away: the blanks of Unicode that separate words."""
@@ -43,6 +44,29 @@ def joined(node: exp.DPipe, write: Write) -> Typed:
     left, right = _text(node.this, write), _text(node.expression, write)
     sides = [one.node if isinstance(one.node, exp.DPipe) else one.copy() for one in (left, right)]
     return typed(exp.DPipe(this=sides[0], expression=sides[1], safe=True), Kind.TEXT)
+
+
+_CASES = {"LOWER": pairs(LOWERED), "UPPER": pairs(RAISED)}
+
+
+def changed(node: exp.Lower | exp.Upper, write: Write) -> Typed:
+    return _changed("LOWER" if isinstance(node, exp.Lower) else "UPPER", _text(node.this, write))
+
+
+def _changed(name: str, one: Typed) -> Typed:
+    """Return a text in small or capital letters: ASCII as every engine has it, all others by DuckDB's table."""
+    plain_ = call(name, collated(one.copy()))
+    short = compare(exp.EQ, call("OCTET_LENGTH", one.node.copy()), call("LENGTH", one.node.copy()))
+    signs = [exp.Literal.string(part) for part in _CASES[name]]
+    return typed(case((short, plain_), otherwise=call("TRANSLATE", plain_.copy(), *signs)), Kind.TEXT)
+
+
+def like_any_case(node: exp.ILike, write: Write) -> Typed:
+    """Return ILIKE: both sides in small letters, as DuckDB compares them."""
+    signs = str.maketrans(*_CASES["LOWER"])
+    pattern = "".join(sign.lower() if sign.isascii() else sign for sign in node.expression.name).translate(signs)
+    subject = _changed("LOWER", _text(node.this, write))
+    return typed(exp.Like(this=subject.copy(), expression=exp.Literal.string(pattern)), Kind.BOOLEAN)
 
 
 def like(node: exp.Like, write: Write) -> Typed:
@@ -84,17 +108,46 @@ def trimmed(position: str) -> Rule:
 
 
 def part(arguments: list[exp.Expr], write: Write) -> Typed:
-    """Return SUBSTRING from a literal start of 1 or more; a length is 0 or more, as the canonical text has it."""
-    start = write(arguments[1])
-    inner = arguments[1]
-    while isinstance(inner, exp.Cast | exp.Paren):
-        inner = inner.this
-    if not (isinstance(inner, exp.Literal) and int(inner.name) >= 1):
-        raise refused("SUBSTR with a start that is no literal of 1 or more", "Write RIGHT(t, n), or split_part.")
+    """Return SUBSTRING: a start below 0 counts from the end, and 0 is a sign before the first.
+
+    A length is 0 or more, as the canonical text has it.
+    """
     subject = _text(arguments[0], write)
-    size = exp.Greatest(this=_count(arguments[2], write), expressions=[number(0)]) if len(arguments) > 2 else None
-    built = exp.Substring(this=subject.node, start=cast(start.node, Kind.INT), length=size)
+    start = _count(arguments[1], write)
+    size = _count(arguments[2], write) if len(arguments) > 2 else None
+    literal = _literal(arguments[1])
+    forward = exp.Substring(this=subject.node.copy(), start=start, length=size)
+    if literal is not None and literal > 0:
+        return typed(forward, Kind.TEXT)
+    before = exp.Add(this=call("LENGTH", subject.node.copy()), expression=held(start.copy()))
+    from_end = exp.Greatest(this=exp.Add(this=before, expression=number(1)), expressions=[number(1)], ignore_nulls=True)
+    # what lies before the first sign counts as taken
+    missing = exp.Least(this=before.copy(), expressions=[number(0)], ignore_nulls=True)
+    backward = exp.Substring(this=subject.node.copy(), start=from_end, length=_shortened(size, missing))
+    first = subject.node.copy()
+    if size is not None:
+        first = exp.Substring(this=first, start=number(1), length=_shortened(size, number(-1)))
+    built = case(
+        (compare(exp.GT, held(start.copy()), number(0)), forward),
+        (compare(exp.LT, held(start.copy()), number(0)), backward),
+        (compare(exp.EQ, held(start.copy()), number(0)), first),
+    )
     return typed(built, Kind.TEXT)
+
+
+def _shortened(size: exp.Expr | None, by: exp.Expr) -> exp.Expr | None:
+    """Return a length less a few signs, not below 0; NULL stays NULL."""
+    if size is None:
+        return None
+    left = exp.Greatest(this=exp.Add(this=held(size.copy()), expression=by), expressions=[number(0)], ignore_nulls=True)
+    return case((compare(exp.GTE, held(size.copy()), number(0)), left))
+
+
+def _literal(node: exp.Expr) -> int | None:
+    """Return the value of a literal number of 0 or more, also of one that is cast."""
+    while isinstance(node, exp.Cast | exp.Paren):
+        node = node.this
+    return int(node.name) if isinstance(node, exp.Literal) and node.name.isdigit() else None
 
 
 def ends(arguments: list[exp.Expr], write: Write) -> Typed:

@@ -1,0 +1,126 @@
+"""One contract for both engines: the same exact rows, the same charge and the same names of releases, or a refusal.
+
+The rows are those of the neighbour pairs, hostile ones among them, so that the bounds are held to on PostgreSQL too.
+"""
+
+from collections import Counter
+from decimal import Decimal
+from functools import cache
+
+import pytest
+from support import tpch
+from support.answers import exact_rows, staged
+from support.constructs import CONSTRUCTS
+from support.neighbours import pair, violations
+from support.queries import ANSWERED
+from support.shop import SHOP, planned
+from support.two_engines import OnPostgres, on_postgres
+
+from gateway.errors import GatewayError
+from gateway.privacy.measurement import Derived, Measurement, PublicRead
+
+REFUSED = {
+    "where_cast": "A CAST of TEXT to INT",
+    "text_functions": "UPPER",
+    "like": "ILIKE",
+}
+"""What PostgreSQL does not compute as DuckDB does, of the queries that are answered."""
+
+
+@cache
+def pair_on_postgres() -> tuple[OnPostgres, OnPostgres]:
+    without, with_unit = pair(0)
+    return OnPostgres(without), OnPostgres(with_unit)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed():
+    yield
+    for data in (*(pair_on_postgres() if pair_on_postgres.cache_info().currsize else ()), *_tpch.values()):
+        data.close()
+    pair_on_postgres.cache_clear()
+
+
+def plain(value):
+    """Return a value in one form: numbers by their value alone."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | Decimal):
+        return f"{Decimal(value).normalize():f}"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def rows_of(table):
+    return [tuple(map(plain, row.values())) for row in table.to_pylist()]
+
+
+def same_program(ours, theirs):
+    """Check that two engines are told the same of a query: nothing but its statements differs."""
+    assert (ours.rho, ours.delta, ours.epsilon, ours.notes) == (theirs.rho, theirs.delta, theirs.epsilon, theirs.notes)
+    for a, b in zip(ours.program.measurements, theirs.program.measurements, strict=True):
+        assert a.primitives == b.primitives
+        assert (a.keys, a.groups, a.cells, a.selection) == (b.keys, b.groups, b.cells, b.selection)
+    assert ours.program.finish == theirs.program.finish
+
+
+def same_rows(duck, pg, ours, theirs):
+    """Check that every statement of a program gives the same rows on both engines, public ones in one order."""
+    inputs = staged(duck, ours)
+    for a, b in zip(ours.program.steps, theirs.program.steps, strict=True):
+        match a:
+            case Measurement():
+                first, second = exact_rows(duck, a, inputs), exact_rows(pg, b, inputs)
+                for x, y in zip(first, second, strict=True):
+                    assert Counter(rows_of(x)) == Counter(rows_of(y))
+            case PublicRead():
+                x, y = duck.sql(a.sql).to_arrow_table(), pg.sql(b.sql).to_arrow_table()
+                assert rows_of(x) == rows_of(y)
+                assert x.column_names == y.column_names
+            case Derived():
+                assert a == b
+
+
+@pytest.mark.parametrize("name", [*ANSWERED, *CONSTRUCTS])
+def test_every_answered_query_is_the_same_on_both_engines(name):
+    sql = {**ANSWERED, **CONSTRUCTS}[name]
+    ours = planned(sql)
+    if name in REFUSED:
+        with pytest.raises(GatewayError) as refusal:
+            planned(sql, dataset=on_postgres(SHOP))
+        assert refusal.value.code == "unsupported_on_engine"
+        assert REFUSED[name] in refusal.value.detail
+        return
+    theirs = planned(sql, dataset=on_postgres(SHOP))
+    same_program(ours, theirs)
+    _, with_unit = pair(0)
+    before, after = (data.knows(theirs) for data in pair_on_postgres())
+    same_rows(with_unit, after, ours, theirs)
+    assert violations(theirs, before, after) == []
+
+
+_tpch: dict[str, OnPostgres] = {}
+
+
+@pytest.mark.parametrize("name", tpch.QUERIES)
+def test_tpch_is_the_same_on_both_engines(name):
+    data = tpch.dataset("0.01")
+    try:
+        ours = tpch.planned(tpch.QUERIES[name], data)
+    except GatewayError as error:
+        with pytest.raises(GatewayError) as refusal:
+            tpch.planned(tpch.QUERIES[name], on_postgres(data))
+        assert refusal.value.code == error.code
+        return
+    theirs = tpch.planned(tpch.QUERIES[name], on_postgres(data))
+    same_program(ours, theirs)
+    duck = _duck()
+    if "0.01" not in _tpch:
+        _tpch["0.01"] = OnPostgres(duck)
+    same_rows(duck, _tpch["0.01"].knows(theirs), ours, theirs)
+
+
+@cache
+def _duck():
+    import duckdb
+
+    return duckdb.connect(str(tpch.database("0.01")), read_only=True)
