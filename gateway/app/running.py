@@ -22,7 +22,6 @@ from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
-from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.settings import Settings
@@ -46,13 +45,9 @@ class Running:
 
 
 async def _opened(settings: Settings) -> tuple[Store, Evidence]:
-    """Open a store that may be served, and its evidence.
-
-    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
-    """
+    """Open a store that may be served, and its evidence."""
     store = await open_store(settings.state, settings.store_url)
     try:
-        await store.read(leaves.refuse_fenced)
         return store, await open_evidence(store, settings)
     except BaseException:
         await store.close()
