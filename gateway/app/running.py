@@ -24,7 +24,6 @@ from gateway.app.telemetry import Telemetry
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
-from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.observability.logs import configure
@@ -86,13 +85,9 @@ def observing(settings: Settings) -> Observer:
 
 
 async def _opened(settings: Settings) -> tuple[Store, Evidence]:
-    """Open a store that may be served, once its log and its keys are known to be those that it was used with.
-
-    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
-    """
+    """Open a store that may be served, once its log and its keys are known to be those that it was used with."""
     store = await open_store(settings.state, settings.store_url)
     try:
-        await store.read(leaves.refuse_fenced)
         evidence = await open_evidence(store, settings)
         await hold_keys(store, settings)
     except BaseException:
