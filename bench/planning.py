@@ -5,6 +5,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from rich.table import Table
@@ -42,10 +43,20 @@ class Stopwatch:
 
     def attach(self) -> None:
         """Put the stopwatch around every function of every stage, for as long as this process lives."""
-        for stage, names in STAGES.items():
-            for name in names:
-                (module,) = (module for module in (planning, programs) if hasattr(module, name))
-                setattr(module, name, self.timing(stage, getattr(module, name)))
+        for stage, module, name in called():
+            setattr(module, name, self.timing(stage, getattr(module, name)))
+
+
+def called() -> list[tuple[str, ModuleType, str]]:
+    """Return every function of every stage with its stage and the module that calls it by name."""
+    modules = (planning, programs)
+    return [
+        (stage, module, name)
+        for stage, names in STAGES.items()
+        for name in names
+        for module in modules
+        if hasattr(module, name)
+    ]
 
 
 def measure() -> Table:
