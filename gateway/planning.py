@@ -15,6 +15,7 @@ from gateway.policy.decide import permit
 from gateway.policy.model import Access, Ask, Refusal
 from gateway.privacy.access import accesses, tables_read
 from gateway.privacy.bounding import Bounded, bound
+from gateway.privacy.calibrate import Compiled
 from gateway.privacy.expected import Unpredicted, width
 from gateway.privacy.forecast import Forecast
 from gateway.privacy.measurement import Derived, Measurement, Program
@@ -135,10 +136,19 @@ def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
         momentary=momentary,
         analysis=analysis,
         bounded=bounded,
-        compiled={name: compile_measurement(one, dataset.source.kind) for name, one in bounded.items()},
+        compiled={step.name: _compiled(step, bounded[step.name], dataset) for step in measures},
         sizes={step.name: declared(step, bounded[step.name]) for step in measures},
         used=used,
     )
+
+
+def _compiled(step: Measure, bounded: Bounded, dataset: Dataset) -> Compiled:
+    """Compile a measurement for the dataset's engine; what that does not compute is refused at the aggregate."""
+    try:
+        return compile_measurement(bounded, dataset.source.kind)
+    except GatewayError as error:
+        error.position = error.position or step.aggregate.place
+        raise
 
 
 def budgeted(understood: Understood, request: Request) -> Budgeted:

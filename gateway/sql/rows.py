@@ -28,7 +28,8 @@ class Row:
     """One line of the table: the handler, the parts of the node that it reads, and the words of the documentation.
 
     `written` is how SQL calls it; `result` its type and what is known of the range; `null` what makes NULL besides a
-    NULL argument; `watch` where dialects differ, and what another engine must be told to compute the same.
+    NULL argument; `watch` where dialects differ, and what another engine must be told to compute the same. `postgres`
+    says what of it is refused for data on PostgreSQL, which would compute another value; nothing: it is the same.
     """
 
     handler: Callable[[Any, Resolve], Term]
@@ -38,6 +39,7 @@ class Row:
     null: str
     watch: str
     examples: tuple[Example, ...]
+    postgres: str = ""
 
 
 Rows = Mapping[type[exp.Expr], Row]

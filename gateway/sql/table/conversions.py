@@ -25,6 +25,8 @@ _CAST = Row(
         Example("CAST(300 AS TINYINT)", "NULL"),
         Example("7::numeric / 2", "3.5", "postgres"),
     ),
+    "refused of a text to anything else but a literal date, and of a floating point number to a text or to more than 18"
+    " digits",
 )
 
 ROWS: Rows = {exp.Cast: _CAST, exp.TryCast: _CAST}

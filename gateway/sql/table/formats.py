@@ -21,6 +21,7 @@ _PARSES = Row(
         Example("to_date('2000-01', 'YYYY-MM')", "2000-01-01", "postgres"),
         Example("strptime('never', '%Y')", "NULL"),
     ),
+    "refused, but of a date",
 )
 _NAMED = Row(
     named,

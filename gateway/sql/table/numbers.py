@@ -27,9 +27,10 @@ from gateway.sql.terms import Term
 def _row(
     handler: Callable[..., Term], written: str, result: str, null: str, *examples: Example, watch: str = ""
 ) -> Row:
-    return Row(handler, ("this",), written, result, null, watch, examples)
+    return Row(handler, ("this",), written, result, null, watch, examples, REFUSED if watch == _LIBM else "")
 
 
+REFUSED = "refused"
 _LIBM = "The last digit is the engine's mathematical library's: engines may differ in it, one engine never does."
 _LOGARITHM = Row(
     logarithm,
@@ -39,6 +40,7 @@ _LOGARITHM = Row(
     "x <= 0",
     f"b is a literal above 1. log(x) is to base 10 in duckdb and postgres, and natural in spark. {_LIBM}",
     (Example("log10(1000)", "3.0"), Example("log2(8)", "3.0"), Example("log(10)", "1.0"), Example("log10(0)", "NULL")),
+    REFUSED,
 )
 _ROUNDED = "INTEGER and DECIMAL exactly, else DOUBLE with a granularity of 10^-n; range outward to that step"
 
@@ -59,6 +61,7 @@ ROWS: Rows = {
         "Halves go away from zero; n is a literal from -15 to 18. Refused in postgres for floating point numbers (it"
         " takes halves to the even side).",
         (Example("round(2.5)", "3"), Example("round(-1.25, 1)", "-1.3"), Example("round(1250, -2)", "1300")),
+        "of a floating point number refused to more than 15 places, and to any where nothing bounds it",
     ),
     exp.Trunc: Row(
         truncation,
@@ -68,6 +71,7 @@ ROWS: Rows = {
         "",
         "Cut off towards zero. Of a date it is refused in spark: write date_trunc.",
         (Example("trunc(-2.7)", "-2"), Example("trunc(2.75, 1)", "2.7")),
+        "of a floating point number refused to any place",
     ),
     exp.Floor: _row(
         floor_or_ceil, "floor(x)", "INTEGER where the range fits, else DOUBLE", "", Example("floor(-2.5)", "-3")
@@ -111,13 +115,10 @@ ROWS: Rows = {
         "a < 0 and b is not whole; a = 0 and b < 0",
         f"Infinite beyond the largest DOUBLE. {_LIBM}",
         (Example("power(2, 10)", "1024.0"), Example("power(-8, 0.5)", "NULL"), Example("power(0, -1)", "NULL")),
+        "refused, but of a bounded whole number to the power of a literal up to 3",
     ),
-    exp.Degrees: _row(
-        curve, "degrees(x)", "DOUBLE; range from the ends", "", Example("degrees(0)", "0.0"), watch=_LIBM
-    ),
-    exp.Radians: _row(
-        curve, "radians(x)", "DOUBLE; range from the ends", "", Example("radians(0)", "0.0"), watch=_LIBM
-    ),
+    exp.Degrees: _row(curve, "degrees(x)", "DOUBLE; range from the ends", "", Example("degrees(0)", "0.0")),
+    exp.Radians: _row(curve, "radians(x)", "DOUBLE; range from the ends", "", Example("radians(0)", "0.0")),
     exp.Sin: _row(wave, "sin(x)", "DOUBLE in [-1, 1]", "x is not finite", Example("sin(0)", "0.0"), watch=_LIBM),
     exp.Cos: _row(wave, "cos(x)", "DOUBLE in [-1, 1]", "x is not finite", Example("cos(0)", "1.0"), watch=_LIBM),
     exp.Tan: _row(wave, "tan(x)", "DOUBLE", "x is not finite", Example("tan(0)", "0.0"), watch=_LIBM),
@@ -140,6 +141,7 @@ ROWS: Rows = {
         "",
         _LIBM,
         (Example("atan2(0, 1)", "0.0"),),
+        REFUSED,
     ),
     exp.Pi: Row(pi, (), "pi()", "DOUBLE", "never", "", (Example("pi()", "3.141592653589793"),)),
     exp.WidthBucket: Row(

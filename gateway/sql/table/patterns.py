@@ -40,6 +40,7 @@ _REGULAR = Row(
         Example("'AB' ~* '^a.$'", "TRUE", "postgres"),
         Example("regexp_full_match('abc', 'b')", "FALSE"),
     ),
+    "refused",
 )
 
 ROWS: Rows = {
@@ -58,6 +59,7 @@ ROWS: Rows = {
         " ( ) [...] as"
         " the SQL standard has it. The rest as for regular expressions.",
         (Example("'ab' SIMILAR TO '(a|b)+'", "TRUE"), Example("'abc' SIMILAR TO 'a%|x_'", "TRUE", "postgres")),
+        "refused",
     ),
 }
 
