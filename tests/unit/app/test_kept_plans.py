@@ -27,7 +27,8 @@ class CountingPool:
         self.planned = 0
         self.deadlines = []
 
-    async def call(self, _method, job, deadline_s, _wait_s):
+    async def call(self, _method, job, deadline_s, _wait_s, party):
+        assert party == job.caller.organisation, "an organisation has its turn"
         self.planned += 1
         self.deadlines.append(deadline_s)
         return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))
