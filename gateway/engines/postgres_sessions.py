@@ -55,6 +55,7 @@ def pinned(schema: str, deadline_s: float) -> dict[str, str]:
         "statement_timeout": f"{int((deadline_s + 5) * 1000)}",
         "lock_timeout": f"{LOCK_S * 1000}",
         "idle_in_transaction_session_timeout": f"{int((deadline_s * 3 + 60) * 1000)}",
+        "work_mem": "64MB",
         "jit": "off",
     }
 

@@ -150,6 +150,8 @@ def _decimal(source: Typed, target: Typed, *, total: bool) -> Typed:
     if source.kind not in EXACT:
         raise refused(f"A CAST of {source.kind} to DECIMAL")
     digits, scale = target.digits, target.scale
+    if source.kind is Kind.DECIMAL and source.scale == scale and source.reach <= 10.0 ** (digits - scale):
+        return replace(source, digits=digits)  # nothing is rounded or too long: numeric has one width
     made: exp.Expr = cast(source.node, Kind.DECIMAL, digits, scale)
     known = typed(made, Kind.DECIMAL, digits, scale)
     limit = 10.0 ** (digits - scale)
