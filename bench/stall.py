@@ -21,8 +21,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from gateway.app import run
 from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.app.roles import starting
+from gateway.app.running import run
 from gateway.cli.http import Client
 from gateway.identity.development import DevelopmentKey
 from gateway.settings import Settings
@@ -65,7 +66,9 @@ def _waited_ms(statistics: int) -> float:
 def serve(folder: Path) -> None:
     """Run the gateway of a folder until SIGTERM, and leave the samples of its loop beside it."""
     probe = Probe()
-    run(Settings(policies=folder / "policies", state=folder / "state", port=0, wait_s=600.0), probe.attach)
+    settings = Settings(policies=folder / "policies", state=folder / "state", port=0, wait_s=600.0)
+    with starting(settings) as workers:
+        run(settings, workers, probe.attach)
     (folder / "samples.json").write_text(json.dumps(probe.samples))
 
 

@@ -172,3 +172,11 @@ class Overloaded(GatewayError):
 
     def __init__(self, detail: str, hint: str = "Ask again in a moment.") -> None:
         super().__init__("overloaded", detail, hint)
+
+
+class StoreUnavailable(GatewayError):
+    """The gateway's own store cannot be reached. Raised by the store itself alone, never on a child's word."""
+
+    def __init__(self) -> None:
+        hint = "Ask again a little later, with the same Idempotency-Key."
+        super().__init__("store_unavailable", "The gateway's own store cannot be reached now.", hint)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.answer import Finished, Known, answer_bytes, quote_document
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError, Interrupted, Overloaded
+from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Release, Stored, suspended
 from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
 from gateway.parts import Parts
@@ -249,7 +249,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
     lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
-    to finish it (`Overloaded`): that is the gateway's doing, and no buyer is suspended for it.
+    to finish it (`Overloaded`), or could not be written down (`StoreUnavailable`): that is the gateway's doing, and no
+    buyer is suspended for it.
     """
     try:
         async with parts.book.holding(charge):
@@ -277,6 +278,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
         raise Interrupted(REDONE) from None
     except Overloaded:
         raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
+    except StoreUnavailable:
+        raise  # whether the answer is stored is not known: the same key tells, or has it redone
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
         why = _why(error)
         parts.telemetry.failed(charge.query_id, why)

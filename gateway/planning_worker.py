@@ -17,8 +17,8 @@ from gateway.sql.parse import parse
 RECURSION = 10_000
 """Python frames: an expression as deep as the limits of sql/ allow takes about 50 for each level."""
 
-YOUNG_OBJECTS = 50_000
-"""How many new objects there are between two collections: about as many as one plan makes, not one tree."""
+YOUNG_OBJECTS = 500_000
+"""How many new objects a plan may make before they are collected amid it: more than all but the largest do."""
 
 log = logging.getLogger("gateway.planner")
 
@@ -41,6 +41,10 @@ class PlannerHandler:
             hint = "Write it more simply; the provider has been told."
             raise GatewayError("unsupported_sql", "This SQL is not understood.", hint) from None
         return {}, PLANNED.dump_json(planned)
+
+    def rest(self) -> None:
+        """Collect the last plan's syntax trees: they are full of cycles, and a collection takes as long as a stage."""
+        gc.collect()
 
 
 def make(config: Mapping[str, Any]) -> PlannerHandler:

@@ -140,8 +140,17 @@ def _typed(name: str, kind: str, text: str) -> Any:
 
 
 def variable(name: str) -> str | None:
-    """Return what this process's environment says under a name that a policy gives: where a provider's database is."""
-    return os.environ.get(name)  # noqa: TID251 - the same one door
+    """Return what this process's environment says under a name that a policy gives: where a provider's database is.
+
+    NAME_FILE in place of NAME stands for what is in that file. None where there is neither, or no such file.
+    """
+    found, path = os.environ.get(name), os.environ.get(f"{name}_FILE")  # noqa: TID251 - the same one door
+    if found is not None or path is None:
+        return found
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def from_environment(overrides: Mapping[str, Any]) -> Settings:

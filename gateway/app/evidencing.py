@@ -22,6 +22,7 @@ from gateway.evidence.offline.notes import WITNESS_TYPE, Key, read_key
 from gateway.evidence.opening import check_mark
 from gateway.evidence.receipts import Evidence
 from gateway.ledger.charging import FAILED
+from gateway.ledger.leaves import refuse_fenced
 from gateway.ledger.model import MAX_FAILURES
 from gateway.settings import Settings
 from gateway.store.database import Store
@@ -33,10 +34,12 @@ Result = TypeVar("Result")
 async def open_evidence(store: Store, settings: Settings) -> Evidence:
     """Return the evidence of a store, once it is known to be no older than what was signed, and marked.
 
-    Raises GatewayError `store_rolled_back` or `settings_invalid`.
+    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one, and the mark of it would
+    hide what is missing. Raises GatewayError `store_rolled_back`, `store_fenced` or `settings_invalid`.
     """
     mark, ring = MarkFile(settings.state), KeyRing(settings.state)
     await check_mark(store, mark)
+    await store.read(refuse_fenced)
     await rotation.settle(store, ring, settings.source)
     evidence = Evidence(store, ring, settings.source, mark, witnesses(settings.witnesses))
     await evidence.checkpoint()

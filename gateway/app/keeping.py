@@ -10,6 +10,7 @@ from gateway.app.clock import SystemClock
 from gateway.app.offline import existing
 from gateway.errors import GatewayError
 from gateway.evidence.marks import MarkFile
+from gateway.evidence.offline.tree import Tree, leaf_hash
 from gateway.ledger.replaying import Replaying
 from gateway.settings import Settings
 from gateway.store import dump, epochs, log, merkle
@@ -57,8 +58,21 @@ def restore_store(settings: Settings, path: Path) -> dict[str, Any]:
 
 
 def replay_log(settings: Settings, leaves: Sequence[bytes]) -> int:
-    """Append the leaves that a restored store lacks; return how many."""
+    """Append the leaves that a restored store lacks; return how many.
+
+    Raises GatewayError `log_corrupt` for a log that does not reach what this state's key had signed: an older copy
+    would win back the budget that was spent after it.
+    """
+    mark = MarkFile(settings.state).read()
+    if mark is not None and (len(leaves) < mark.size or _root(leaves[: mark.size]) != mark.root):
+        detail = f"The log has {len(leaves):,} leaves, and is not the one of which {mark.size:,} were signed."
+        hint = "Take the newest copy; for what is in none, two persons answer: `gateway store write-off`."
+        raise GatewayError("log_corrupt", detail, hint)
     return _with(settings, lambda store: Replaying(store, SystemClock(), settings.source).replay(leaves))
+
+
+def _root(leaves: Sequence[bytes]) -> str:
+    return Tree(leaf_hash(leaf) for leaf in leaves).root(len(leaves)).hex()
 
 
 def write_off(settings: Settings, persons: tuple[str, str], reason: str) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from gateway.app.parts import books, engine_role, engines
+from gateway.app.parts import books, engines
 from gateway.app.policies import source_of
 from gateway.app.publishing import Publisher
+from gateway.app.roles import engine_role
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.errors import GatewayError

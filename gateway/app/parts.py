@@ -1,4 +1,4 @@
-"""The parts that the server and the one-off tasks both make: roles of workers, tokens, the books on a store."""
+"""The parts that the server and the one-off tasks both make: tokens, and the books on a store."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,19 +24,6 @@ from gateway.request import Caller
 from gateway.settings import Settings, variable
 from gateway.store.database import Store
 from gateway.workers.pool import Pool
-from gateway.workers.role import Role
-
-MEBIBYTE = 1024 * 1024
-
-
-def engine_role(settings: Settings) -> Role:
-    """Return the role of DuckDB's processes: their address space is the engine's memory and room for libraries."""
-    return Role(
-        name="engine",
-        factory="gateway.engines.duckdb_worker:make",
-        config={"memory_mb": settings.engine_memory_mb, "threads": settings.engine_threads},
-        memory_bytes=(settings.engine_memory_mb + 3072) * MEBIBYTE,
-    )
 
 
 def engines(settings: Settings, pool: Pool) -> Engines:

@@ -15,15 +15,15 @@ from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
 from gateway.app.pacing import Pace
-from gateway.app.parts import MEBIBYTE, books, engine_role, engines, tokens
+from gateway.app.parts import books, engines, tokens
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerPlanner, WorkerReleaser
+from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
 from gateway.app.telemetry import Telemetry
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
-from gateway.ledger import leaves
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.observability.logs import configure
@@ -36,7 +36,7 @@ from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
 from gateway.web.operations import beside
 from gateway.workers.pool import Pool
-from gateway.workers.role import Role
+from gateway.workers.starting import Starting
 
 log = logging.getLogger("gateway")
 
@@ -66,14 +66,13 @@ class _Pools:
         return (self.planners, self.engines, self.finishers)
 
 
-def _pools(settings: Settings) -> _Pools:
-    planner = Role("planner", "gateway.planning_worker:make", memory_bytes=4096 * MEBIBYTE)
-    finisher = Role("finisher", "gateway.engines.finishing:make", memory_bytes=6144 * MEBIBYTE)
+def _pools(settings: Settings, workers: Starting) -> _Pools:
+    # of several workers one organisation never holds all: quotes and what is computed of releases cost it nothing
+    planned, finished = max(1, settings.planners - 1), max(1, settings.finishers - 1)
     return _Pools(
-        # of several workers one organisation never holds all: quotes and what is computed of releases cost it nothing
-        planners=Pool(planner, settings.planners, share=max(1, settings.planners - 1)),
-        engines=Pool(engine_role(settings), settings.engines),
-        finishers=Pool(finisher, settings.finishers, share=max(1, settings.finishers - 1)),
+        planners=Pool(PLANNER, settings.planners, starting=workers, share=planned),
+        engines=Pool(engine_role(settings), settings.engines, starting=workers),
+        finishers=Pool(FINISHER, settings.finishers, starting=workers, share=finished),
     )
 
 
@@ -86,13 +85,9 @@ def observing(settings: Settings) -> Observer:
 
 
 async def _opened(settings: Settings) -> tuple[Store, Evidence]:
-    """Open a store that may be served, once its log and its keys are known to be those that it was used with.
-
-    A head of a fenced store, signed now, would be a rollback to whoever has seen a later one. Raises `store_fenced`.
-    """
+    """Open a store that may be served, once its log and its keys are known to be those that it was used with."""
     store = await open_store(settings.state, settings.store_url)
     try:
-        await store.read(leaves.refuse_fenced)
         evidence = await open_evidence(store, settings)
         await hold_keys(store, settings)
     except BaseException:
@@ -102,14 +97,14 @@ async def _opened(settings: Settings) -> tuple[Store, Evidence]:
 
 
 @contextlib.asynccontextmanager
-async def start(settings: Settings) -> AsyncIterator[Running]:
+async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
     zone(settings.billing_zone)  # one that there is not stops the start
     store, evidence = await _opened(settings)
     clock = SystemClock()
     kept = books(store, settings)
     pace = Pace(settings.free_per_minute, clock, kept.meter)
-    pools = _pools(settings)
+    pools = _pools(settings, workers)
     observer = observing(settings)
     observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
     engine = engines(settings, pools.engines)
@@ -163,12 +158,12 @@ async def _purge(accounts: AccountService) -> None:
         await asyncio.sleep(PURGE_EVERY_S)
 
 
-async def _main(settings: Settings, ready: Callable[[str], None]) -> None:
+async def _main(settings: Settings, workers: Starting, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with start(settings) as running:
+    async with start(settings, workers) as running:
         reloads: set[asyncio.Task[None]] = set()
 
         def reload() -> None:
@@ -192,7 +187,7 @@ async def _reload(publisher: Publisher) -> None:
         log.warning("policies reloaded; open: %s", ", ".join(sorted(publisher.datasets)) or "none")
 
 
-def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+def run(settings: Settings, workers: Starting, ready: Callable[[str], None] | None = None) -> int:
     """Serve until SIGTERM; print one line with the address when ready. Returns the exit code 0."""
 
     def announce(address: str) -> None:
@@ -200,7 +195,7 @@ def run(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
 
     configure(settings.log_format)
     logging.getLogger("aiohttp.server").addFilter(_WithoutBytes())
-    asyncio.run(_main(settings, ready or announce))
+    asyncio.run(_main(settings, workers, ready or announce))
     return 0
 
 

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
-from gateway.metering.papers import Papers, as_csv, as_html, as_json
 from gateway.metering.reports import Report, Revenue, WhatIf
 from gateway.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from gateway.metering.papers import Papers
 
 app = typer.Typer(no_args_is_help=True, help="Invoices, corrections, what-if, reports and deliveries.")
 
@@ -112,7 +114,9 @@ def put_back(
         typer.echo(f"{billing.put_back(_settings(state), file):,} documents put back")
 
 
-def _print(papers: Papers, form: Format) -> None:
+def _print(papers: "Papers", form: Format) -> None:
+    from gateway.metering.papers import as_csv, as_html, as_json  # noqa: PLC0415 - loads the template engine
+
     match form:
         case Format.JSON:
             print(as_json(papers))
@@ -124,7 +128,7 @@ def _print(papers: Papers, form: Format) -> None:
             _print_tables(papers)
 
 
-def _print_tables(papers: Papers) -> None:
+def _print_tables(papers: "Papers") -> None:
     if not papers.bills and not papers.statements:
         console().print(f"no documents for {papers.period.name} ({papers.period.zone})", markup=False)
         return

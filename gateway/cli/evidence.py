@@ -11,7 +11,7 @@ from gateway.cli.ask import DEFAULT_URL, Token, Url, client
 from gateway.cli.failures import reporting
 from gateway.cli.operate import Policies, State
 from gateway.errors import GatewayError
-from gateway.evidence.exporting import write_new
+from gateway.evidence.files import write_new
 from gateway.evidence.offline import layout, notes
 from gateway.evidence.offline.check import Asked, check
 from gateway.evidence.offline.failure import NotVerified

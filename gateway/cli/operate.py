@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.app.roles import starting
 from gateway.cli.durations import seconds
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
@@ -13,7 +14,7 @@ from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.tokens import ROLES
 from gateway.request import Caller
-from gateway.settings import from_environment
+from gateway.settings import Settings, from_environment
 
 State = Annotated[Path, typer.Option(help="Folder of the store, the log and the development keys.")]
 Policies = Annotated[Path, typer.Option(help="Folder of the policy files.")]
@@ -30,15 +31,21 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.  [default: 8080]")] = None,
 ) -> None:
     """Run the gateway until SIGTERM, which drains it."""
-    from gateway.app import run  # noqa: PLC0415 - loads the whole server, which the other commands do not need
-
     overrides: dict[str, object] = {"policies": policies, "state": state}
     if host is not None:
         overrides["host"] = host
     if port is not None:
         overrides["port"] = port
     with reporting():
-        raise typer.Exit(run(from_environment(overrides)))
+        raise typer.Exit(served(from_environment(overrides)))
+
+
+def served(settings: Settings) -> int:
+    """Serve until SIGTERM; return the exit code. The workers' code and the server's are loaded side by side."""
+    with starting(settings) as workers:
+        from gateway.app.running import run  # noqa: PLC0415 - loads the whole server, and only this command needs it
+
+        return run(settings, workers)
 
 
 def token(
@@ -89,7 +96,7 @@ def refresh(
     state: State = Path("state"),
 ) -> None:
     """Declare that the data behind a dataset changed; prints the new data version. Restores no budget."""
-    from gateway.app import refresh as declare  # noqa: PLC0415 - loads the whole server
+    from gateway.app.offline import refresh as declare  # noqa: PLC0415 - loads the whole server
 
     with reporting():
         typer.echo(declare(from_environment({"policies": policies, "state": state}), name))
@@ -105,7 +112,7 @@ def failures(
     ] = None,
 ) -> None:
     """Show charged queries that failed, with the cause. A buyer with two of them is suspended until excused."""
-    from gateway.app import failures as failed  # noqa: PLC0415 - loads the whole server
+    from gateway.app.offline import failures as failed  # noqa: PLC0415 - loads the whole server
 
     with reporting():
         found = failed(from_environment({"state": state}), name, excuse)

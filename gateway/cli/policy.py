@@ -8,17 +8,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.app import inspect_policy, read_policy
 from gateway.app.clock import SystemClock
-from gateway.app.policies import convert_budgets
-from gateway.catalog.build import build
-from gateway.catalog.document import PolicyDocument
 from gateway.catalog.model import Dataset
 from gateway.cli.show import console, table_of
 from gateway.policy.rules.mode import SERVED
-from gateway.privacy import accounting
-from gateway.privacy.intervals import Z95
-from gateway.privacy.units import budget_of_epsilon
 
 app = typer.Typer(help="Check policies and print their schema.", no_args_is_help=True)
 
@@ -28,6 +21,10 @@ CHOICES = ((1, 1), (5, 6), (20, 10))
 @app.command()
 def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")]) -> None:
     """Read a policy and its engine's types; print who may do what, and what the budgets buy."""
+    from gateway.app.offline import inspect_policy  # noqa: PLC0415 - loads the whole server
+    from gateway.app.policies import convert_budgets, read_policy  # noqa: PLC0415
+    from gateway.catalog.build import build  # noqa: PLC0415
+
     document, lines = read_policy(file)
     found = inspect_policy(document, file.parent)
     dataset = build(document, found, data_version="unpublished", base=file.parent, lines=lines)
@@ -57,6 +54,8 @@ def schema() -> None:
 
 def schema_text() -> str:
     """Return the JSON Schema as it stands in policies/schema.json."""
+    from gateway.catalog.document import PolicyDocument  # noqa: PLC0415 - builds the policies' models
+
     return json.dumps(PolicyDocument.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
 
 
@@ -134,6 +133,9 @@ def _columns(dataset: Dataset) -> list[tuple[object, ...]]:
 
 
 def _budgets(dataset: Dataset) -> list[tuple[object, ...]]:
+    from gateway.privacy import accounting  # noqa: PLC0415 - loads OpenDP
+    from gateway.privacy.units import budget_of_epsilon  # noqa: PLC0415
+
     privacy = dataset.privacy
     levels = (("everyone", privacy.budget), ("organisation", privacy.per_organisation), ("buyer", privacy.per_buyer))
     rows: list[tuple[object, ...]] = []
@@ -148,6 +150,8 @@ def _budgets(dataset: Dataset) -> list[tuple[object, ...]]:
 
 def _errors() -> list[tuple[object, ...]]:
     """Return 1.96 sigma for sigma = rows sqrt(groups) / epsilon, since a query's epsilon buys rho = epsilon^2 / 2."""
+    from gateway.privacy.intervals import Z95  # noqa: PLC0415 - loads numpy
+
     return [
         (rows, groups, *(f"{Z95 * rows * math.sqrt(groups) / epsilon:,.0f}" for epsilon in (0.05, 0.2, 1.0)))
         for rows, groups in CHOICES

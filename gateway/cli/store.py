@@ -63,6 +63,7 @@ def replay(
     file: Annotated[Path, typer.Argument(help="The whole log as `evidence copy` wrote it.")],
     state: State = Path("state"),
     key: Annotated[list[str] | None, typer.Option(help="The log's key as you know it.")] = None,
+    since: Annotated[Path | None, typer.Option(help="A checkpoint that was kept: the log has to reach it.")] = None,
 ) -> None:
     """Append the leaves that a restored store lacks and make every balance again from the log."""
     from gateway.app.keeping import replay_log  # noqa: PLC0415 - loads the whole server
@@ -70,11 +71,12 @@ def replay(
     with reporting():
         try:
             content = file.read_bytes()
-            logs.verify_lines(content, Trust(tuple(key or ())))
+            kept = None if since is None else since.read_text(encoding="utf-8")
+            logs.verify_lines(content, Trust(tuple(key or ())), kept)
         except OSError as error:
             detail = f"{file.name} cannot be read: {error.strerror}."
             raise GatewayError("settings_invalid", detail, "Name a log, as `evidence copy` writes it.") from None
-        except NotVerified as failure:
+        except (NotVerified, UnicodeDecodeError) as failure:
             hint = "Name a log as `evidence copy` writes it, with every leaf; name its key with --key."
             raise GatewayError("log_corrupt", f"The log does not verify: {failure}.", hint) from None
         leaves = logs.leaves(content)

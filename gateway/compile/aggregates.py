@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Position
 from gateway.sql.operators import digits_needed
 from gateway.sql.plan import AggregateCall, AggregateKind
 from gateway.sql.terms import Term, cast, clamp, data_type, finite, try_cast, whole
+from gateway.sql.writing import copied
 
 TOTAL_LIMIT = 2**62
 """Sums of integers end here."""
@@ -53,7 +54,7 @@ def call(aggregate: AggregateCall) -> exp.Expr:
     def filtered(node: exp.Expr) -> exp.Expr:
         if aggregate.filter is None:
             return node
-        return exp.Filter(this=node, expression=exp.Where(this=aggregate.filter.node.copy()))
+        return exp.Filter(this=node, expression=exp.Where(this=copied(aggregate.filter.node)))
 
     built, type_ = function(aggregate.kind, aggregate.arguments, aggregate.parameter, filtered, aggregate.place)
     return into(built, type_, aggregate.field.term.type)
@@ -70,7 +71,7 @@ def function(
     kind: AggregateKind, arguments: tuple[Term, ...], parameter: Fraction | None, each: Each, place: Position | None
 ) -> tuple[exp.Expr, SqlType | None]:
     """Return an aggregate function and its type; None: it is left to the engine."""
-    nodes = [term.node.copy() for term in arguments]
+    nodes = [copied(term.node) for term in arguments]
     if kind is AggregateKind.COUNT_ROWS:
         return each(exp.Count(this=exp.Star(), big_int=True)), INTEGER
     if kind in _MOMENTS:
@@ -98,23 +99,23 @@ def function(
 
 
 def _doubles(arguments: tuple[Term, ...]) -> list[exp.Expr]:
-    return [term.node.copy() if term.type == DOUBLE else cast(term.node.copy(), DOUBLE) for term in arguments]
+    return [copied(term.node) if term.type == DOUBLE else cast(copied(term.node), DOUBLE) for term in arguments]
 
 
 def _moment(kind: AggregateKind, arguments: tuple[Term, ...], each: Each) -> exp.Expr:
     built = each(exp.func(kind.value, *_doubles(arguments)))
-    return finite(built, built.copy())
+    return finite(built, copied(built))
 
 
 def _sum(term: Term, each: Each, place: Position | None) -> tuple[exp.Expr, SqlType]:
     match term.type.kind:
         case TypeKind.INTEGER:
-            total = each(exp.Sum(this=term.node.copy()))
+            total = each(exp.Sum(this=copied(term.node)))
             return cast(clamp(total, whole(-TOTAL_LIMIT), whole(TOTAL_LIMIT)), INTEGER), INTEGER
         case TypeKind.DECIMAL:
             return _decimal_sum(term, each, place), decimal(38, term.type.scale)
         case _:
-            return each(exp.Sum(this=cast(term.node.copy(), DOUBLE))), DOUBLE
+            return each(exp.Sum(this=cast(copied(term.node), DOUBLE))), DOUBLE
 
 
 def _decimal_sum(term: Term, each: Each, place: Position | None) -> exp.Expr:
@@ -127,28 +128,28 @@ def _decimal_sum(term: Term, each: Each, place: Position | None) -> exp.Expr:
     digits = term.type.precision if term.raw else min(term.type.precision, digits_needed(term.limits(), scale))
     type_ = decimal(38, scale)
     if digits + ROWS_DIGITS <= 38:
-        return each(exp.Sum(this=cast(term.node.copy(), decimal(max(digits, term.type.precision), scale))))
+        return each(exp.Sum(this=cast(copied(term.node), decimal(max(digits, term.type.precision), scale))))
     k = 38 - ROWS_DIGITS - scale
     if k < 1:
         detail = f"A sum of {term.type} may need more digits than there are."
         raise GatewayError("unsupported_sql", detail, "CAST it to DECIMAL(38,18), or to DOUBLE.", place or term.place)
     power = exp.Literal.string(str(10**k))
-    low: exp.Expr = exp.Mod(this=exp.paren(term.node.copy(), copy=False), expression=cast(power.copy(), type_))
-    rest = exp.paren(exp.Sub(this=exp.paren(term.node.copy(), copy=False), expression=exp.paren(low)), copy=False)
-    steps = exp.Div(this=cast(rest, DOUBLE), expression=cast(power.copy(), DOUBLE))
+    low: exp.Expr = exp.Mod(this=exp.paren(copied(term.node), copy=False), expression=cast(copied(power), type_))
+    rest = exp.paren(exp.Sub(this=exp.paren(copied(term.node), copy=False), expression=exp.paren(low)), copy=False)
+    steps = exp.Div(this=cast(rest, DOUBLE), expression=cast(copied(power), DOUBLE))
     high = each(exp.Sum(this=cast(exp.Round(this=steps), INTEGER)))
-    total = exp.Mul(this=_huge(high.copy()), expression=_huge(power.copy()))
+    total = exp.Mul(this=_huge(copied(high)), expression=_huge(copied(power)))
     sum_ = exp.Add(this=cast(total, type_), expression=each(exp.Sum(this=cast(low, type_))))
     limit = 9 * 10 ** (ROWS_DIGITS - 1)
     most = "9" * (38 - scale) + (f".{'9' * scale}" if scale else "")
     return exp.Case(
         ifs=[
             exp.If(
-                this=exp.GT(this=high.copy(), expression=whole(limit)),
+                this=exp.GT(this=copied(high), expression=whole(limit)),
                 true=cast(exp.Literal.string(most), type_),
             ),
             exp.If(
-                this=exp.LT(this=high.copy(), expression=whole(-limit)),
+                this=exp.LT(this=copied(high), expression=whole(-limit)),
                 true=cast(exp.Literal.string(f"-{most}"), type_),
             ),
         ],
@@ -159,12 +160,12 @@ def _decimal_sum(term: Term, each: Each, place: Position | None) -> exp.Expr:
 def _average(term: Term, each: Each, place: Position | None) -> exp.Expr:
     """Return the exact sum over the count, in DOUBLE: the same for any order of the rows."""
     if term.type == DOUBLE:
-        return each(exp.Avg(this=term.node.copy()))
+        return each(exp.Avg(this=copied(term.node)))
     if term.type.kind is TypeKind.INTEGER:
-        total = each(exp.Sum(this=term.node.copy()))
+        total = each(exp.Sum(this=copied(term.node)))
     else:
         total = _sum(term, each, place)[0]
-    count = each(exp.Count(this=term.node.copy(), big_int=True))
+    count = each(exp.Count(this=copied(term.node), big_int=True))
     return exp.Div(this=cast(total, DOUBLE), expression=exp.Nullif(this=cast(count, DOUBLE), expression=whole(0)))
 
 
@@ -172,7 +173,7 @@ def _quantile(
     kind: AggregateKind, term: Term, parameter: Fraction | None, each: Each
 ) -> tuple[exp.Expr, SqlType | None]:
     assert parameter is not None  # INVARIANT: the resolver reads the fraction
-    node, type_ = term.node.copy(), term.type
+    node, type_ = copied(term.node), term.type
     if kind is AggregateKind.QUANTILE_CONT and type_.numeric:
         node, type_ = _doubles((term,))[0], DOUBLE  # between decimals an engine would round to their scale
     elif kind is AggregateKind.QUANTILE_CONT and type_ == DATE:
@@ -185,11 +186,11 @@ def _most_common(
     kind: AggregateKind, arguments: tuple[Term, ...], parameter: Fraction | None, each: Each
 ) -> tuple[exp.Expr, SqlType | None]:
     """Return MODE or APPROX_TOP_K: of values in rows, or (by a second argument) of values counted before."""
-    nodes = [term.node.copy() for term in arguments]
+    nodes = [copied(term.node) for term in arguments]
     if kind is AggregateKind.MODE and len(nodes) == 2:
         return each(exp.func("ARG_MAX", *nodes)), arguments[0].type
     if kind is AggregateKind.MODE:  # in order, so that a tie is broken by the value alone
-        order = exp.Order(this=nodes[0], expressions=[exp.Ordered(this=nodes[0].copy(), nulls_first=False)])
+        order = exp.Order(this=nodes[0], expressions=[exp.Ordered(this=copied(nodes[0]), nulls_first=False)])
         return each(exp.Mode(this=order)), arguments[0].type
     assert parameter is not None  # INVARIANT: the resolver reads k
     name = "ARG_MAX" if len(nodes) == 2 else kind.value

@@ -21,6 +21,7 @@ from gateway.privacy.bounding import Bounded
 from gateway.privacy.partials import COUNTS, Partial
 from gateway.sql.plan import JoinKind
 from gateway.sql.terms import cast, clamp, whole
+from gateway.sql.writing import reference
 
 
 def statement(bounded: Bounded, parts: tuple[int, ...]) -> exp.Query:
@@ -58,11 +59,11 @@ class _Cells:
         return together(rows, steps, ("m", "g"))
 
     def _row(self, index: int) -> exp.Select:
-        kept, bins = held(exp.Sum(this=exp.column(f"p{index}"))), []
+        kept, bins = held(exp.Sum(this=reference(f"p{index}"))), []
         if index in self.scaled:
             bins = [f"b{index}"]
-            scaled = held(exp.Sum(this=exp.column(f"w{index}")))
-            query = row(self.bounded, index, exp.column(f"b{index}"), kept, scaled)
+            scaled = held(exp.Sum(this=reference(f"w{index}")))
+            query = row(self.bounded, index, reference(f"b{index}"), kept, scaled)
         else:
             query = row(self.bounded, index, integer(0), kept)
         return grouped(query, *self.names, *bins)
@@ -71,7 +72,7 @@ class _Cells:
         """Return one line for each (unit, key): counts and sums as integers."""
         columns = []
         for place, (index, part) in enumerate(self.parts.items()):
-            value = exp.column(f"v{place}")
+            value = reference(f"v{place}")
             made = exp.Count(this=value, big_int=True) if part.quantity in COUNTS else exp.Sum(this=value)
             columns.append(named(made, f"p{index}"))
         return grouped(listing("u", *self.names, *columns, source=step("r")), "u", *self.names)
@@ -79,7 +80,7 @@ class _Cells:
     def _clamped(self) -> exp.Select:
         """Return the same lines with every partial clamped to its literals; of private keys, those picked."""
         columns = [
-            named(cast(clamp(exp.column(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
+            named(cast(clamp(reference(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
             for i, part in self.parts.items()
         ]
         query = listing("u", *self.names, *columns, source=step("a"))
@@ -90,7 +91,7 @@ class _Cells:
         return listing(*kept, source=sub(query, "p"), where=picked(self.bounded))
 
     def _size(self, index: int) -> exp.Expr:
-        return norming.size(self.bounded.noise, exp.column(f"p{index}"), self.parts[index].linf)
+        return norming.size(self.bounded.noise, reference(f"p{index}"), self.parts[index].linf)
 
     def _norms(self) -> exp.Select:
         sums = [
@@ -109,7 +110,7 @@ class _Cells:
             source = sub(listing("u", *kept, *sizes, source=step("b")), "n")
         columns: list[exp.Expr] = []
         for index in self.scaled:
-            clip, norm = self.bounded.clips[index], exp.column(f"q{index}")
+            clip, norm = self.bounded.clips[index], reference(f"q{index}")
             columns.append(named(norming.bin_of(clip, norm), f"b{index}"))
             columns.append(named(norming.ratio_of(self.bounded.noise, clip, norm), f"r{index}"))
         return listing("u", *kept, *columns, source=source)
@@ -117,14 +118,14 @@ class _Cells:
     def _sums(self) -> exp.Select:
         """Return the sums of all parts by cell and all bins together: few lines, however many units there are."""
         here = "m" if self.scaled and not self.names else "b"
-        keys = [exp.column(name, here) for name in self.names]
-        bins = [exp.column(f"b{i}", "m") for i in self.scaled]
-        columns = [named(exp.Sum(this=exp.column(f"p{i}", here)), f"p{i}") for i in self.parts]
+        keys = [reference(name, here) for name in self.names]
+        bins = [reference(f"b{i}", "m") for i in self.scaled]
+        columns = [named(exp.Sum(this=reference(f"p{i}", here)), f"p{i}") for i in self.parts]
         for index in self.scaled:
-            small = norming.scaled_down(exp.column(f"p{index}", here), exp.column(f"r{index}", "m"))
+            small = norming.scaled_down(reference(f"p{index}", here), reference(f"r{index}", "m"))
             columns.append(named(exp.Sum(this=small), f"w{index}"))
         query = listing(*(one.copy() for one in (*keys, *bins)), *columns, source=step(here))
         if self.scaled and self.names:
-            units = exp.EQ(this=exp.column("u", "b"), expression=exp.column("u", "m"))
+            units = exp.EQ(this=reference("u", "b"), expression=reference("u", "m"))
             join(query, step("m"), JoinKind.INNER, units)
         return grouped(query, *keys, *bins)

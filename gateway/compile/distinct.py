@@ -22,6 +22,7 @@ from gateway.compile.rows import (
 from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
 from gateway.sql.plan import JoinKind
+from gateway.sql.writing import reference
 
 
 def statement(bounded: Bounded, index: int) -> exp.Query:
@@ -33,12 +34,12 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     part, clip = bounded.parts[index], bounded.clips[index]
     by = names(bounded)
     counted = exp.Count(this=exp.Star(), big_int=True)
-    values = grouped(row(bounded, index, exp.column("b0"), counted), *by, "b0")
+    values = grouped(row(bounded, index, reference("b0"), counted), *by, "b0")
     rows = [listed(bounded, leaf=False), values]
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m"))
     places = named(place_among(["u", *by], ["v0"]), "place")
-    least = bin_of(clip, exp.Min(this=exp.column("place")))
+    least = bin_of(clip, exp.Min(this=reference("place")))
     steps = {
         "r": rows_of(bounded, [part.row]),
         "d": _values(bounded),
@@ -52,14 +53,14 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
 def _values(bounded: Bounded) -> exp.Select:
     """Return each unit's distinct values by key; where it could reach more keys than it may, of those picked."""
     by = names(bounded)
-    values = listing("u", *by, "v0", source=step("r"), where=present(exp.column("v0"))).distinct(copy=False)
+    values = listing("u", *by, "v0", source=step("r"), where=present(reference("v0"))).distinct(copy=False)
     if not bounded.open or not by:
         return values
     pairs = listing("u", *by, source=step("r")).distinct(copy=False)
     ranked = listing("u", *by, named(place_among(["u"], by), "pick"), source=sub(pairs, "p"))
     chosen = listing("u", *by, source=sub(ranked, "p"), where=picked(bounded))
-    query = listing(*(exp.column(name, "v") for name in ("u", *by, "v0")), source=sub(values, "v"))
-    units = exp.EQ(this=exp.column("u", "v"), expression=exp.column("u", "k"))
+    query = listing(*(reference(name, "v") for name in ("u", *by, "v0")), source=sub(values, "v"))
+    units = exp.EQ(this=reference("u", "v"), expression=reference("u", "k"))
     on = exp.and_(units, *same("v", "k", by), copy=False)
     join(query, sub(chosen, "k"), JoinKind.INNER, on)
     return query
@@ -67,6 +68,6 @@ def _values(bounded: Bounded) -> exp.Select:
 
 def _bins(bounded: Bounded, index: int) -> exp.Select:
     """Return each unit's bin: the least candidate that holds the most values it has in one cell."""
-    most = grouped(listing("u", named(exp.Max(this=exp.column("place")), "q0"), source=step("b")), "u")
-    bin_ = named(bin_of(bounded.clips[index], exp.column("q0")), "b0")
+    most = grouped(listing("u", named(exp.Max(this=reference("place")), "q0"), source=step("b")), "u")
+    bin_ = named(bin_of(bounded.clips[index], reference("q0")), "b0")
     return listing("u", bin_, source=sub(most, "p"))

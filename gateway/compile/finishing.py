@@ -24,6 +24,7 @@ from gateway.privacy.relations import Released
 from gateway.sql.plan import Aggregate, AggregateKind, Field, Plan, Project, Read, SortKey, Staged
 from gateway.sql.terms import whole
 from gateway.sql.walk import upward
+from gateway.sql.writing import text
 
 
 def compile_read(read: Read, engine: str = "duckdb") -> PublicRead:
@@ -45,7 +46,7 @@ def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:
     query = listing(*names, source=sub(written.query, "r"))
     order = [*names, *written.names] if written.identity is not None else names
     _sort(query, order)
-    return Derived(staged.name, query.sql("duckdb", copy=False), _typed(fields))
+    return Derived(staged.name, text(query), _typed(fields))
 
 
 def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
@@ -78,7 +79,7 @@ def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
     _sort(query, ties, keys)
     derived = [f.id for f, c in zip(plan.fields, columns, strict=True) if c.noisy and c.direct is None]
     redraw = _redraw(base, derived, leaves, written) if derived and written.identity is not None else None
-    return Finish(query.sql("duckdb", copy=False), len(written.names), redraw, columns, ordered=bool(keys))
+    return Finish(text(query), len(written.names), redraw, columns, ordered=bool(keys))
 
 
 def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: Written) -> str | None:
@@ -89,7 +90,7 @@ def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: 
     if not written.drawn:
         return None
     query = listing(DRAW, *written.names, *derived, source=sub(written.query, "r"))
-    return query.sql("duckdb", copy=False)
+    return text(query)
 
 
 def _top_order(plan: Plan) -> tuple[Plan, tuple[SortKey, ...]]:

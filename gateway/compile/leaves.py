@@ -9,6 +9,7 @@ from gateway.compile.lineage import Leaf
 from gateway.compile.statements import join, listing, more, named, table
 from gateway.sql.plan import JoinKind, Measured, Read, Scan, Staged, Values
 from gateway.sql.terms import Term, cast, whole
+from gateway.sql.writing import copied, identifier, reference
 
 CELL, ROW = "__cell", "__row"
 """The number of a cell in its noisy table, of a row among public rows that were read."""
@@ -37,8 +38,8 @@ def scan(plan: Scan, needed: Sequence[str]) -> exp.Select:
         join(query, table(link.table.name, here), JoinKind.INNER, on)
         before, owner = here, column(plan.owner.name, here)
     if plan.owner.id in needed and plan.owner.id not in {field.id for field in plan.fields}:
-        more(query, named(_widened(owner.copy(), plan.owner.term), plan.owner.id))
-    return query.where(exp.Not(this=exp.Is(this=owner.copy(), expression=exp.Null())), copy=False)
+        more(query, named(_widened(copied(owner), plan.owner.term), plan.owner.id))
+    return query.where(exp.Not(this=exp.Is(this=copied(owner), expression=exp.Null())), copy=False)
 
 
 def _widened(node: exp.Expr, term: Term) -> exp.Expr:
@@ -51,7 +52,7 @@ def staged(plan: Staged, needed: Sequence[str]) -> exp.Select:
     query = listing(source=table(plan.name, "t"))
     for field in plan.fields:
         if field.id in needed:
-            node: exp.Expr = exp.column(field.id)
+            node: exp.Expr = reference(field.id)
             typed = field.term.type.kind is not TypeKind.OTHER
             more(query, named(cast(node, field.term.type) if typed else node, field.id))
     return query
@@ -62,7 +63,7 @@ def read(plan: Read, needed: Sequence[str]) -> exp.Select:
     query = listing(source=table(plan.name, "t"))
     for field in plan.fields:
         if field.id in needed:
-            node: exp.Expr = exp.column(field.id)
+            node: exp.Expr = reference(field.id)
             node = named(cast(node, field.term.type), field.id) if field.term.type.kind is TypeKind.UUID else node
             more(query, node)
     return query
@@ -79,12 +80,12 @@ def values(plan: Values, needed: Sequence[str], *, numbered: bool) -> exp.Select
     counted = numbered or not kept
     tuples = [
         exp.Tuple(
-            expressions=[*(row[index].node.copy() for index in kept), *([whole(number)] if counted else [])],
+            expressions=[*(copied(row[index].node) for index in kept), *([whole(number)] if counted else [])],
         )
         for number, row in enumerate(plan.rows)
     ]
     listed = [*names, *(["i0"] if counted else [])]
-    alias = exp.TableAlias(this=exp.to_identifier("v"), columns=[exp.to_identifier(name) for name in listed])
+    alias = exp.TableAlias(this=identifier("v"), columns=[identifier(name) for name in listed])
     return listing(*names, *(["i0"] if numbered else []), source=exp.Values(expressions=tuples, alias=alias))
 
 
@@ -101,6 +102,6 @@ def measured(plan: Measured, leaf: Leaf, needed: Sequence[str]) -> exp.Select:
     names = dict(zip(keys, leaf.keys, strict=True))
     for field in plan.fields:
         if field.id in needed:
-            node = exp.column(names[field.id]) if field.id in names else outputs[field.id].expression.copy()
+            node = reference(names[field.id]) if field.id in names else copied(outputs[field.id].expression)
             more(query, named(node, field.id))
     return query

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from gateway.catalog.types import SqlType
 from gateway.compile import cells, distinct, tree
-from gateway.compile.naming import canonical
+from gateway.compile.naming import told
 from gateway.compile.relations import select
 from gateway.compile.rows import rows_of
 from gateway.dialects.model import Tables
@@ -20,6 +20,7 @@ from gateway.privacy.partials import Partial
 from gateway.privacy.trees import TreePart
 from gateway.sql.plan import Plan, Scan, Staged
 from gateway.sql.walk import upward
+from gateway.sql.writing import shown
 
 
 def compile_measurement(bounded: Bounded, engine: str = "duckdb") -> Compiled:
@@ -37,7 +38,7 @@ def compile_measurement(bounded: Bounded, engine: str = "duckdb") -> Compiled:
             queries.append((distinct.statement(bounded, index), (index,)))
     written = [(write(query, engine, tables), parts) for query, parts in queries]
     probes = tuple(CompiledProbe(one.sql, one.parameters, parts) for one, parts in written)
-    return Compiled(probes, tuple(_identity(bounded, part) for part in bounded.parts))
+    return Compiled(probes, _identities(bounded))
 
 
 def tables_of(plans: Iterable[Plan]) -> Tables:
@@ -58,10 +59,16 @@ def _shares(part: Partial | TreePart) -> bool:
     return isinstance(part, Partial) and part.quantity is not Quantity.DISTINCT
 
 
-def _identity(bounded: Bounded, part: Partial | TreePart) -> str:
-    """Return what a part measures, whatever is asked beside it and however columns are numbered."""
-    query = rows_of(bounded, [part.row])
+def _identities(bounded: Bounded) -> tuple[str, ...]:
+    """Return what each part measures, whatever is asked beside it and however columns are numbered."""
     listed = [select(factor.plan).select(*factor.columns, append=False) for factor in bounded.factors]
-    texts = [canonical(one).sql("duckdb", copy=False) for one in (query, *listed)]
-    own = part.identity().replace(part.row.sql("duckdb", copy=False), "")
-    return "\n".join([*texts, own, str([factor.keys for factor in bounded.factors])])
+    lists = [told(one) for one in listed]
+    keys = str([factor.keys for factor in bounded.factors])
+    rows: dict[str, str] = {}
+    found = []
+    for part in bounded.parts:
+        row = shown(part.row)
+        if row not in rows:
+            rows[row] = told(rows_of(bounded, [part.row]))
+        found.append("\n".join([rows[row], *lists, part.identity().replace(row, ""), keys]))
+    return tuple(found)

@@ -13,20 +13,21 @@ from gateway.compile.rows import HUGE, integer
 from gateway.privacy.measurement import Noise
 from gateway.privacy.norms import WEIGHT, Clip
 from gateway.sql.terms import cast
+from gateway.sql.writing import copied
 
 
 def size(noise: Noise, column: exp.Expr, linf: int) -> exp.Expr:
     """Return what one entry of a vector adds to its norm, exactly: p^2, or |p|."""
     if noise is Noise.LAPLACE:
         return exp.Abs(this=column)
-    wide: exp.Expr = exp.Cast(this=column.copy(), to=HUGE.copy()) if linf >= 2**31 else column.copy()
-    return exp.Mul(this=wide, expression=column.copy())
+    wide: exp.Expr = exp.Cast(this=copied(column), to=HUGE.copy()) if linf >= 2**31 else copied(column)
+    return exp.Mul(this=wide, expression=copied(column))
 
 
 def bin_of(clip: Clip, norm: exp.Expr) -> exp.Expr:
     """Return the index of the least candidate that holds a norm; one more than the last where none does."""
     ifs = [
-        exp.If(this=exp.LTE(this=norm.copy(), expression=integer(level.reach)), true=integer(index))
+        exp.If(this=exp.LTE(this=copied(norm), expression=integer(level.reach)), true=integer(index))
         for index, level in enumerate(clip.levels)
     ]
     return exp.Case(ifs=ifs, default=integer(len(clip.levels)))
@@ -34,11 +35,11 @@ def bin_of(clip: Clip, norm: exp.Expr) -> exp.Expr:
 
 def ratio_of(noise: Noise, clip: Clip, norm: exp.Expr) -> exp.Expr:
     """Return (WEIGHT - 1) / norm where a candidate is passed, else NULL: a norm of zero never is."""
-    root = cast(norm.copy(), DOUBLE)
+    root = cast(copied(norm), DOUBLE)
     if noise is Noise.GAUSSIAN:
         root = exp.Sqrt(this=root)
     scaled = exp.Div(this=cast(integer(WEIGHT - 1), DOUBLE), expression=root)
-    passed = exp.GT(this=norm.copy(), expression=integer(clip.levels[0].reach))
+    passed = exp.GT(this=copied(norm), expression=integer(clip.levels[0].reach))
     return exp.Case(ifs=[exp.If(this=passed, true=scaled)])
 
 

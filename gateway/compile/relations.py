@@ -36,6 +36,7 @@ from gateway.sql.plan import (
     Window,
 )
 from gateway.sql.terms import Term, cast, whole
+from gateway.sql.writing import copied, reference
 
 PLACE = "__place"
 
@@ -50,7 +51,7 @@ def select(plan: Plan, wanted: Iterable[str] | None = None) -> exp.Select:
 
 def condition(terms: Sequence[Term]) -> exp.Expr:
     """Return the AND of terms."""
-    return chain(exp.And, [exp.paren(term.node.copy(), copy=False) for term in terms])
+    return chain(exp.And, [exp.paren(copied(term.node), copy=False) for term in terms])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ class Written:
 
     def carried(self, alias: str | None = None, start: int = 0) -> list[exp.Expr]:
         """Return `__draw` and the identity columns as a SELECT around this one lists them, numbered from `start`."""
-        draw: list[exp.Expr] = [exp.column(DRAW, alias)] if self.drawn else []
+        draw: list[exp.Expr] = [reference(DRAW, alias)] if self.drawn else []
         return [*draw, *self.identities(alias, start)]
 
     def identities(self, alias: str | None = None, start: int = 0) -> list[exp.Expr]:
         return [
-            exp.column(name, alias) if start == 0 else named(exp.column(name, alias), f"i{start + index}")
+            reference(name, alias) if start == 0 else named(reference(name, alias), f"i{start + index}")
             for index, name in enumerate(self.names)
         ]
 
@@ -152,21 +153,21 @@ class Writer:
             case Read():
                 query = read(plan, needed)
                 if context is not None:
-                    more(query, named(exp.column(ROW), "i0"))
+                    more(query, named(reference(ROW), "i0"))
             case Measured():
                 assert context is not None  # INVARIANT: measurements are read above them, never by an engine
                 query = measured(plan, context.leaves[plan.name], needed)
                 more(query, *([DRAW] if context.drawn else []))
-                more(query, named(exp.column(CELL), "i0"))
+                more(query, named(reference(CELL), "i0"))
                 return Written(query, needed, (INTEGER,), context.drawn)
         return Written(_listing(query), needed, (INTEGER,) if context is not None else None)
 
     def _passed(self, plan: Filter | Project, needed: tuple[str, ...]) -> Written:
         """Return a relation that keeps the rows of the one below, or some of them."""
         source, below = self._source(plan.input, "r")
-        columns: list[exp.Expr] = [exp.column(name) for name in needed]
+        columns: list[exp.Expr] = [reference(name) for name in needed]
         if isinstance(plan, Project):
-            columns = _once([named(c.term.node.copy(), c.field.id) for c in plan.columns if c.field.id in needed])
+            columns = _once([named(copied(c.term.node), c.field.id) for c in plan.columns if c.field.id in needed])
         where = condition(plan.condition) if isinstance(plan, Filter) else None
         query = listing(*columns, *below.carried(), source=source, where=where)
         return Written(_listing(query), needed, below.identity, below.drawn)
@@ -175,7 +176,7 @@ class Writer:
         """Return a relation once for each draw."""
         if below.drawn:
             return source, below
-        columns = [*map(exp.column, below.columns), exp.column(DRAW, "d"), *below.identities()]
+        columns = [*map(exp.column, below.columns), reference(DRAW, "d"), *below.identities()]
         query = listing(*columns, source=source)
         join(query, table(DRAWS, "d", quoted=False), None)
         lifted = Written(query, below.columns, below.identity, drawn=True)
@@ -190,15 +191,15 @@ class Writer:
         if l_.drawn and plan.kind in (JoinKind.RIGHT, JoinKind.FULL):
             right, r_ = self._lifted(right, r_, "r")
         draws: list[exp.Expr] = []
-        terms: list[exp.Expr] = [exp.paren(term.node.copy(), copy=False) for term in plan.condition]
+        terms: list[exp.Expr] = [exp.paren(copied(term.node), copy=False) for term in plan.condition]
         if l_.drawn and r_.drawn:
-            both = exp.column(DRAW, "l"), exp.column(DRAW, "r")
+            both = reference(DRAW, "l"), reference(DRAW, "r")
             terms.append(exp.EQ(this=both[0], expression=both[1]))
-            either = exp.Coalesce(this=both[0].copy(), expressions=[both[1].copy()])
-            kept = {JoinKind.RIGHT: both[1].copy(), JoinKind.FULL: named(either, DRAW)}
-            draws = [kept.get(plan.kind, both[0].copy())]
+            either = exp.Coalesce(this=copied(both[0]), expressions=[copied(both[1])])
+            kept = {JoinKind.RIGHT: copied(both[1]), JoinKind.FULL: named(either, DRAW)}
+            draws = [kept.get(plan.kind, copied(both[0]))]
         elif l_.drawn or r_.drawn:
-            draws = [exp.column(DRAW)]
+            draws = [reference(DRAW)]
         identity, identities = None, list[exp.Expr]()
         if l_.identity is not None and r_.identity is not None:
             identity = (*l_.identity, *r_.identity)
@@ -216,14 +217,14 @@ class Writer:
         if plan.mark is not None and plan.mark.id not in needed:
             query = listing(*needed, *l_.carried(), source=left)
             return Written(_listing(query), needed, l_.identity, l_.drawn)
-        terms: list[exp.Expr] = [exp.paren(term.node.copy(), copy=False) for term in plan.condition]
+        terms: list[exp.Expr] = [exp.paren(copied(term.node), copy=False) for term in plan.condition]
         if r_.drawn:
             left, l_ = self._lifted(left, l_, "l")
-            terms.append(exp.EQ(this=exp.column(DRAW, "r"), expression=exp.column(DRAW, "l")))
+            terms.append(exp.EQ(this=reference(DRAW, "r"), expression=reference(DRAW, "l")))
         matches = listing(whole(1), source=right, where=chain(exp.And, terms) if terms else None)
         test: exp.Expr = exp.Exists(this=matches)
         if plan.mark is not None:
-            columns = [named(test, name) if name == plan.mark.id else exp.column(name) for name in needed]
+            columns = [named(test, name) if name == plan.mark.id else reference(name) for name in needed]
             return Written(listing(*columns, *l_.carried(), source=left), needed, l_.identity, l_.drawn)
         test = exp.Not(this=test) if plan.kind is JoinKind.ANTI else test
         query = listing(*needed, *l_.carried(), source=left, where=test)
@@ -237,7 +238,7 @@ class Writer:
         calls = [call for call in plan.calls if call.field.id in needed]
         query = listing(DRAW) if below.drawn else listing()
         for key in plan.keys:
-            more(query, named(key.term.node.copy(), key.field.id))
+            more(query, named(copied(key.term.node), key.field.id))
         for call in calls:
             more(query, named(aggregates.call(call), call.field.id))
         if not query.expressions:  # no keys and nothing is needed: it is still one row
@@ -261,7 +262,7 @@ class Writer:
         plain = [type_.kind not in (TypeKind.DOUBLE, TypeKind.OTHER) for type_ in types]
         identity = tuple(type_ if same else TEXT for type_, same in zip(types, plain, strict=True))
         tellers = [
-            named(exp.column(name) if same else cast(exp.column(name), TEXT), f"i{index}")
+            named(reference(name) if same else cast(reference(name), TEXT), f"i{index}")
             for index, (name, same) in enumerate(zip(names, plain, strict=True))
         ]
         outer = listing(*columns, *([DRAW] if drawn else []), *tellers, source=sub(query, "r"))
@@ -270,10 +271,10 @@ class Writer:
     def _windowed(self, plan: Window, needed: tuple[str, ...]) -> Written:
         source, below = self._source(plan.input, "r")
         calls = {call.field.id: call for call in plan.calls}
-        draw = [exp.column(DRAW)] if below.drawn else []
-        ties = [exp.column(name) for name in below.names]
+        draw = [reference(DRAW)] if below.drawn else []
+        ties = [reference(name) for name in below.names]
         columns = [
-            named(windows.call(calls[name], draw, ties), name) if name in calls else exp.column(name) for name in needed
+            named(windows.call(calls[name], draw, ties), name) if name in calls else reference(name) for name in needed
         ]
         query = listing(*columns, *below.carried(), source=source)
         return Written(_listing(query), needed, below.identity, below.drawn)
@@ -287,7 +288,7 @@ class Writer:
         identity = self._branch_identity(plan, l_, r_)
         sides = []
         for branch, (side, source, below) in enumerate(((plan.left, left, l_), (plan.right, right, r_))):
-            query = listing(*(named(exp.column(side.fields[i].id), plan.fields[i].id) for i in kept), source=source)
+            query = listing(*(named(reference(side.fields[i].id), plan.fields[i].id) for i in kept), source=source)
             more(query, *([DRAW] if below.drawn else []))
             if identity is not None:
                 more(query, *_branch(branch, below, identity))
@@ -330,12 +331,12 @@ class Writer:
         self, plan: Limit, needed: tuple[str, ...], source: exp.Expr, below: Written, order: list[exp.Ordered]
     ) -> Written:
         by = exp.Order(expressions=order) if order else None
-        place = exp.Window(this=exp.RowNumber(), partition_by=[exp.column(DRAW)], order=by, over="OVER")
+        place = exp.Window(this=exp.RowNumber(), partition_by=[reference(DRAW)], order=by, over="OVER")
         inner = listing(*needed, *below.carried(), named(place, PLACE), source=source)
         query = listing(*needed, *below.carried(), source=sub(inner, "r"))
-        query.where(exp.GT(this=exp.column(PLACE), expression=whole(plan.offset)), copy=False)
+        query.where(exp.GT(this=reference(PLACE), expression=whole(plan.offset)), copy=False)
         if plan.count is not None:
-            query.where(exp.LTE(this=exp.column(PLACE), expression=whole(plan.offset + plan.count)), copy=False)
+            query.where(exp.LTE(this=reference(PLACE), expression=whole(plan.offset + plan.count)), copy=False)
         return Written(query, needed, below.identity, drawn=True)
 
     def _noisy(self, plan: Plan) -> frozenset[str]:
@@ -365,7 +366,7 @@ def _branch(branch: int, below: Written, identity: tuple[SqlType, ...]) -> list[
     for index, type_ in enumerate(identity[1:]):
         node: exp.Expr = cast(exp.Null(), type_)
         if index < len(own):
-            node = exp.column(f"i{index}") if own[index] == type_ else cast(exp.column(f"i{index}"), type_)
+            node = reference(f"i{index}") if own[index] == type_ else cast(reference(f"i{index}"), type_)
         tellers.append(named(node, f"i{index + 1}"))
     return tellers
 
@@ -374,11 +375,11 @@ def _each_draw(query: exp.Select, calls: Sequence[AggregateCall]) -> exp.Select:
     """Return an aggregate without keys: one row for every draw, also for one that has no rows."""
     columns: list[exp.Expr] = []
     for call in calls:
-        node: exp.Expr = exp.column(call.field.id)
+        node: exp.Expr = reference(call.field.id)
         if call.kind in aggregates.COUNTS:
             node = exp.Coalesce(this=node, expressions=[whole(0)])
         columns.append(named(node, call.field.id))
-    on = exp.EQ(this=exp.column(DRAW, "d"), expression=exp.column(DRAW, "a"))
-    drawn = listing(*columns, exp.column(DRAW, "d"), source=table(DRAWS, "d", quoted=False))
+    on = exp.EQ(this=reference(DRAW, "d"), expression=reference(DRAW, "a"))
+    drawn = listing(*columns, reference(DRAW, "d"), source=table(DRAWS, "d", quoted=False))
     join(drawn, sub(query, "a"), JoinKind.LEFT, on)
     return drawn

@@ -13,6 +13,7 @@ from gateway.privacy.exact import LIMIT, LISTED
 from gateway.privacy.keys import literal_cell
 from gateway.sql.plan import Computed, Field, Plan, Project
 from gateway.sql.terms import Term, cast, data_type, whole
+from gateway.sql.writing import copied, identifier, reference
 
 HUGE = data_type("HUGEINT")
 
@@ -23,9 +24,9 @@ def names(bounded: Bounded) -> list[str]:
 
 def relation(plan: Plan, wanted: Iterable[str], computed: Mapping[str, exp.Expr] = MappingProxyType({})) -> exp.Select:
     """Return the SELECT of a relation's columns that are wanted, and of what is computed of them; no others."""
-    nodes = {name: exp.column(name) for name in dict.fromkeys(wanted)} | dict(computed)
+    nodes = {name: reference(name) for name in dict.fromkeys(wanted)} | dict(computed)
     columns = tuple(
-        Computed(Field("", Term(exp.column(name), BOOLEAN, nullable=True)), Term(node, BOOLEAN, nullable=True))
+        Computed(Field("", Term(reference(name), BOOLEAN, nullable=True)), Term(node, BOOLEAN, nullable=True))
         for name, node in nodes.items()
     )
     return select(Project(plan, columns, None))
@@ -33,11 +34,11 @@ def relation(plan: Plan, wanted: Iterable[str], computed: Mapping[str, exp.Expr]
 
 def rows_of(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
     """Return one line for each owned row: unit `u`, keys, and the values as `v0`.. ; none without an owner."""
-    columns = [named(exp.column(bounded.owner), "u")]
-    columns += [named(key.expression.copy(), key.key.name) for key in bounded.keys]
-    columns += [named(value.copy(), f"v{index}") for index, value in enumerate(values)]
-    conditions = [present(exp.column(bounded.owner))]
-    conditions += [key.inside.copy() for key in bounded.keys if key.inside is not None]
+    columns = [named(reference(bounded.owner), "u")]
+    columns += [named(copied(key.expression), key.key.name) for key in bounded.keys]
+    columns += [named(copied(value), f"v{index}") for index, value in enumerate(values)]
+    conditions = [present(reference(bounded.owner))]
+    conditions += [copied(key.inside) for key in bounded.keys if key.inside is not None]
     asked = dict.fromkeys(c.name for node in (*columns, *conditions) for c in node.find_all(exp.Column))
     computed = {name: node for name, node in bounded.computed if name in asked}
     wanted = [name for name in asked if name not in computed]
@@ -55,14 +56,14 @@ def integer(value: int) -> exp.Expr:
 
 def same(left: str, right: str, columns: Iterable[str]) -> list[exp.Expr]:
     """Return the tests that two relations agree in columns, NULL with NULL."""
-    return [exp.NullSafeEQ(this=exp.column(name, left), expression=exp.column(name, right)) for name in columns]
+    return [exp.NullSafeEQ(this=reference(name, left), expression=reference(name, right)) for name in columns]
 
 
 def keyed_hash(columns: Iterable[str]) -> exp.Expr:
     """Return MD5 of the secret (a bound parameter) and a canonical, injective encoding of the columns."""
     encoded: exp.Expr = exp.Placeholder()
     for name in columns:
-        encoded = exp.DPipe(this=encoded, expression=_encoded(exp.column(name)))
+        encoded = exp.DPipe(this=encoded, expression=_encoded(reference(name)))
     return exp.MD5(this=encoded)
 
 
@@ -75,25 +76,25 @@ def _encoded(node: exp.Expr) -> exp.Expr:
     text = cast(node, TEXT)
     length = exp.Length(this=text)
     sized = exp.DPipe(this=cast(length, TEXT), expression=exp.Literal.string(":"))
-    hashed = exp.DPipe(this=exp.Literal.string("h"), expression=exp.MD5(this=text.copy()))
-    long = exp.GT(this=length.copy(), expression=integer(LONGEST_KEY))
-    encoded = exp.Case(ifs=[exp.If(this=long, true=hashed)], default=exp.DPipe(this=sized, expression=text.copy()))
+    hashed = exp.DPipe(this=exp.Literal.string("h"), expression=exp.MD5(this=copied(text)))
+    long = exp.GT(this=copied(length), expression=integer(LONGEST_KEY))
+    encoded = exp.Case(ifs=[exp.If(this=long, true=hashed)], default=exp.DPipe(this=sized, expression=copied(text)))
     return exp.Coalesce(this=encoded, expressions=[exp.Literal.string("-")])
 
 
 def place_among(partition: Sequence[str], columns: Sequence[str]) -> exp.Expr:
     """Return the place of a row among those of its partition, by the keyed hash of both."""
-    order = [keyed_hash((*partition, *columns)), *(exp.column(name) for name in columns)]
+    order = [keyed_hash((*partition, *columns)), *(reference(name) for name in columns)]
     return exp.Window(
         this=exp.RowNumber(),
-        partition_by=[exp.column(name) for name in partition],
+        partition_by=[reference(name) for name in partition],
         order=exp.Order(expressions=[exp.Ordered(this=one, desc=False, nulls_first=False) for one in order]),
     )
 
 
 def picked(bounded: Bounded) -> exp.Expr:
     """Return the condition that a (unit, key) is among the unit's `groups` keys."""
-    return exp.LTE(this=exp.column("pick"), expression=integer(bounded.groups))
+    return exp.LTE(this=reference("pick"), expression=integer(bounded.groups))
 
 
 def held(total: exp.Expr) -> exp.Expr:
@@ -107,7 +108,7 @@ def row(
     bounded: Bounded, part: int, bin_: exp.Expr, kept: exp.Expr, scaled: exp.Expr | None = None, *, leaf: bool = False
 ) -> exp.Select:
     """Return the columns of a row that totals a cell (see Probe), from the step g, which has the keys."""
-    columns: list[exp.Expr] = [exp.column(name) for name in (*names(bounded), *(["leaf"] if leaf else []))]
+    columns: list[exp.Expr] = [reference(name) for name in (*names(bounded), *(["leaf"] if leaf else []))]
     shown = scaled if scaled is not None else integer(0)
     return _select(part, exp.false(), bin_, columns, kept, shown, step("g"))
 
@@ -117,7 +118,7 @@ def unit_row(bounded: Bounded, part: int, bin_: str, source: str, *, leaf: bool 
     columns: list[exp.Expr] = [named(cast(exp.Null(), key.key.type), key.key.name) for key in bounded.keys]
     columns += [named(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
     counted = exp.Count(this=exp.Star(), big_int=True)
-    query = _select(part, exp.true(), exp.column(bin_), columns, counted, integer(0), step(source))
+    query = _select(part, exp.true(), reference(bin_), columns, counted, integer(0), step(source))
     return grouped(query, bin_)
 
 
@@ -143,15 +144,15 @@ def listed(bounded: Bounded, *, leaf: bool) -> exp.Select | None:
     for place, factor in enumerate(bounded.factors):
         source = listing(*dict.fromkeys(factor.columns), source=sub(relation(factor.plan, factor.columns), "q"))
         sources.append(sub(source.distinct(copy=False), f"f{place}"))
-        columns |= {key: exp.column(c, f"f{place}") for key, c in zip(factor.keys, factor.columns, strict=True)}
+        columns |= {key: reference(c, f"f{place}") for key, c in zip(factor.keys, factor.columns, strict=True)}
     for index, key in enumerate(bounded.keys):
         if index in columns:
             continue
         assert key.key.domain is not None  # INVARIANT: factors list what no list does
         rows = [exp.Tuple(expressions=[literal_cell(cell, key.key.type)]) for cell in key.key.domain]
-        alias = exp.TableAlias(this=exp.to_identifier(f"d{index}"), columns=[exp.to_identifier("v")])
+        alias = exp.TableAlias(this=identifier(f"d{index}"), columns=[identifier("v")])
         sources.append(exp.Values(expressions=rows, alias=alias))
-        columns[index] = exp.column("v", f"d{index}")
+        columns[index] = reference("v", f"d{index}")
     keys: list[exp.Expr] = [named(columns[i], name) for i, name in enumerate(names(bounded))]
     keys += [named(cast(exp.Null(), INTEGER), "leaf")] if leaf else []
     query = _select(LISTED, exp.false(), integer(0), keys, integer(0), integer(0), sources[0])
@@ -171,7 +172,7 @@ def together(
     parts = [
         exp.CTE(
             this=made,
-            alias=exp.TableAlias(this=exp.to_identifier(name)),
+            alias=exp.TableAlias(this=identifier(name)),
             materialized=True if name in materialized else None,
         )
         for name, made in steps.items()

@@ -30,6 +30,7 @@ from gateway.privacy.bounding import Bounded
 from gateway.privacy.trees import FANOUT, TreePart, levels_of
 from gateway.sql.plan import JoinKind
 from gateway.sql.terms import cast
+from gateway.sql.writing import reference
 
 
 def statement(bounded: Bounded, index: int) -> exp.Query:
@@ -43,7 +44,7 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     # INVARIANT: nothing else holds a unit's rows
     assert isinstance(part, TreePart) and clip.scaled  # noqa: PT018
     levels = _levels(bounded, part) if bounded.whole(index) else {}
-    leaves = row(bounded, index, exp.column("b0"), exp.column("p0"), held(exp.column("w0")), leaf=True)
+    leaves = row(bounded, index, reference("b0"), reference("p0"), held(reference("w0")), leaf=True)
     rows = [listed(bounded, leaf=True), leaves]
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
@@ -60,7 +61,7 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
 
 def _by_unit(bounded: Bounded) -> exp.Select:
     keys = names(bounded)
-    counted = named(exp.Count(this=exp.column("v0"), big_int=True), "n0")
+    counted = named(exp.Count(this=reference("v0"), big_int=True), "n0")
     query = grouped(listing("u", *keys, counted, source=step("r")), "u", *keys)
     if not bounded.private_keys:
         return query
@@ -74,7 +75,7 @@ def _levels(bounded: Bounded, part: TreePart) -> dict[str, exp.Select]:
     keys = names(bounded)
     steps: dict[str, exp.Select] = {}
     for depth in range(len(levels_of(part.fine))):
-        own = exp.column("v0", "r" if depth == 0 else f"l{depth - 1}")
+        own = reference("v0", "r" if depth == 0 else f"l{depth - 1}")
         if depth == 0:
             counted: exp.Expr = exp.Count(this=exp.Star(), big_int=True)
             query = listing(
@@ -84,7 +85,7 @@ def _levels(bounded: Bounded, part: TreePart) -> dict[str, exp.Select]:
             grouped(query, *_of("r", ["u", *keys]), own.copy())
         else:
             parent = exp.IntDiv(this=own, expression=integer(FANOUT))
-            counted = cast(exp.Sum(this=exp.column("n0")), INTEGER)
+            counted = cast(exp.Sum(this=reference("n0")), INTEGER)
             source = step(f"l{depth - 1}")
             query = listing("u", *keys, named(parent, "v0"), named(counted, "n0"), source=source)
             grouped(query, "u", *keys, parent.copy())
@@ -93,13 +94,13 @@ def _levels(bounded: Bounded, part: TreePart) -> dict[str, exp.Select]:
 
 
 def _of(source: str, columns: Iterable[str]) -> list[exp.Expr]:
-    return [exp.column(name, source) for name in columns]
+    return [reference(name, source) for name in columns]
 
 
 def _norms(bounded: Bounded, sources: list[str]) -> exp.Select:
     """Return each unit's norm over the counts of all these steps together."""
     # counts are below 2^31: so many rows of one unit would fit no table
-    size = norming.size(bounded.noise, exp.column("n0"), 2**31)
+    size = norming.size(bounded.noise, reference("n0"), 2**31)
     if len(sources) == 1:
         return grouped(listing("u", named(exp.Sum(this=size), "q0"), source=step(sources[0])), "u")
     each: exp.Query | None = None
@@ -107,24 +108,24 @@ def _norms(bounded: Bounded, sources: list[str]) -> exp.Select:
         one = grouped(listing("u", named(exp.Sum(this=size.copy()), "q0"), source=step(source)), "u")
         each = one if each is None else exp.Union(this=each, expression=one, distinct=False)
     assert each is not None  # INVARIANT: a tree has a level
-    return grouped(listing("u", named(exp.Sum(this=exp.column("q0")), "q0"), source=sub(each, "a")), "u")
+    return grouped(listing("u", named(exp.Sum(this=reference("q0")), "q0"), source=sub(each, "a")), "u")
 
 
 def _weights(bounded: Bounded, index: int) -> exp.Select:
-    clip, norm = bounded.clips[index], exp.column("q0")
+    clip, norm = bounded.clips[index], reference("q0")
     weight = norming.scaled_down(integer(1), norming.ratio_of(bounded.noise, clip, norm))
     columns = [named(norming.bin_of(clip, norm), "b0"), named(weight, "w0")]
     return listing("u", *columns, source=step("n"))
 
 
 def _by_leaf(bounded: Bounded) -> exp.Select:
-    by: list[exp.Expr] = [exp.column(name, "r") for name in names(bounded)]
-    by += [exp.column("v0", "r"), exp.column("b0", "m")]
+    by: list[exp.Expr] = [reference(name, "r") for name in names(bounded)]
+    by += [reference("v0", "r"), reference("b0", "m")]
     shown: list[exp.Expr] = [named(one.copy(), "leaf") if one.name == "v0" else one.copy() for one in by]
     shown.append(named(exp.Count(this=exp.Star(), big_int=True), "p0"))
-    shown.append(named(exp.Sum(this=exp.column("w0", "m")), "w0"))
-    query = listing(*shown, source=step("r"), where=present(exp.column("v0", "r")))
-    units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "m"))
+    shown.append(named(exp.Sum(this=reference("w0", "m")), "w0"))
+    query = listing(*shown, source=step("r"), where=present(reference("v0", "r")))
+    units = exp.EQ(this=reference("u", "r"), expression=reference("u", "m"))
     join(query, step("m"), JoinKind.INNER, units)
     _join_picked(query, bounded)
     return grouped(query, *by)
@@ -133,6 +134,6 @@ def _by_leaf(bounded: Bounded) -> exp.Select:
 def _join_picked(query: exp.Select, bounded: Bounded) -> None:
     """Keep of r, where keys are private, the rows of those that the pick chose."""
     if bounded.private_keys:
-        units = exp.EQ(this=exp.column("u", "r"), expression=exp.column("u", "b"))
+        units = exp.EQ(this=reference("u", "r"), expression=reference("u", "b"))
         on = exp.and_(units, *same("r", "b", names(bounded)), copy=False)
         join(query, step("b"), JoinKind.INNER, on)

@@ -12,6 +12,7 @@ from gateway.compile import aggregates
 from gateway.errors import GatewayError
 from gateway.sql.plan import AggregateKind, SortKey, WindowCall, WindowKind
 from gateway.sql.terms import Term, cast, data_type
+from gateway.sql.writing import copied
 
 BY_ROW = (WindowKind.ROW_NUMBER, WindowKind.NTILE, WindowKind.LAG, WindowKind.LEAD)
 """Functions that look at the place of a row whatever the frame: columns added to their order change no peers."""
@@ -33,16 +34,16 @@ def call(window: WindowCall, partition: Sequence[exp.Expr], ties: Sequence[exp.E
     """
     order = [ordered(key) for key in _ordered_keys(window)]
     if window.kind in BY_ROW or _kind(window.frame) == "ROWS":
-        order += [exp.Ordered(this=tie.copy(), desc=False, nulls_first=False) for tie in ties]
+        order += [exp.Ordered(this=copied(tie), desc=False, nulls_first=False) for tie in ties]
 
     def over(node: exp.Expr) -> exp.Expr:
         if window.filter is not None:
-            node = exp.Filter(this=node, expression=exp.Where(this=window.filter.node.copy()))
+            node = exp.Filter(this=node, expression=exp.Where(this=copied(window.filter.node)))
         return exp.Window(
             this=node,
-            partition_by=[*(part.copy() for part in partition), *(term.node.copy() for term in window.partition)],
-            order=exp.Order(expressions=[key.copy() for key in order]) if order else None,
-            spec=window.frame.copy() if window.frame is not None else None,
+            partition_by=[*(copied(part) for part in partition), *(copied(term.node) for term in window.partition)],
+            order=exp.Order(expressions=[copied(key) for key in order]) if order else None,
+            spec=copied(window.frame) if window.frame is not None else None,
             over="OVER",
         )
 
@@ -55,7 +56,7 @@ def call(window: WindowCall, partition: Sequence[exp.Expr], ties: Sequence[exp.E
         raise GatewayError("unsupported_sql", f"{window.kind.value} takes no FILTER.", hint, window.place)
     if window.kind is WindowKind.NTILE:
         return _buckets(window, over)
-    nodes = [term.node.copy() for term in window.arguments]
+    nodes = [copied(term.node) for term in window.arguments]
     native = RANKS.get(window.kind, window.arguments[0].type if window.arguments else None)
     return aggregates.into(over(exp.Anonymous(this=window.kind.value, expressions=nodes)), native, type_)
 
@@ -64,15 +65,15 @@ def _buckets(window: WindowCall, over: aggregates.Each) -> exp.Expr:
     """Return NTILE; of a number of buckets below 1, NULL."""
     count = window.arguments[0]
     if isinstance(count.literal, int) and count.literal > 0:
-        return over(exp.Anonymous(this="NTILE", expressions=[count.node.copy()]))
-    positive = exp.GT(this=exp.paren(count.node.copy(), copy=False), expression=exp.Literal.number(0))
-    held = exp.Case(ifs=[exp.If(this=positive, true=count.node.copy())])
+        return over(exp.Anonymous(this="NTILE", expressions=[copied(count.node)]))
+    positive = exp.GT(this=exp.paren(copied(count.node), copy=False), expression=exp.Literal.number(0))
+    held = exp.Case(ifs=[exp.If(this=positive, true=copied(count.node))])
     return over(exp.Anonymous(this="NTILE", expressions=[held]))
 
 
 def ordered(key: SortKey) -> exp.Ordered:
     """Return one key of an ORDER BY, with the place of NULL written out where it is not the engine's own."""
-    return exp.Ordered(this=key.term.node.copy(), desc=key.descending, nulls_first=key.nulls_first)
+    return exp.Ordered(this=copied(key.term.node), desc=key.descending, nulls_first=key.nulls_first)
 
 
 def _kind(frame: exp.WindowSpec | None) -> str | None:
@@ -99,9 +100,9 @@ def _roomy(term: Term, window: WindowCall) -> Term:
         return term
     node: exp.Expr
     if type_.kind is TypeKind.INTEGER:
-        node = exp.Cast(this=term.node.copy(), to=data_type("HUGEINT"))
+        node = exp.Cast(this=copied(term.node), to=data_type("HUGEINT"))
     elif type_.kind is TypeKind.DECIMAL and type_.precision <= 36:
-        node = cast(term.node.copy(), decimal(38, type_.scale))
+        node = cast(copied(term.node), decimal(38, type_.scale))
     else:
         hint = "Order by a BIGINT, a DOUBLE or a DECIMAL of at most 36 digits, or use ROWS or GROUPS."
         detail = f"A RANGE frame with an offset is not answered over {type_}."

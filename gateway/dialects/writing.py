@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from gateway.dialects.model import Tables, Written
 from gateway.dialects.postgres import queries
+from gateway.sql.writing import text
 
 
 def write(query: exp.Query, engine: str, tables: Tables) -> Written:
@@ -20,19 +21,23 @@ def write(query: exp.Query, engine: str, tables: Tables) -> Written:
     """
     if engine == "postgres":
         written = queries.write(query, tables)
-    else:
-        written = Written(query.sql("duckdb", copy=False), sum(1 for _ in query.find_all(exp.Placeholder)))
-    _check(written.sql, engine)
-    return written
+        _checked(written.sql, engine)
+        return written
+    sql = text(query)
+    return Written(sql, _checked(sql, engine))
 
 
 @lru_cache(maxsize=1024)
-def _check(text: str, engine: str) -> None:
-    """Parse the text again. INVARIANT: one query, and writing it out once more gives the same text.
+def _checked(sql: str, engine: str) -> int:
+    """Parse the text again and return how many parameters it has.
 
-    What was read back once is what it is: the same text is not read again. A text that fails is never remembered.
+    INVARIANT: one query, and writing it out once more gives the same text. It is written by sqlglot's own writer, where
+    DuckDB's text was written by ours. What was read back once is what it is: the same text is not read again. A text
+    that fails is never remembered.
     """
-    statements = sqlglot.parse(text, read=engine)
+    statements = sqlglot.parse(sql, read=engine)
     assert len(statements) == 1 and isinstance(statements[0], exp.Select | exp.Union)  # noqa: PT018
     assert not any(part.args.get("into") for part in statements[0].find_all(exp.Select))
-    assert statements[0].sql(engine, copy=False) == text, "the engine's SQL does not read back as it was planned"
+    parameters = sum(1 for _ in statements[0].find_all(exp.Placeholder))
+    assert statements[0].sql(engine, copy=False) == sql, "the engine's SQL does not read back as it was planned"
+    return parameters

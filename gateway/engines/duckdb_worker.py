@@ -72,6 +72,9 @@ class DuckDBHandler:
         self._opened: tuple[str, str] | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
 
+    def rest(self) -> None:
+        """Nothing is left over from a call."""
+
     def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
         """Return an engine's answer; its errors become ours, with fixed words."""
         match method:

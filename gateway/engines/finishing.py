@@ -24,6 +24,9 @@ class FinishingHandler:
     def __init__(self) -> None:
         self._post = PostProcessor()
 
+    def rest(self) -> None:
+        """Nothing is left over from a call."""
+
     def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
         """Return an empty header and the result: JSON, or of `derive` an Arrow IPC stream."""
         match method:

@@ -232,11 +232,39 @@ async def _distinct(
     return cells if len(rows) <= limit else None
 
 
+async def _powers(connection: asyncpg.Connection, schema: str) -> list[str]:
+    """Return in words what the role may do besides reading."""
+    found = []
+    role = await connection.fetchrow(
+        "SELECT rolsuper OR rolbypassrls AS super, rolcreatedb OR rolcreaterole OR rolreplication AS makes "
+        "FROM pg_roles WHERE rolname = current_user"
+    )
+    if role["super"]:
+        found.append("the role is a superuser, or passes by row security: make one by docker/postgres/role.sql")
+        return found  # and so may do everything below
+    if role["makes"]:
+        found.append("the role may make databases or roles, or replicate: ALTER ROLE ... NOCREATEDB NOCREATEROLE")
+    others = await connection.fetch(
+        "SELECT rolname FROM pg_roles WHERE rolname <> current_user AND pg_has_role(current_user, oid, 'MEMBER') "
+        "ORDER BY rolname"
+    )
+    found += [f"the role is a member of {row['rolname']}: REVOKE it" for row in others]
+    written = await connection.fetch(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'f') "
+        "AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER') "
+        "OR has_any_column_privilege(c.oid, 'INSERT, UPDATE')) ORDER BY c.relname",
+        schema,
+    )
+    found += [f"the role may write to {row['relname']}: REVOKE it" for row in written]
+    if await connection.fetchval("SELECT has_schema_privilege($1, 'CREATE')", schema):
+        found.append(f"the role has CREATE on the schema {schema}: REVOKE it")
+    return found
+
+
 async def _excess(connection: asyncpg.Connection, schema: str, order: InspectionOrder) -> tuple[str, ...]:
     """Return in words what the role may do beyond reading the policy's columns."""
-    found = []
-    if await connection.fetchval("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"):
-        found.append("the role is a superuser, or passes by row security: make one by docker/postgres/role.sql")
+    found = await _powers(connection, schema)
     named = {(table, column.casefold()) for table, column in order.columns}
     rows = await connection.fetch(
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

@@ -4,9 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
-from gateway.errors import GatewayError
 from gateway.evidence.offline import bundles
 from gateway.evidence.receipts import Evidence
 
@@ -67,13 +65,3 @@ def archive(files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             made.writestr(zipfile.ZipInfo(name), files[name], zipfile.ZIP_DEFLATED)
     return out.getvalue()
-
-
-def write_new(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet, for its owner alone. Raises GatewayError `settings_invalid`."""
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(content)
-    except OSError as error:
-        detail = f"{path.name} cannot be written: {error.strerror}."
-        raise GatewayError("settings_invalid", detail, "Name a file that is not there yet.") from None

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.errors import GatewayError
+
 
 def write(path: Path, content: str, mode: int = 0o600) -> None:
     """Put a file in place, durably; what was there before stays whole until then."""
@@ -43,3 +45,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet, for its owner alone. Raises GatewayError `settings_invalid`."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(content)
+    except OSError as error:
+        detail = f"{path.name} cannot be written: {error.strerror}."
+        raise GatewayError("settings_invalid", detail, "Name a file that is not there yet.") from None

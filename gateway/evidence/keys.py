@@ -1,6 +1,5 @@
 """The log's signing keys: Ed25519, made once, readable by their owner alone; the earlier one while it still signs."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gateway.errors import GatewayError
 from gateway.evidence import files
 from gateway.evidence.signing import public_bytes
-from gateway.store.folder import KEYS_NAME, own_file, own_folder
+from gateway.store.folder import KEYS_NAME, keep_first, own_file, own_folder
 
 __all__ = ["KeyRing", "LogKeys", "open_key", "public_bytes"]
 
@@ -22,18 +21,12 @@ def open_key(folder: Path, name: str = CURRENT) -> Ed25519PrivateKey:
     path = folder / KEYS_NAME / name
     own_folder(folder)
     path.parent.mkdir(exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        own_file(path)
-        return _read(path)
-    key = Ed25519PrivateKey.generate()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex())
-        file.flush()
-        os.fsync(file.fileno())
-    files.sync_folder(path.parent)
-    return key
+    if not path.exists():
+        made = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        keep_first(path, made.hex())
+        files.sync_folder(path.parent)
+    own_file(path)
+    return _read(path)
 
 
 def _read(path: Path) -> Ed25519PrivateKey:

@@ -1,6 +1,5 @@
 """The embedded development key: lets a fresh gateway issue and check its own tokens, where no issuer is set."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,7 +9,7 @@ import jwt
 
 from gateway.ports import Randomness
 from gateway.request import Caller
-from gateway.store.folder import KEYS_NAME, own_file, own_folder
+from gateway.store.folder import KEYS_NAME, keep_first, own_folder
 
 ISSUER = "embedded"
 
@@ -22,17 +21,7 @@ def open_secret(state: Path, name: str, randomness: Randomness) -> str:
     path = state / KEYS_NAME / name
     own_folder(state)
     path.parent.mkdir(exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        own_file(path)
-        return path.read_text().strip()
-    secret = randomness.token_bytes(32).hex()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    return secret
+    return keep_first(path, randomness.token_bytes(32).hex())
 
 
 @dataclass(frozen=True, slots=True)

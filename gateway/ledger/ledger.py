@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger import accounts, charging, draws, leaves
 from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
 from gateway.ledger.model import (
@@ -146,7 +146,10 @@ class Ledger:
         """Keep a charge's lease alive while the block runs."""
 
         async def keep() -> None:
-            while await self.renew(charge):  # noqa: ASYNC110 - a lease is renewed by the clock
+            held = True
+            while held:
+                with contextlib.suppress(StoreUnavailable):  # the lease ends by itself if the store stays away
+                    held = await self.renew(charge)
                 await asyncio.sleep(self._lease_s / 3)
 
         keeper = asyncio.create_task(keep())

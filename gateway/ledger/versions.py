@@ -63,9 +63,8 @@ class Versions:
         known = select(facts.c.value).where(facts.c.name == name)
 
         def work(connection: Connection) -> None:
-            if connection.execute(known).scalar() != value:  # another process may have been first
+            if connection.execute(known).scalar() != value:
                 upsert(connection, facts, [{"name": name, "value": value}])
                 leaves.append(connection, "published", self._clock.now(), content)
 
-        if await self._store.read(lambda connection: connection.execute(known).scalar()) != value:
-            await self._store.run(work)
+        await self._store.run(work)

@@ -14,6 +14,7 @@ from gateway.catalog.types import DOUBLE
 from gateway.privacy.partials import FixedPoint, Scaled
 from gateway.sql.plan import AggregateKind
 from gateway.sql.terms import cast, number
+from gateway.sql.writing import copied
 
 ONE_ARGUMENT = (
     AggregateKind.AVG,
@@ -147,7 +148,7 @@ class Moments:
     def correlation(self) -> exp.Expr:
         spread = _times(exp.Sqrt(this=self.variance("x")), exp.Sqrt(this=self.variance("y")))
         ratio = exp.Div(this=_paren(self.covariance()), expression=_nonzero(spread))
-        return _bounded(ratio, _nonzero(spread.copy()), Fraction(-1), Fraction(1))
+        return _bounded(ratio, _nonzero(copied(spread)), Fraction(-1), Fraction(1))
 
     def explained(self) -> exp.Expr:
         """Return R squared: 1 where y does not vary, NULL where x does not (as SQL has it)."""

@@ -18,6 +18,7 @@ from gateway.privacy.relations import Owned
 from gateway.privacy.trees import TreePart
 from gateway.sql.plan import AggregateCall, AggregateKind
 from gateway.sql.terms import Term, cast, number
+from gateway.sql.writing import reference, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class Builder:
         """Return a term as a column, so that clamps and tests may repeat it."""
         if term.id is not None:
             return term
-        text = term.node.sql("duckdb", copy=False)
-        name, _ = self._computed.setdefault(text, (f"c0_{len(self._computed)}", term.node))
-        return replace(term, node=exp.column(name))
+        written = shown(term.node)
+        name, _ = self._computed.setdefault(written, (f"c0_{len(self._computed)}", term.node))
+        return replace(term, node=reference(name))
 
     def add(self, part: Partial | TreePart) -> int:
         """Return the index of a primitive, adding it where it is new."""
@@ -128,13 +129,13 @@ class Builder:
 
     def _count(self, call: AggregateCall, part: Partial) -> Output:
         name = f"p{self.add(part)}"
-        return Output(call.field.id, exp.column(name), INTEGER, name, "1")
+        return Output(call.field.id, reference(name), INTEGER, name, "1")
 
     def _sum(self, call: AggregateCall, term: Term) -> Output:
         value = partials.fixed_point(term, call.place)
         name = f"p{self.add(partials.total(value, term, None, _where(call), self.owned.rows))}"
         type_ = call.field.term.type
-        return Output(call.field.id, _times(exp.column(name), value.step, type_), type_, name, decimal_text(value.step))
+        return Output(call.field.id, _times(reference(name), value.step, type_), type_, name, decimal_text(value.step))
 
     def _moment(self, call: AggregateCall, terms: dict[str, Term]) -> Output:
         """Return an aggregate made of a count, centred sums and squares: each kept once for all that share it."""
@@ -158,7 +159,7 @@ class Builder:
                 part, scaled = partials.squares(values[name[0]], test, condition, size)
             squares[name] = (f"p{self.add(part)}", scaled)
         if call.kind is AggregateKind.REGR_COUNT:
-            return Output(call.field.id, exp.column(count), INTEGER, count, "1")
+            return Output(call.field.id, reference(count), INTEGER, count, "1")
         answer = Moments(count, values, sums, squares).answer(call.kind)
         average = None
         if wanted in (["x"], ["y"]) and values[wanted[0]].known:
@@ -183,7 +184,7 @@ class Builder:
         ]
         ifs = [
             exp.If(
-                this=exp.GTE(this=exp.column(name), expression=exp.column(f"{name}_t")),
+                this=exp.GTE(this=reference(name), expression=reference(f"{name}_t")),
                 true=exp.true() if outcome else exp.false(),
             )
             for name, outcome in zip(names, (decisive, not decisive), strict=True)
@@ -195,7 +196,7 @@ class Builder:
         index = self.add(part)
         query = trees.query_of(call)
         queries = self._queries.setdefault(index, {})
-        column = exp.column(f"p{index}_{queries.setdefault(query, len(queries))}")
+        column = reference(f"p{index}_{queries.setdefault(query, len(queries))}")
         type_ = call.field.term.type
         answer = _moment_of(column, term.type) if term.type.temporal else _of_type(column, type_)
         return Output(call.field.id, answer if type_ in (term.type, DOUBLE) else cast(answer, type_), type_, None, "1")
@@ -206,7 +207,7 @@ def _where(call: AggregateCall) -> exp.Expr | None:
 
 
 def _identity(term: Term, condition: exp.Expr | None) -> str:
-    return f"{term.node.sql('duckdb')}|{condition.sql('duckdb') if condition is not None else ''}"
+    return f"{shown(term.node)}|{shown(condition) if condition is not None else ''}"
 
 
 def decimal_text(step: Fraction) -> str:

@@ -23,6 +23,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.terms import Term
 from gateway.sql.weight import inputs
+from gateway.sql.writing import shown
 
 
 def explain(plan: Plan) -> str:
@@ -98,7 +99,7 @@ def _head(plan: Plan) -> str:
 
 
 def _sql(term: Term) -> str:
-    return term.node.sql("duckdb")
+    return shown(term.node)
 
 
 def _fields(fields: tuple[Field, ...]) -> str:
@@ -136,5 +137,5 @@ def _window(call: WindowCall) -> str:
     if call.order:
         parts.append(f"ORDER BY {_order(call.order)}")
     if call.frame is not None:
-        parts.append(call.frame.sql("duckdb"))
+        parts.append(shown(call.frame))
     return " ".join(parts)

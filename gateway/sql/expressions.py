@@ -128,15 +128,31 @@ class Resolver:
         return scalar(node, self)
 
 
-def scalar(node: exp.Expr, resolve: Resolve) -> Term:
-    """Return the term of one allowed node, its parts resolved by `resolve`."""
+_NEEDED: dict[type[exp.Expr], tuple[str, ...]] = {
+    exp.DateFromParts: ("year", "month", "day"),
+    exp.Replace: ("replacement",),
+    exp.SplitPart: ("delimiter", "part_index"),
+    exp.Translate: ("from_", "to"),
+    exp.WidthBucket: ("min_value", "max_value", "num_buckets"),
+}
+"""Arguments that the parser takes for optional and that are not."""
+
+
+def scalar(node: exp.Expr | None, resolve: Resolve) -> Term:
+    """Return the term of one allowed node, its parts resolved by `resolve`; of None, which is an argument left out.
+
+    Raises GatewayError by name and place.
+    """
+    if node is None:
+        raise GatewayError("sql_syntax", "A function lacks an argument.", "Write every argument of it.")
     if isinstance(node, exp.Anonymous) and (known := spelled(node)) is not None:
         return replace(scalar(known, resolve), place=place(node))
     row = ALLOWED.get(type(node))
     if row is None:
         raise refused(node)
     refuse_other_parts(node, *row.parts)
-    if any(needed and node.args.get(part) is None for part, needed in node.arg_types.items()):
+    parts = [*(part for part, needed in node.arg_types.items() if needed), *_NEEDED.get(type(node), ())]
+    if any(node.args.get(part) is None for part in parts):
         hint = "Write every argument of it."
         raise GatewayError("sql_syntax", f"{node.key.upper()} lacks an argument.", hint, place(node))
     term = row.handler(node, resolve)

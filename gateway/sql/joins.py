@@ -23,6 +23,7 @@ from gateway.sql.sources import relation
 from gateway.sql.stages import Catalog, Names, Views
 from gateway.sql.terms import Term
 from gateway.sql.trees import Leaf, Outer, Together, Tree
+from gateway.sql.writing import copied
 
 _OUTER = (JoinKind.LEFT, JoinKind.RIGHT, JoinKind.FULL)
 
@@ -145,7 +146,7 @@ class From:
                 raise GatewayError("unsupported_sql", detail, "Write JOIN ... ON with equal keys.", place(item))
         merged = []
         for identifier in names:
-            column = exp.Column(this=identifier.copy())
+            column = exp.Column(this=copied(identifier))
             left_term, right_term = Scope(before).column(column), Scope(after).column(column)
             if left_term.type != right_term.type:
                 detail = f"USING ({identifier.name}) compares two types."
@@ -278,6 +279,6 @@ def _star(
 
 def _coalesced(catalog: Catalog, name: str, left: Term, right: Term) -> Computed:
     """Return the column that FULL JOIN USING makes of two: whichever side has a row."""
-    built = exp.Coalesce(this=left.node.copy(), expressions=[right.node.copy()])
+    built = exp.Coalesce(this=copied(left.node), expressions=[copied(right.node)])
     chosen = choose([left, right], [], built, nullable=left.nullable or right.nullable)
     return Computed(Field(name, chosen.reference(catalog.ids.next())), chosen)

@@ -35,6 +35,7 @@ def tokenize(text: str, dialect: str) -> list[Token]:
         detail = f"The SQL has {len(tokens):,} words and signs; at most {MAX_TOKENS:,} are read."
         raise GatewayError("sql_too_long", detail, "Use a range or a join with a public table.")
     _check_nesting(tokens)
+    _check_gaps(tokens)
     for token in tokens:
         token.comments.clear()
     return tokens
@@ -61,6 +62,36 @@ def _check_nesting(tokens: list[Token]) -> None:
             detail = f"The SQL is nested more than {MAX_DEPTH} deep."
             hint = "Remove needless parentheses, or name parts of the query in WITH."
             raise GatewayError("sql_too_deep", detail, hint, place_of(token))
+
+
+_BEFORE_ITEMS = {
+    TokenType.COMMA, TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.SELECT, TokenType.VALUES, TokenType.GROUP_BY,
+    TokenType.PARTITION_BY, TokenType.ORDER_BY,
+}  # fmt: skip
+_WANTING = {TokenType.GROUP_BY, TokenType.PARTITION_BY, TokenType.ON, TokenType.USING}
+_ENDING = {
+    TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.WHERE, TokenType.GROUP_BY, TokenType.HAVING, TokenType.QUALIFY,
+    TokenType.ORDER_BY, TokenType.LIMIT, TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT,
+    TokenType.JOIN, TokenType.INNER, TokenType.CROSS, TokenType.NATURAL, TokenType.COMMA, None,
+}  # fmt: skip
+
+
+def _check_gaps(tokens: list[Token]) -> None:
+    """Refuse an empty member of a list, and a GROUP BY, ON or the like with nothing after it.
+
+    The parser leaves both out in silence: in substr(t, , 2) the length would become the start. A comma after a list's
+    last member is let through: it changes nothing.
+    """
+    for index, token in enumerate(tokens):
+        kind = token.token_type
+        following = [one.token_type for one in tokens[index + 1 : index + 3]]
+        first = following[0] if following else None
+        empty = kind in _BEFORE_ITEMS and first is TokenType.COMMA
+        wanting = kind in _WANTING and first in _ENDING
+        if empty or wanting or (kind is TokenType.USING and following == [TokenType.L_PAREN, TokenType.R_PAREN]):
+            what = "A comma with nothing before it" if empty else f"Nothing stands after {token.text.upper()}"
+            where = place_of(tokens[index + 1] if empty else token)
+            raise GatewayError("sql_syntax", f"{what}.", "Write what is missing, or leave it out.", where)
 
 
 def place_of(token: Token) -> Position:

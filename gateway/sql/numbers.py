@@ -15,6 +15,7 @@ from gateway.sql.parse import dialect_of, place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, UNKNOWN, Range
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, cast, merge, number, predicate, try_cast
+from gateway.sql.writing import copied
 
 MAX_BUCKETS = 10_000
 
@@ -24,7 +25,7 @@ def absolute(node: exp.Abs, resolve: Resolve) -> Term:
     bound = term.limits().magnitude()
     if term.type == INTEGER and (bound is None or bound > BIGINT_MAX):
         term = replace(term, node=as_double(term), type=DOUBLE)
-    built = exp.Abs(this=term.node.copy())
+    built = exp.Abs(this=copied(term.node))
     return replace(term, node=built, range=ranges.absolute(term.range), per_unit_sum=None, domain=None)
 
 
@@ -45,12 +46,12 @@ def rounding(node: exp.Round, resolve: Resolve) -> Term:
     if term.type.kind is not TypeKind.DOUBLE and count >= term.type.scale:
         return _foreign(node, term)
     if term.type.kind is not TypeKind.DOUBLE:
-        return _exactly(node, exp.Round(this=term.node.copy(), decimals=_literal(count)), term, count)
+        return _exactly(node, exp.Round(this=copied(term.node), decimals=_literal(count)), term, count)
     if dialect_of(node) == "postgres":
         hint = "Write ROUND(CAST(x AS DECIMAL(p,s)), n)."
         detail = "ROUND of a floating point number takes halves to the even side in postgres, but not in the engine."
         raise GatewayError("unsupported_sql", detail, hint, place(node))
-    return _to_places(exp.Round(this=term.node.copy(), decimals=_literal(count)), term, count)
+    return _to_places(exp.Round(this=copied(term.node), decimals=_literal(count)), term, count)
 
 
 def truncation(node: exp.Trunc, resolve: Resolve) -> Term:
@@ -58,7 +59,7 @@ def truncation(node: exp.Trunc, resolve: Resolve) -> Term:
     term, count = numeric(node.this, resolve), _places(node, resolve)
     if term.type.kind is not TypeKind.DOUBLE and count >= term.type.scale:
         return _foreign(node, term)
-    cut = exp.Anonymous(this="TRUNC", expressions=[term.node.copy(), *([_literal(count)] if count else [])])
+    cut = exp.Anonymous(this="TRUNC", expressions=[copied(term.node), *([_literal(count)] if count else [])])
     if term.type.kind is not TypeKind.DOUBLE:
         return _exactly(node, cut, term, count)
     return _to_places(cut, term, count)
@@ -100,7 +101,7 @@ def floor_or_ceil(node: exp.Floor | exp.Ceil, resolve: Resolve) -> Term:
     lo, hi = term.range.lo, term.range.hi
     edge = math.floor if isinstance(node, exp.Floor) else math.ceil
     limits = Range(None if lo is None else Fraction(edge(lo)), None if hi is None else Fraction(edge(hi)))
-    cut: exp.Expr = type(node)(this=term.node.copy())  # of a decimal exact, also beyond the digits of a DOUBLE
+    cut: exp.Expr = type(node)(this=copied(term.node))  # of a decimal exact, also beyond the digits of a DOUBLE
     built, type_, nullable = cast(cut, DOUBLE) if term.type != DOUBLE else cut, DOUBLE, term.nullable
     if limits.lo is not None and limits.hi is not None and limits.lo > BIGINT_MIN // 2 and limits.hi < BIGINT_MAX // 2:
         built, type_, nullable = try_cast(cut, INTEGER), INTEGER, nullable or term.type == DOUBLE
@@ -119,7 +120,7 @@ def _foreign(node: exp.Expr, term: Term) -> Term:
 
 def sign(node: exp.Sign, resolve: Resolve) -> Term:
     term = numeric(node.this, resolve)
-    built = cast(exp.Sign(this=term.node.copy()), INTEGER)
+    built = cast(exp.Sign(this=copied(term.node)), INTEGER)
     lo = -1 if term.range.lo is None or term.range.lo < 0 else 0
     hi = 1 if term.range.hi is None or term.range.hi > 0 else 0
     limits = ranges.between(min(lo, hi), max(lo, hi))
@@ -174,7 +175,7 @@ def _risen(node: exp.Expr, term: Term, curve_: _Curve) -> Term:
             affordable(node, [term])
             test = exp.GT if curve_.open_end else exp.GTE
             floor = number(Fraction(curve_.lowest), DOUBLE)
-            built = exp.Case(ifs=[exp.If(this=test(this=value.copy(), expression=floor), true=built)])
+            built = exp.Case(ifs=[exp.If(this=test(this=copied(value), expression=floor), true=built)])
             nullable = True
             lo = None if curve_.open_end or (hi is not None and hi < curve_.lowest) else Fraction(curve_.lowest)
         if hi is not None and (hi < curve_.lowest or (curve_.open_end and hi == curve_.lowest)):
@@ -233,9 +234,9 @@ _UNIT = ranges.between(-1, 1)
 def _finite(node: exp.Expr, term: Term, inside: Range | None, limits: Range) -> Term:
     affordable(node, [term])
     value = exp.paren(as_double(term).copy(), copy=False)
-    test: exp.Expr = exp.func("ISFINITE", value.copy())
+    test: exp.Expr = exp.func("ISFINITE", copied(value))
     if inside is not None and inside.lo is not None and inside.hi is not None:
-        test = exp.Between(this=value.copy(), low=number(inside.lo, DOUBLE), high=number(inside.hi, DOUBLE))
+        test = exp.Between(this=copied(value), low=number(inside.lo, DOUBLE), high=number(inside.hi, DOUBLE))
     call = exp.Anonymous(this=node.key.upper(), expressions=[value])
     built = exp.Case(ifs=[exp.If(this=test, true=call)])
     return Term(built, DOUBLE, nullable=True, range=limits, **merge(term))
@@ -266,15 +267,16 @@ def power(node: exp.Pow, resolve: Resolve) -> Term:
         limits, step = _power_range(base, exponent), Fraction(1) if _whole_power(base, exponent) else None
         return Term(call, DOUBLE, nullable=nullable, range=limits, granularity=step, **merge(base, raised))
     affordable(node, [base, raised])
-    above = exp.GT(this=a.copy(), expression=zero.copy())
+    above = exp.GT(this=copied(a), expression=copied(zero))
     at_zero = exp.And(
-        this=exp.EQ(this=a.copy(), expression=zero.copy()), expression=exp.GTE(this=b.copy(), expression=zero.copy())
+        this=exp.EQ(this=copied(a), expression=copied(zero)),
+        expression=exp.GTE(this=copied(b), expression=copied(zero)),
     )
     below = exp.And(
-        this=exp.LT(this=a.copy(), expression=zero.copy()),
-        expression=exp.EQ(this=b.copy(), expression=exp.Floor(this=b.copy())),
+        this=exp.LT(this=copied(a), expression=copied(zero)),
+        expression=exp.EQ(this=copied(b), expression=exp.Floor(this=copied(b))),
     )
-    ifs = [exp.If(this=exp.paren(test, copy=False), true=call.copy()) for test in (above, at_zero, below)]
+    ifs = [exp.If(this=exp.paren(test, copy=False), true=copied(call)) for test in (above, at_zero, below)]
     return Term(exp.Case(ifs=ifs), DOUBLE, nullable=True, range=UNKNOWN, **merge(base, raised))
 
 
@@ -314,7 +316,7 @@ def width_bucket(node: exp.WidthBucket, resolve: Resolve) -> Term:
     affordable(node, [x])
     unit = Fraction(10 ** max(t.type.scale for t in (x, *ends[:2]))) if x.type != DOUBLE else Fraction(1)
     value = exp.paren(as_double(x).copy(), copy=False)
-    scaled: exp.Expr = exp.Mul(this=value.copy(), expression=number(unit, DOUBLE)) if unit != 1 else value.copy()
+    scaled: exp.Expr = exp.Mul(this=copied(value), expression=number(unit, DOUBLE)) if unit != 1 else copied(value)
     if unit != 1:  # whole numbers, so that the edges are exact
         scaled = exp.Round(this=scaled)
     distance = exp.paren(exp.Sub(this=scaled, expression=number(lo * unit, DOUBLE)), copy=False)
@@ -327,8 +329,8 @@ def width_bucket(node: exp.WidthBucket, resolve: Resolve) -> Term:
     held = exp.Least(this=inner, expressions=[number(count - 1, INTEGER)])  # a rounded quotient may reach n
     bucket = exp.Add(this=held, expression=number(Fraction(1), INTEGER))
     # an edge is itself compared exactly, in the type of x
-    below, above = (exp.LT(this=value.copy(), expression=number(end, DOUBLE)) for end in (lo, hi))
-    last = exp.paren(exp.Not(this=exp.func("ISNAN", value.copy())), copy=False)
+    below, above = (exp.LT(this=copied(value), expression=number(end, DOUBLE)) for end in (lo, hi))
+    last = exp.paren(exp.Not(this=exp.func("ISNAN", copied(value))), copy=False)
     ifs = [
         exp.If(this=below, true=number(Fraction(0), INTEGER)),
         exp.If(this=above, true=bucket),

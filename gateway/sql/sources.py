@@ -16,6 +16,7 @@ from gateway.sql.scope import Source
 from gateway.sql.stages import Catalog, Names, Views
 from gateway.sql.terms import Origin, Term
 from gateway.sql.views import renamed
+from gateway.sql.writing import reference
 
 
 def relation(catalog: Catalog, node: exp.Expr, views: Views, outer: Names | None) -> tuple[Plan, Source]:
@@ -98,7 +99,7 @@ def _column_term(catalog: Catalog, table: Table, column: Column) -> Term:
         span = (_day(bounds[0]), _day(bounds[1]))
     sums = column.per_unit_sum
     return Term(
-        exp.column(catalog.ids.next()),
+        reference(catalog.ids.next()),
         type_,
         nullable=column.nullable,
         range=limits,

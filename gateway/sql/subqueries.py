@@ -20,6 +20,7 @@ from gateway.sql.stages import Stage
 from gateway.sql.terms import Term, cast, predicate
 from gateway.sql.ties import Tied
 from gateway.sql.trees import joined
+from gateway.sql.writing import copied
 
 _NEGATED: dict[type[exp.Expr], type[exp.Binary]] = {
     exp.EQ: exp.NEQ,
@@ -134,13 +135,13 @@ def _tests(stage: Stage, member: Membership) -> _Tests:
         unknown = [_is_null(term) for term in (a, b) if term.nullable]
         sure.append(test)
         decided = decided and not unknown
-        built = chain(exp.Or, [test.node.copy(), *(term.node.copy() for term in unknown)])
+        built = chain(exp.Or, [copied(test.node), *(copied(term.node) for term in unknown)])
         possible.append(predicate(built, test, nullable=test.nullable))
     return _Tests(tied.plan, tuple(sure), tuple(possible), decided)
 
 
 def _is_null(term: Term) -> Term:
-    built = exp.Is(this=exp.paren(term.node.copy(), copy=False), expression=exp.Null())
+    built = exp.Is(this=exp.paren(copied(term.node), copy=False), expression=exp.Null())
     return predicate(exp.paren(built, copy=False), term, nullable=False)
 
 
@@ -161,8 +162,8 @@ def attach(stage: Stage, node: exp.Expr) -> Term:
     if found is None:
         return _scalar(stage, node)
     if found.lefts and _is_single(found.query) and len(found.lefts) == 1:
-        subquery = found.query if isinstance(found.query, exp.Subquery) else exp.Subquery(this=found.query.copy())
-        test: exp.Expr = found.kind(this=found.lefts[0].copy(), expression=subquery.copy())
+        subquery = found.query if isinstance(found.query, exp.Subquery) else exp.Subquery(this=copied(found.query))
+        test: exp.Expr = found.kind(this=copied(found.lefts[0]), expression=copied(subquery))
         return stage(test if found.positive else exp.Not(this=test))
     tests = _tests(stage, found)
     sure = _mark(stage, tests.plan, tests.sure, found.node)
@@ -171,15 +172,15 @@ def attach(stage: Stage, node: exp.Expr) -> Term:
         possible = _mark(stage, tests.plan, tests.possible, found.node)
         built = exp.Case(
             ifs=[
-                exp.If(this=sure.node.copy(), true=exp.Boolean(this=True)),
-                exp.If(this=possible.node.copy(), true=cast(exp.Null(), BOOLEAN)),
+                exp.If(this=copied(sure.node), true=exp.Boolean(this=True)),
+                exp.If(this=copied(possible.node), true=cast(exp.Null(), BOOLEAN)),
             ],
             default=exp.Boolean(this=False),
         )
         value = predicate(exp.paren(built, copy=False), sure, possible, nullable=True)
     if found.positive:
         return value
-    negated = exp.paren(exp.Not(this=exp.paren(value.node.copy(), copy=False)), copy=False)
+    negated = exp.paren(exp.Not(this=exp.paren(copied(value.node), copy=False)), copy=False)
     return predicate(negated, value, nullable=value.nullable)
 
 

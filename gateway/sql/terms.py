@@ -15,6 +15,7 @@ from gateway.catalog.types import BOOLEAN, TIMESTAMP, Cell, SqlType, TypeKind
 from gateway.errors import Position
 from gateway.sql import ranges
 from gateway.sql.ranges import UNKNOWN, Range
+from gateway.sql.writing import copied, named_in, reference
 
 BaseColumn = tuple[str, str]
 """(table, column) as the policy spells them."""
@@ -62,12 +63,15 @@ class Term:
     @property
     def id(self) -> str | None:
         """The column id of a bare column, else None."""
-        return self.node.name if isinstance(self.node, exp.Column) else None
+        if not isinstance(self.node, exp.Column):
+            return None
+        name: str = self.node.args["this"].args["this"]  # asked a thousand times a plan, and sqlglot's way is long
+        return name
 
     @property
     def ids(self) -> frozenset[str]:
         """The ids of all columns that it is computed from."""
-        return frozenset(column.name for column in self.node.find_all(exp.Column))
+        return named_in(self.node)
 
     @property
     def literal(self) -> Cell:
@@ -78,7 +82,7 @@ class Term:
 
     def reference(self, column_id: str) -> "Term":
         """Return this term as a column of the relation that computes it under `column_id`."""
-        return replace(self, node=exp.column(column_id), place=None)
+        return replace(self, node=reference(column_id), place=None)
 
     def limits(self) -> Range:
         """Return the range met with what the type enforces: for overflow checks."""
@@ -105,15 +109,16 @@ def number(value: Fraction, type_: SqlType) -> exp.Expr:
 
 
 @lru_cache(maxsize=1024)
-def _parsed_type(name: str) -> exp.DataType:
+def _parsed_type(name: str) -> tuple[exp.DType, tuple[str, ...]]:
     parsed = exp.DataType.build(name, dialect="duckdb")
-    sizes = [exp.DataTypeParam(this=exp.Literal.number(size.name)) for size in parsed.expressions]
-    return exp.DataType(this=parsed.this, expressions=sizes, nested=False)  # no places: they slow each copy down
+    return parsed.this, tuple(size.name for size in parsed.expressions)
 
 
 def data_type(name: str) -> exp.DataType:
     """Return a fresh syntax node of a DuckDB type."""
-    return _parsed_type(name).copy()
+    kind, sizes = _parsed_type(name)
+    parameters = [exp.DataTypeParam(this=exp.Literal.number(size)) for size in sizes]
+    return exp.DataType(this=kind, expressions=parameters, nested=False)
 
 
 def whole(value: int) -> exp.Expr:
@@ -134,17 +139,17 @@ def clamp(node: exp.Expr, lo: exp.Expr | None, hi: exp.Expr | None) -> exp.Expr:
     """Return `node` clamped; NULL stays NULL (GREATEST and LEAST would turn it into a bound)."""
     if lo is None and hi is None:
         return node
-    case = exp.Case(ifs=[], default=node.copy())
+    case = exp.Case(ifs=[], default=copied(node))
     if lo is not None:
-        case.append("ifs", exp.If(this=exp.LT(this=node.copy(), expression=lo), true=lo.copy()))
+        case.append("ifs", exp.If(this=exp.LT(this=copied(node), expression=lo), true=copied(lo)))
     if hi is not None:
-        case.append("ifs", exp.If(this=exp.GT(this=node.copy(), expression=hi), true=hi.copy()))
+        case.append("ifs", exp.If(this=exp.GT(this=copied(node), expression=hi), true=copied(hi)))
     return case
 
 
 def finite(node: exp.Expr, value: exp.Expr) -> exp.Expr:
     """Return `value` where a floating point `node` is a number, else NULL (NaN is above everything to an engine)."""
-    return exp.Case(ifs=[exp.If(this=exp.func("ISFINITE", exp.paren(node.copy(), copy=False)), true=value)])
+    return exp.Case(ifs=[exp.If(this=exp.func("ISFINITE", exp.paren(copied(node), copy=False)), true=value)])
 
 
 def enforced(term: Term) -> Term:

@@ -105,7 +105,9 @@ def trim(node: exp.Trim, resolve: Resolve) -> Term:
     """Return TRIM, LTRIM or RTRIM of blanks, or of any of some literal signs."""
     term = text(node.this, resolve)
     position = str(node.args.get("position") or "BOTH").upper()
-    name = {"BOTH": "TRIM", "LEADING": "LTRIM", "TRAILING": "RTRIM"}[position]
+    name = {"BOTH": "TRIM", "LEADING": "LTRIM", "TRAILING": "RTRIM"}.get(position)
+    if name is None:  # the parser takes a third argument for one of these words
+        raise mismatch(node, "A trim takes a text and the signs to take off.")
     chars = node.args.get("expression")
     dialect = dialect_of(node)
     if chars is not None:

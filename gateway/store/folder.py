@@ -1,6 +1,9 @@
 """The state's folder and its secrets are their owner's alone: made so, tightened where they are ours, else refused."""
 
+import contextlib
 import logging
+import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -31,6 +34,27 @@ def own_file(path: Path) -> None:
     """See to it that only its owner may read a secret. Raises GatewayError `settings_invalid` where that fails."""
     if path.stat().st_mode & OTHERS:
         _tighten(path, 0o600)
+
+
+def keep_first(path: Path, content: str) -> str:
+    """Write a secret that is not there yet, whole and durable; return what is there: the first one stays.
+
+    Whoever reads it beside its writer sees all of it or none: it gets its name once it is on disk.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+    own_file(path)
+    return path.read_text(encoding="ascii").strip()
 
 
 def _tighten(path: Path, mode: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.store.batches import MAX_BATCH, Work, run_all
 from gateway.store.folder import STORE_NAME, own_folder
 from gateway.store.migrate import prepare
@@ -41,8 +41,7 @@ def _engine(path: Path, begin: str, *pragmas: str) -> Engine:
 
 def unavailable(error: Exception) -> GatewayError:
     """Return the error of a store that cannot be used now; the cause is for the operator's log."""
-    hint = "Ask again a little later, with the same Idempotency-Key."
-    made = GatewayError("store_unavailable", "The gateway's own store cannot be reached now.", hint)
+    made = StoreUnavailable()
     made.__cause__ = error
     return made
 
@@ -77,8 +76,11 @@ class SQLiteStore:
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
-        with self._reading.begin() as connection:
-            return work(connection)
+        try:
+            with self._reading.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise unavailable(error) from error
 
     def _write(self) -> None:
         """Take works until None comes; what waits together is committed together."""

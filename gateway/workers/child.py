@@ -1,6 +1,6 @@
 """The process on the other side of a worker: takes calls from its standard input, one at a time.
 
-Started by gateway.workers.worker as `python -m gateway.workers.child`. Never here: anything of one role;
+Started as gateway.workers.starting and gateway.workers.forking say. Never here: anything of one role;
 the handler is named in the first frame. The process ends when its standard input closes, whatever it is doing,
 so that a parent that was killed leaves nobody behind.
 """
@@ -23,7 +23,7 @@ from gateway.workers import frames
 from gateway.workers.role import Handler, Role
 
 _MAX_TEXT = 4_000
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
         return
     role: Role = pickle.loads(first[1])  # noqa: S301 - from our own parent, the trusted direction
     _limit(role)
+    sys.path.extend(role.python_path)
     inbox: queue.SimpleQueue[tuple[int, str, bytes]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(calls, inbox), daemon=True).start()
     try:
@@ -50,6 +51,8 @@ def main() -> None:
         _allow_cpu(role.cpu_s)
         header, payload = _serve(handler, number, method, pickled)
         _answer(answers, header, payload)
+        if inbox.empty():
+            handler.rest()
 
 
 def _take_channel() -> tuple[BinaryIO, BinaryIO]:
@@ -73,7 +76,9 @@ def _limit(role: Role) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (role.memory_bytes, role.memory_bytes))
     if sys.platform == "linux":
         # The listening thread needs the interpreter's lock; compiled code that never lets go of it must die too.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NAME, f"gw-{role.name}".encode())  # what ps and top show
 
 
 def _allow_cpu(seconds: int | None) -> None:
@@ -105,7 +110,7 @@ def _serve(handler: Handler, number: int, method: str, pickled: bytes) -> tuple[
     except GatewayError as error:
         return {"call": number, "error": _plain(error)}, b""
     except MemoryError:
-        # What a process can still do after this is anyone's guess; a fresh one is 0.2 s away.
+        # What a process can still do after this is anyone's guess; a fresh one is soon there.
         os.write(2, b"out of memory\n")
         os._exit(70)
     except Exception:  # noqa: BLE001 - a handler's fault must not end the process; the parent logs it

@@ -14,9 +14,11 @@ from typing import Any
 
 from gateway.errors import Interrupted, Overloaded
 from gateway.workers.role import Reply, Role, WorkerError
+from gateway.workers.starting import Fresh, Starting
 from gateway.workers.worker import Log, Worker
 
 _LONGEST_PAUSE_S = 5.0
+_FRESH = Fresh()
 
 
 def _to_log(line: str) -> None:
@@ -39,7 +41,16 @@ class Pool:
     one party holds at most `share` at once (else all). All methods belong to one event loop.
     """
 
-    def __init__(self, role: Role, size: int, spares: int = 1, log: Log = _to_log, *, share: int | None = None) -> None:
+    def __init__(
+        self,
+        role: Role,
+        size: int,
+        spares: int = 1,
+        log: Log = _to_log,
+        *,
+        starting: Starting = _FRESH,
+        share: int | None = None,
+    ) -> None:
         # INVARIANT: a pool without workers would keep everyone waiting for ever.
         assert size > 0
         assert spares >= 0
@@ -50,6 +61,7 @@ class Pool:
         self._share = size if share is None else share
         self._wanted = size + spares
         self._log = log
+        self._starting = starting
         self._idle: deque[Worker] = deque()
         self._waiting: list[_Waiting] = []
         self._members: set[Worker] = set()
@@ -76,7 +88,7 @@ class Pool:
 
     async def start(self) -> None:
         """Start all workers and return when each is warm. Raises WorkerError when one cannot start."""
-        starts = [asyncio.create_task(Worker.start(self._role, self._log)) for _ in range(self._wanted)]
+        starts = [asyncio.create_task(Worker.start(self._role, self._log, self._starting)) for _ in range(self._wanted)]
         try:
             done = await asyncio.gather(*starts, return_exceptions=True)
         except BaseException:
@@ -202,8 +214,8 @@ class Pool:
         pause_s = 0.1
         while not self._closed:
             try:
-                worker = await Worker.start(self._role, self._log)
-            except (WorkerError, OSError) as error:
+                worker = await Worker.start(self._role, self._log, self._starting)
+            except WorkerError as error:
                 self._log(f"{self._role.name}: a worker does not start: {error}")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

@@ -12,6 +12,10 @@ class Handler(Protocol):
         """Return a JSON-safe header and raw bytes; a GatewayError goes to the caller as it is."""
         ...
 
+    def rest(self) -> None:
+        """Do, while nobody waits, what would hold up the next call."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Role:

@@ -8,38 +8,23 @@ import contextlib
 import json
 import pickle
 import signal
-import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from socket import socket, socketpair
 from typing import Any
 
 from gateway.errors import CODES, GatewayError, Interrupted, Position
 from gateway.workers import frames
 from gateway.workers.role import Reply, Role, WorkerDied, WorkerError, WorkerFailed, WorkerTimeout
+from gateway.workers.starting import Process, Starting
 
 Log = Callable[[str], None]
 """Takes one line for the provider's log."""
 
-_HOME = str(Path(__file__).resolve().parent.parent.parent)
 _LINE_CHARACTERS = 2_000
 _LAST_S = 1.0
+_BUFFER_BYTES = 1024 * 1024
 
-
-def _environment(role: Role) -> dict[str, str]:
-    """Return the whole environment of a child: nothing of the parent's, which holds its secrets."""
-    return {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "HOME": "/nonexistent",
-        "PYTHONPATH": ":".join((_HOME, *role.python_path)),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "RAYON_NUM_THREADS": "1",
-        # One arena a thread would count against the address space limit without being used.
-        "MALLOC_ARENA_MAX": "2",
-    }
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Worker:
@@ -48,15 +33,12 @@ class Worker:
     `tag` is for whoever leases workers: what this one has open.
     """
 
-    def __init__(self, role: Role, process: asyncio.subprocess.Process, log: Log) -> None:
-        # INVARIANT: all three streams are pipes of ours.
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+    def __init__(self, role: Role, process: Process, channel: _Streams, errors: _Streams, log: Log) -> None:
         self.role = role
         self.tag = ""
         self._process = process
-        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._answers, self._calls_out = channel
+        self._errors, self._errors_out = errors
         self._log = log
         self._calls = 0
         self._busy = False
@@ -66,26 +48,37 @@ class Worker:
         self._drain = asyncio.create_task(self._drain_stderr())
 
     @classmethod
-    async def start(cls, role: Role, log: Log) -> "Worker":
+    async def start(cls, role: Role, log: Log, starting: Starting) -> "Worker":
         """Start a child and return it when its handler is made. Raises WorkerError."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-P", "-B", "-m", "gateway.workers.child"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=1024 * 1024,
-            env=_environment(role),
-            cwd="/",
-            start_new_session=True,  # an interrupt typed at the parent's terminal is the parent's to handle
-        )
-        worker = cls(role, process, log)
+        ours, theirs = socketpair()
+        said, saying = socketpair()
+        with contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            undo.callback(said.close)
+            with theirs, saying:  # the child's alone from here on, else what a dead one wrote would have no end
+                channel = await asyncio.open_connection(sock=ours, limit=_BUFFER_BYTES)
+                undo.callback(channel[1].transport.abort)
+                errors = await asyncio.open_connection(sock=said)
+                undo.callback(errors[1].transport.abort)
+                process = await cls._started(role, starting, theirs, saying)
+            undo.pop_all()
+        worker = cls(role, process, channel, errors, log)
         try:
             await worker._exchange(frames.encode(b"{}", pickle.dumps(role)), role.start_s)
         except BaseException:
             await worker.end()
             raise
         return worker
+
+    @staticmethod
+    async def _started(role: Role, starting: Starting, channel: socket, errors: socket) -> Process:
+        try:
+            async with asyncio.timeout(role.start_s):
+                return await starting.process(channel, errors)
+        except TimeoutError:
+            raise WorkerTimeout(f"{role.name}: no process after {role.start_s:g} s") from None
+        except OSError as error:
+            raise WorkerDied(f"{role.name}: no process, {error}") from None
 
     @property
     def pid(self) -> int:
@@ -114,8 +107,8 @@ class Worker:
         self._busy = True
         try:
             async with asyncio.timeout(deadline_s):
-                self._stdin.write(frame)
-                await self._stdin.drain()
+                self._calls_out.write(frame)
+                await self._calls_out.drain()
                 header, payload = await self._read()
             answer = self._answer(header, payload)
         except TimeoutError:
@@ -139,9 +132,9 @@ class Worker:
         return answer
 
     async def _read(self) -> tuple[bytes, bytes]:
-        prefix = await self._stdout.readexactly(frames.PREFIX.size)
+        prefix = await self._answers.readexactly(frames.PREFIX.size)
         header_bytes, payload_bytes = frames.lengths(prefix, self.role.max_reply_bytes)
-        return await self._stdout.readexactly(header_bytes), await self._stdout.readexactly(payload_bytes)
+        return await self._answers.readexactly(header_bytes), await self._answers.readexactly(payload_bytes)
 
     def _answer(self, text: bytes, payload: bytes) -> Reply | GatewayError | WorkerError:
         """Return what a frame says. Raises BadFrame, also for the answer to another call."""
@@ -197,14 +190,15 @@ class Worker:
         await self.end()
 
     async def end(self) -> None:
-        """Kill the process, reap it and close its pipes."""
+        """Kill the process, reap it and close its sockets."""
         self.kill()
         await self._process.wait()
-        self._stdin.close()
-        await self._quiet(self._stdin.wait_closed())
         await self._quiet(self._drain)
         if not self._busy:  # else the call that still waits reads to the end
-            await self._quiet(self._stdout.read())
+            await self._quiet(self._answers.read())
+        for stream in (self._calls_out, self._errors_out):
+            stream.transport.abort()
+        await asyncio.sleep(0)  # the loop closes them at its next turn
 
     @staticmethod
     async def _quiet(step: Awaitable[Any]) -> None:
@@ -213,7 +207,7 @@ class Worker:
 
     async def _drain_stderr(self) -> None:
         rest = ""
-        while chunk := await self._stderr.read(4096):
+        while chunk := await self._errors.read(4096):
             *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
             for line in lines:
                 self._say(line)

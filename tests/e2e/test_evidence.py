@@ -225,6 +225,9 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     gateway = own()
     key, state = public_key(gateway), ("--state", gateway.state)
     command("store", "backup", tmp_path / "backup.zip", *state)
+    gateway.ask(f"{COUNT} + 10")
+    early, newest = tmp_path / "early.jsonl", tmp_path / "newest"
+    command("evidence", "copy", "--out", early, *state)
     _, later = gateway.ask(f"{COUNT} + 11")
     replacing = command("evidence", "rotate-key", *state).split()[0]
     log, cut = tmp_path / "log.jsonl", tmp_path / "cut.jsonl"
@@ -239,7 +242,11 @@ def test_a_backup_catches_up_from_a_verified_log_beside_the_mark(own, tmp_path):
     cut.write_bytes(log.read_bytes()[:-9])
     assert "does not verify" in command("store", "replay", cut, *state, code=1)
     assert "does not verify" in command("store", "replay", log, "--key", "00" * 32, *state, code=1)
-    command("store", "replay", log, "--key", key, *state)
+    newest.write_text(json.loads(log.read_text().partition("\n")[0])["checkpoint"])
+    assert "rolled back" in command("store", "replay", early, "--key", key, "--since", newest, *state, code=1)
+    assert "were signed" in command("store", "replay", early, "--key", key, *state, code=1), "an older copy of it"
+    assert "store_fenced" in command("evidence", "copy", "--out", tmp_path / "none", *state, code=5)
+    command("store", "replay", log, "--key", key, "--since", newest, *state)
     gateway.start()
     assert gateway.spent() == spent, "no budget comes back"
     status, body = gateway.call("GET", f"/v1/queries/{later['query_id']}/receipt", token=clerk(gateway))

@@ -376,3 +376,22 @@ async def test_what_the_role_may_do_beyond_the_policy_is_told(provider):
     owner = PostgresEngine({"DATA_DSN": address(provider.database)}.get, 1, 5.0, 20.0)
     assert "superuser" in " ".join((await owner.inspect(SOURCE, ORDER)).warnings)
     await owner.close()
+
+
+@pytest.mark.parametrize(
+    ("granted", "taken", "told"),
+    [
+        ("GRANT UPDATE (name) ON t TO gateway_reader", "", "write to t"),
+        ("GRANT DELETE ON t TO gateway_reader", "", "write to t"),
+        ("GRANT CREATE ON SCHEMA public TO gateway_reader", "", "CREATE on the schema"),
+        ("ALTER ROLE gateway_reader CREATEDB", "ALTER ROLE gateway_reader NOCREATEDB", "make databases"),
+        ("GRANT pg_read_all_data TO gateway_reader", "REVOKE pg_read_all_data FROM gateway_reader", "pg_read_all_data"),
+    ],
+)
+async def test_a_role_that_may_do_more_than_read_is_told(provider, granted, taken, told):
+    try:
+        await provider.owner.execute(granted)
+        assert told in " ".join((await provider.inspect()).warnings)
+    finally:
+        if taken:  # roles are the whole server's
+            await provider.owner.execute(taken)

@@ -1,6 +1,7 @@
 """TPC-H as published: each query is answered, read from public tables, staged, or refused for the right reason."""
 
 import math
+import re
 from collections import Counter
 from decimal import Decimal
 
@@ -22,6 +23,30 @@ HUGE = "1000000000"
 KEYS = {"01": 2, "04": 1, "05": 1, "06": 0, "07": 3, "08": 1, "09": 2, "12": 1, "13": 1, "14": 0, "15": 4, "17": 0,
         "19": 0, "20": 2, "21": 1, "22": 1}  # fmt: skip
 """How many leading columns of a private answer are keys (Q5, Q13, Q15 and Q20 name theirs first as well)."""
+
+
+def test_the_page_says_what_is_planned():
+    page = (tpch.ROOT / "docs" / "tpch.md").read_text()
+    said = {
+        int(number): (outcome, why)
+        for number, outcome, why in re.findall(r"^\| (\d+) \| (\w+) \| (.*) \|$", page, re.MULTILINE)
+    }
+    found = {int(name): _outcome(name) for name in tpch.QUERIES}
+    assert {number: outcome for number, (outcome, _) in said.items()} == {
+        n: outcome for n, (outcome, _) in found.items()
+    }
+    for number, (_, code) in found.items():
+        assert code is None or f"`{code}`" in said[number][1]
+
+
+def _outcome(name: str) -> tuple[str, str | None]:
+    try:
+        steps = tpch.planned(tpch.QUERIES[name], tpch.dataset("0.01")).program.steps
+    except GatewayError as refusal:
+        return "refused", refusal.code
+    if any(isinstance(step, Derived) for step in steps):
+        return "staged", None
+    return ("private" if any(isinstance(step, Measurement) for step in steps) else "public"), None
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -165,15 +165,16 @@ def eventually(check, seconds=15):
 
 
 def releasing(gateway):
-    """Return the children that draw noise and finish answers: the ones with both OpenDP and DuckDB in memory."""
-    children = subprocess.check_output(["pgrep", "-P", str(gateway.process.pid)], text=True).split()
-    found = [
-        int(pid)
-        for pid in children
-        if all(name in Path(f"/proc/{pid}/maps").read_text() for name in ("opendp", "duckdb"))
-    ]
+    """Return the processes of a gateway that draw noise and finish answers, by the name that their role gives them."""
+    found = [pid for pid in below(gateway.process.pid) if Path(f"/proc/{pid}/comm").read_text() == "gw-finisher\n"]
     assert found
     return found
+
+
+def below(pid):
+    """Return the processes that a process has started, and those that they have."""
+    started = subprocess.run(["pgrep", "-P", str(pid)], text=True, capture_output=True).stdout.split()
+    return [other for child in map(int, started) for other in (child, *below(child))]
 
 
 def states(gateway):

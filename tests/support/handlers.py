@@ -1,5 +1,6 @@
 """Handlers that real worker processes of the tests run: well-behaved and not."""
 
+import json
 import os
 import sys
 import time
@@ -11,7 +12,10 @@ class Handler:
     def __init__(self, config):
         self.config = config
 
-    def handle(self, method, argument):
+    def rest(self):
+        pass
+
+    def handle(self, method, argument):  # noqa: C901 - one case a method
         match method:
             case "echo":
                 return {"said": argument, "pid": os.getpid()}, b"bytes"
@@ -40,6 +44,28 @@ class Handler:
                 return {"x": float("nan")}, b""
             case "environment":
                 return {"names": sorted(os.environ)}, b""
+            case "noise":
+                from gateway.privacy.measurement import Noise
+                from gateway.privacy.noise import add_noise, select
+
+                chosen = select(dict.fromkeys(range(argument), 10**6), 10.0**5, 1)
+                return {}, json.dumps([add_noise([0] * argument, Noise.GAUSSIAN, 1e6), list(chosen.values())]).encode()
+            case "numbers":
+                import random
+                import secrets
+                import uuid
+
+                import duckdb
+                import numpy as np
+
+                (of_duckdb,) = duckdb.connect().execute("SELECT random()").fetchone()
+                return {
+                    "random": random.random(),
+                    "secrets": secrets.token_hex(8),
+                    "uuid": str(uuid.uuid4()),
+                    "numpy": np.random.default_rng().random(),
+                    "duckdb": of_duckdb,
+                }, b""
             case "write":
                 with open(argument, "w") as file:
                     file.write("x")

@@ -8,12 +8,12 @@ import pytest
 from support.answers import ipc_of
 from support.queries import ANSWERED
 from support.shop import CALLER, NOW, SHOP, empty_database, fill
-from support.stores import ledger_of
+from support.stores import SEALER, ledger_of
 
 from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
-from gateway.errors import GatewayError, Overloaded
+from gateway.errors import GatewayError, Overloaded, StoreUnavailable
 from gateway.orders import accounts, buyer_id
 from gateway.parts import Parts
 from gateway.planning import plan
@@ -173,6 +173,22 @@ async def test_who_finds_no_finisher_free_has_not_failed_and_is_redone_under_the
     assert data > 0
     await pipeline.answer(replace(parts, book=briefly(store)), asked, CALLER)
     assert (await spent(ledger))[0] == data, "one charge"
+
+
+async def test_an_answer_that_the_store_could_not_take_is_redone_under_its_charge(store, parts, ledger, provider):
+    class Away(type(ledger)):
+        async def record(self, *_):
+            raise StoreUnavailable
+
+    away = Away(store, FixedClock(NOW), "gw", SEALER, lease_s=-1)
+    asked = Request(ANSWERED["count_by_month"], idempotency_key="k")
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await pipeline.answer(replace(parts, book=away), asked, CALLER)
+    assert (await ledger.failures(BUYER, "shop"), provider.failures) == (0, [])
+    before = await spent(ledger)
+    await pipeline.answer(replace(parts, book=briefly(store)), asked, CALLER)
+    assert await spent(ledger) == before
 
 
 async def test_a_childs_word_that_it_is_overloaded_is_a_failure_like_any_other(parts, ledger, database):

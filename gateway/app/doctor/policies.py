@@ -1,5 +1,6 @@
 """The policies of a folder: which will stop soon, which allow more than the field would call private."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,10 +9,14 @@ from pathlib import Path
 from gateway.app.doctor.finding import Finding, bad, good, warning
 from gateway.app.doctor.machine import data_file
 from gateway.app.policies import PolicyFile, read_policies
+from gateway.catalog.inspection import order
+from gateway.engines.postgres_engine import PostgresEngine
 from gateway.errors import GatewayError
+from gateway.settings import variable
 
 SOON = timedelta(days=30)
 MUCH = Decimal(10)
+PATIENCE_S = 30.0
 
 
 def look(folder: Path, today: date) -> Iterator[Finding]:
@@ -26,6 +31,31 @@ def look(folder: Path, today: date) -> Iterator[Finding]:
         source = file.source()
         if source.kind == "duckdb":
             yield from data_file(Path(source.path), name)
+        else:
+            yield from _database(name, file)
+
+
+def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
+    """Look at a provider's PostgreSQL: whether it can be read as the policy says, and what the role may do beyond."""
+    check = f"data of {name}"
+
+    async def inspected() -> tuple[str, ...]:
+        engine = PostgresEngine(variable, 1, PATIENCE_S, PATIENCE_S)
+        try:
+            return (await engine.inspect(file.source(), order(file.document))).warnings
+        finally:
+            await engine.close()
+
+    try:
+        beyond = asyncio.run(inspected())
+    except GatewayError as error:
+        yield bad(check, error.detail, error.hint)
+        return
+    if beyond:
+        fix = "Make a role by docker/postgres/role.sql, and grant it the policy's columns alone."
+        yield from (bad(check, told, fix) for told in beyond)
+    else:
+        yield good(check, "there, and its role may read the policy's columns and nothing else")
 
 
 def _standing(name: str, file: PolicyFile, today: date) -> Iterator[Finding]:

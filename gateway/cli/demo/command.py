@@ -17,6 +17,7 @@ from gateway.cli.demo.database import COMPACT_NAME, build
 from gateway.cli.demo.stage import Stage, held, prepare, source_policies
 from gateway.cli.demo.story import STEPS, Story
 from gateway.cli.failures import reporting
+from gateway.cli.operate import served
 from gateway.cli.show import console
 from gateway.settings import from_environment
 
@@ -68,8 +69,6 @@ def _tell(out: Console, stage: Stage) -> int:
 
 def _serve(stage: Stage, port: int) -> int:
     """Serve an existing stage, or a new one, in this very process until SIGTERM; return its exit code."""
-    from gateway.app import run  # noqa: PLC0415 - loads the whole server, which the other commands do not need
-
     if not stage.ready:
         prepare(stage)
     path = stage.root / "buyer.token"
@@ -77,7 +76,7 @@ def _serve(stage: Stage, port: int) -> int:
     path.write_text(issue(stage.state, "guest", "widget-analytics", "buyer", SERVE_TTL_S) + "\n", encoding="ascii")
     typer.echo(f"a buyer's token, good for a day: {path}")
     typer.echo(f"ask: .venv/bin/gateway query --token @{path} --sql 'SELECT COUNT(*) AS n FROM purchases'")
-    return run(from_environment({"policies": stage.policies, "state": stage.state, "port": port}))
+    return served(from_environment({"policies": stage.policies, "state": stage.state, "port": port}))
 
 
 def _leave(signum: int, _frame: FrameType | None) -> None:

@@ -7,8 +7,6 @@ import lzma
 import os
 from pathlib import Path
 
-import duckdb
-
 COMPACT_NAME = "cdnow.csv.xz"
 PURCHASES = 69_659
 
@@ -95,6 +93,8 @@ def build(compact: Path, target: Path) -> None:
     draft.unlink(missing_ok=True)
     text = target.with_name(f".{target.name}.csv")
     text.write_text("\n".join(read_source(compact)), encoding="ascii")
+    import duckdb  # noqa: PLC0415 - every command of the gateway imports this module
+
     connection = duckdb.connect(str(draft))
     try:
         connection.execute(_SOURCE, [str(text)])

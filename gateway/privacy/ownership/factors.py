@@ -32,6 +32,7 @@ from gateway.sql.plan import (
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term
 from gateway.sql.walk import upward
+from gateway.sql.writing import copied
 
 MAX_NARROWING = 100_000
 """A public relation of more declared rows than this is not read for the sake of fewer cells alone."""
@@ -116,7 +117,7 @@ def _over(term: Term, known: Known) -> exp.Expr:
     """Return an expression over the leaves' columns."""
 
     def put(node: exp.Expr) -> exp.Expr:
-        return known[node.name].copy() if isinstance(node, exp.Column) else node
+        return copied(known[node.name]) if isinstance(node, exp.Column) else node
 
     return exp.paren(term.node.transform(put), copy=False)
 

@@ -13,6 +13,7 @@ from gateway.catalog.types import DOUBLE, TEXT, SqlType
 from gateway.privacy.relations import Owned, Public, Released
 from gateway.sql.plan import Computed, Field, Plan, Project, Scan, SortKey
 from gateway.sql.terms import Term, cast
+from gateway.sql.writing import reference
 
 Unique = frozenset[frozenset[str]]
 
@@ -43,8 +44,8 @@ def owner_field(owned: Owned) -> Field:
 
 def owner_computed(owned: Owned, column_id: str) -> Computed:
     """Return a column `column_id` that passes the owner on, under no name that a query could use."""
-    term = Term(exp.column(owned.owner), owner_field(owned).term.type, nullable=False)
-    return Computed(Field("", Term(exp.column(column_id), term.type, nullable=False)), term)
+    term = Term(reference(owned.owner), owner_field(owned).term.type, nullable=False)
+    return Computed(Field("", Term(reference(column_id), term.type, nullable=False)), term)
 
 
 def carried(fields: tuple[Field, ...], owned: Owned) -> tuple[Field, ...]:
@@ -52,7 +53,7 @@ def carried(fields: tuple[Field, ...], owned: Owned) -> tuple[Field, ...]:
     if any(field.id == owned.owner for field in fields):
         return fields
     own = owner_field(owned)
-    return (*fields, Field("", Term(exp.column(own.id), own.term.type, nullable=False)))
+    return (*fields, Field("", Term(reference(own.id), own.term.type, nullable=False)))
 
 
 def listed(owned: Owned) -> Owned:
@@ -163,9 +164,9 @@ def tie_breaks(plan: Plan) -> tuple[SortKey, ...]:
     types = {f.id: f.term.type for f in plan.fields}
     keys: list[SortKey] = []
     for name, type_ in sorted(types.items(), key=lambda item: item[0]):
-        keys.append(_key(exp.column(name), type_))
+        keys.append(_key(reference(name), type_))
         if type_ == DOUBLE:  # 0.0 and -0.0 are peers, but not alike
-            keys.append(_key(cast(exp.column(name), TEXT), TEXT))
+            keys.append(_key(cast(reference(name), TEXT), TEXT))
     return tuple(keys)
 
 

@@ -25,6 +25,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.terms import Term
 from gateway.sql.walk import inputs, upward
+from gateway.sql.writing import shown, text
 
 
 def identity(aggregate: Aggregate, owner: str, factors: Iterable[Factor]) -> str:
@@ -87,7 +88,7 @@ class _Writer:
         def numbered(node: exp.Expr) -> exp.Expr:
             return exp.column(f"n{self.number(node.name)}") if isinstance(node, exp.Column) else node
 
-        return f"{term.node.transform(numbered).sql('duckdb')} {term.type}"
+        return f"{text(term.node.transform(numbered))} {term.type}"
 
     def _terms(self, terms: Iterable[Term | None]) -> list[str | None]:
         return [None if term is None else self._term(term) for term in terms]
@@ -104,6 +105,6 @@ class _Writer:
 
     def _window(self, call: WindowCall) -> object:
         parts = self._terms((*call.arguments, call.filter))
-        frame = call.frame.sql("duckdb") if call.frame is not None else None
+        frame = shown(call.frame) if call.frame is not None else None
         order = self._order(call.order)
         return call.kind.value, parts, self._terms(call.partition), order, frame, self.number(call.field.id)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.gateways import POLICY
 from support.shop import empty_database
+from support.two_engines import SHOP_KEYS, address, connected, provided
 from typer.testing import CliRunner
 
 from gateway.app.clock import SystemRandomness
@@ -167,3 +168,40 @@ def test_the_command_says_what_is_wrong_and_exits_with_one(state, folder, monkey
 
 def verdicts_of(text):
     return {finding["check"]: finding["verdict"] for finding in json.loads(text)}
+
+
+def test_a_postgres_role_that_may_do_too_much_is_bad_and_the_one_of_role_sql_is_good(folder, monkeypatch):
+    import asyncio
+
+    connection = empty_database()
+    database = asyncio.run(provided(connection, *SHOP_KEYS))
+    text = (folder / "shop.yaml").read_text()
+    engine = "engine: {kind: postgres, dsn_env: SHOP_DATA, schema: public}"
+    (folder / "shop.yaml").write_text(text.replace("engine: {kind: duckdb, path: shop.duckdb}", engine))
+    at = datetime(2026, 12, 1, tzinfo=UTC).date()
+    assert verdicts(policies.look(folder, at))["data of shop"] is BAD  # nothing says where it is
+    monkeypatch.setenv("SHOP_DATA", address(database, "gateway_reader"))
+    found = [finding for finding in policies.look(folder, at) if finding.check == "data of shop"]
+    assert any("may read what no query does" in finding.told for finding in found)  # every column was granted
+    assert all(finding.verdict is BAD for finding in found)
+    monkeypatch.setenv("SHOP_DATA", address(database))
+    assert any("superuser" in finding.told for finding in policies.look(folder, at))
+    secret = folder / "dsn"
+    secret.write_text(address(database, "gateway_reader") + "\n")
+    monkeypatch.delenv("SHOP_DATA")
+    monkeypatch.setenv("SHOP_DATA_FILE", str(secret))
+    asyncio.run(only_the_policys_columns(database))
+    found = [finding for finding in policies.look(folder, at) if finding.check == "data of shop"]
+    assert [finding.verdict for finding in found] == [GOOD], found
+
+
+async def only_the_policys_columns(database):
+    owner = await connected(database)
+    await owner.execute("REVOKE SELECT ON ALL TABLES IN SCHEMA public FROM gateway_reader")
+    for columns in (
+        "customer_id, cohort) ON customers",
+        "customer_id, purchased_on, quantity, basket, amount) ON purchases",
+    ):
+        await owner.execute(f"GRANT SELECT ({columns} TO gateway_reader")
+    await owner.execute("GRANT SELECT ON calendar TO gateway_reader")
+    await owner.close()

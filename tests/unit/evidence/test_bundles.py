@@ -11,6 +11,7 @@ from support.stores import Clock, ledger_of, order
 
 from gateway.errors import GatewayError
 from gateway.evidence import exporting
+from gateway.evidence.files import write_new
 from gateway.evidence.offline import bundles, check, logs
 from gateway.evidence.offline.__main__ import main
 from gateway.evidence.offline.bundles import verify_bundle
@@ -93,10 +94,10 @@ def test_an_archive_is_the_same_bytes_each_time(files, tmp_path):
     content = exporting.archive(files)
     assert content == exporting.archive(dict(reversed(files.items())))
     path = tmp_path / "bundle.zip"
-    exporting.write_new(path, content)
+    write_new(path, content)
     assert path.stat().st_mode & 0o077 == 0
     with pytest.raises(GatewayError, match="settings_invalid"):
-        exporting.write_new(path, content)
+        write_new(path, content)
     said = check.check(Asked(path, Trust()))
     assert said[-2:] == ["the meter event says what the leaf says", f"the policy's text is version {VERSION}"]
     with pytest.raises(NotVerified, match="does not hold the log"):

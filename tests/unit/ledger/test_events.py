@@ -70,3 +70,11 @@ async def test_the_outbox_can_be_made_again_from_the_log(store, kind):
     leaf = json.loads(await store.read(lambda c: log.read_leaf(c, 0)))
     ((_, line),) = await meter.events(None, 9, billing=True, provided=frozenset())
     assert event_of_leaf("gw", 0, leaf) == line
+
+
+async def test_a_flood_is_one_leaf_and_no_event(store):
+    meter = meter_of(store, Clock(AT))
+    await meter.flooded("org", "ana", 240)
+    leaf = json.loads(await store.read(lambda c: log.read_leaf(c, 0)))
+    assert (leaf["kind"], leaf["organisation"], leaf["buyer"], leaf["decisions"]) == ("flooded", "org", "ana", 240)
+    assert await meter.events(None, 9, billing=True, provided=frozenset()) == []

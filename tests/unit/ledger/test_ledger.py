@@ -12,9 +12,10 @@ from sqlalchemy import select
 from support.evidence import evidence_of
 from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.evidence.offline.receipts import verify
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
+from gateway.ledger.ledger import Ledger
 from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, Held, InFlight, Per, Release, Stored
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 from gateway.store import log
@@ -408,6 +409,25 @@ async def test_data_versions_are_declared_in_order(store, clock):
     told = [(leaf["kind"], leaf["policy_version"], leaf["data_version"]) for leaf in said]
     assert told == [("published", "p1", "d1"), ("published", "p2", "d1"), ("published", "p2", "d2")], "what changed"
     assert await versions.declared() == {"shop": 3, "garden": 1}
+
+
+async def test_a_lease_is_kept_over_a_moment_without_the_store(store, clock):
+    class Shaky(Ledger):
+        asked = 0
+
+        async def renew(self, charge):
+            self.asked += 1
+            if self.asked % 2:
+                raise StoreUnavailable
+            return await super().renew(charge)
+
+    ledger = Shaky(store, clock, "gw", SEALER, lease_s=0.06)
+    charge = await ledger.charge(order())
+    async with ledger.holding(charge):
+        clock.pass_(10)
+        while ledger.asked < 4:
+            await asyncio.sleep(0.01)
+        assert await ledger.charge(order()) == InFlight("Q1")
 
 
 async def test_holding_renews_until_the_block_ends(store, clock):

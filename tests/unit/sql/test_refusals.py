@@ -150,6 +150,29 @@ REFUSED: dict[str, str] = {
     "SELECT quantity FROM purchases FETCH FIRST 3 ROWS WITH TIES": "unsupported_sql",
     "SELECT quantity FROM purchases LIMIT 10%": "unsupported_sql",
     "VALUES (1)": "sql_not_select",
+    # what the parser would leave out in silence
+    "SELECT SUBSTR(basket, , 2) FROM purchases": "sql_syntax",
+    "SELECT COALESCE(, quantity) FROM purchases": "sql_syntax",
+    "SELECT quantity,, gift FROM purchases": "sql_syntax",
+    "SELECT , quantity FROM purchases": "sql_syntax",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (1,, 2)": "sql_syntax",
+    "SELECT COUNT(*) FROM (VALUES (1),, (2)) v(x)": "sql_syntax",
+    "SELECT COUNT(*) FROM purchases,, calendar": "sql_syntax",
+    "SELECT COUNT(*) FROM purchases GROUP BY": "sql_syntax",
+    "SELECT COUNT(*) FROM (SELECT quantity FROM purchases GROUP BY) t": "sql_syntax",
+    "SELECT COUNT(*) FROM purchases GROUP BY HAVING COUNT(*) > 1": "sql_syntax",
+    "SELECT ROW_NUMBER() OVER (PARTITION BY ORDER BY quantity) FROM purchases": "sql_syntax",
+    "SELECT COUNT(*) FROM calendar a JOIN calendar b ON": "sql_syntax",
+    "SELECT COUNT(*) FROM calendar a JOIN calendar b ON WHERE a.weekday = 1": "sql_syntax",
+    "SELECT COUNT(*) FROM calendar a JOIN calendar b USING ()": "sql_syntax",
+    # an argument less, or more
+    "SELECT WIDTH_BUCKET(quantity, 10, 5) FROM purchases": "sql_syntax",
+    "SELECT WIDTH_BUCKET(quantity, 10) FROM purchases": "sql_syntax",
+    "SELECT MAKE_DATE(quantity) FROM purchases": "sql_syntax",
+    "SELECT REPLACE(basket, 'a') FROM purchases": "sql_syntax",
+    "SELECT SPLIT_PART(basket) FROM purchases": "sql_syntax",
+    "SELECT SPLIT_PART(basket, 'a') FROM purchases": "sql_syntax",
+    "SELECT TRANSLATE(basket, 'a') FROM purchases": "sql_syntax",
 }  # fmt: skip
 
 
@@ -163,7 +186,23 @@ def test_refused_by_name_with_a_hint_and_a_place(sql):
     assert "secret" not in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("sql", "dialect", "code"),
+    [
+        ("SELECT BTRIM(basket, 'a', 'b') FROM purchases", "postgres", "type_mismatch"),
+        ("SELECT DATE_DIFF() FROM purchases", "spark", "sql_syntax"),
+    ],
+)
+def test_an_argument_less_or_more_in_another_dialect(sql, dialect, code):
+    with pytest.raises(GatewayError) as caught:
+        resolve(parse(sql, dialect), SHOP)
+    assert caught.value.code == code
+
+
 NOW_RESOLVED = [
+    "SELECT quantity, gift, FROM purchases",
+    "SELECT COUNT(*) FROM purchases WHERE quantity IN (1, 2,) GROUP BY gift,",
+    "SELECT DISTINCT gift FROM purchases JOIN customers ON (purchases.customer_id = customers.customer_id)",
     "SELECT COUNT(*) FROM (SELECT 1 AS a FROM purchases UNION ALL SELECT 1 FROM purchases) t",
     "SELECT DISTINCT cohort FROM customers",
     "SELECT COUNT(DISTINCT basket) FROM purchases",

@@ -1,6 +1,7 @@
 """Opening a store: its files are its owner's alone, its schema is known, and a refused one leaves nothing open."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,23 @@ async def test_the_state_is_its_owners_alone(tmp_path):
     await (await open_store(tmp_path / "state")).close()
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "state" / "gateway.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_is_whole_for_whoever_reads_it_beside_its_writer(tmp_path):
+    for number in range(40):
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(open_secret, tmp_path, f"{number}.key", SystemRandomness()) for _ in range(8)]
+            keys = [pool.submit(open_key, tmp_path, f"{number}.log") for _ in range(8)]
+        (secret,) = {one.result() for one in found}
+        assert len(secret) == 64
+        assert len({one.result().public_key().public_bytes_raw() for one in keys}) == 1
+    assert not list(tmp_path.rglob("*.draft"))
+
+
+async def test_a_store_that_cannot_be_read_is_called_unavailable(store):
+    with pytest.raises(GatewayError) as caught:
+        await store.read(lambda c: c.execute(text("SELECT nothing FROM nowhere")))
+    assert caught.value.code == "store_unavailable"
 
 
 async def test_the_migrations_make_the_tables(store):

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError, Interrupted, Position
+from gateway.workers.forking import Forking, can_fork
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role, WorkerDied, WorkerFailed, WorkerTimeout
+from gateway.workers.starting import Fresh
 
 TESTS = str(Path(__file__).resolve().parents[2])
 
@@ -23,13 +25,25 @@ class Lines(list):
         self.append(line)
 
 
+@pytest.fixture(params=["fresh", "forked"])
+def starting(request):
+    """Every case holds for both ways to start a process."""
+    if request.param == "fresh":
+        yield Fresh()
+        return
+    if not can_fork():
+        pytest.skip("this system does not fork workers")
+    with Forking(()) as forking:
+        yield forking
+
+
 @pytest.fixture
-async def pools():
+async def pools(starting):
     opened = []
 
     async def open_pool(size=1, spares=0, share=None, **known):
         lines = Lines()
-        pool = Pool(role(**known), size, spares, lines, share=share)
+        pool = Pool(role(**known), size, spares, lines, starting=starting, share=share)
         await pool.start()
         opened.append(pool)
         return pool, lines
@@ -251,8 +265,8 @@ async def test_a_worker_writes_no_file(pools, tmp_path):
     assert not (tmp_path / "x").exists() or (tmp_path / "x").stat().st_size == 0
 
 
-async def test_a_role_that_cannot_be_made_does_not_start():
-    pool = Pool(Role("test", "support.handlers:broken", python_path=(TESTS,)), 1, 0, Lines())
+async def test_a_role_that_cannot_be_made_does_not_start(starting):
+    pool = Pool(Role("test", "support.handlers:broken", python_path=(TESTS,)), 1, 0, Lines(), starting=starting)
     with pytest.raises(WorkerFailed, match="cannot be made"):
         await pool.start()
 
