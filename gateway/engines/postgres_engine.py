@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
+import pyarrow as pa
 
 from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.postgres_catalog import inspect, stamp_of
-from gateway.engines.postgres_rows import arguments, to_ipc
+from gateway.engines.postgres_rows import Columns, arguments, packed, unpacked
 from gateway.engines.postgres_sessions import AWAY, Addresses, Sessions, Sources, named, unavailable
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
@@ -43,20 +46,30 @@ class PostgresLease:
         start = time.perf_counter()
         try:
             async with asyncio.timeout(deadline_s):
-                prepared = await self._connection.prepare(statement.sql)  # one statement: the protocol takes no more
-                rows = await prepared.fetch(*given)
-                ipc = await to_ipc(rows, statement.columns)
+                # one statement: the protocol takes no more
+                prepared = await self._connection.prepare(packed(statement.sql, statement.columns))
+                (row,) = await prepared.fetch(*given)  # a limit on rows would keep the server from working in parallel
+                ipc, rows = await asyncio.to_thread(_stream, row, statement.columns)
         except (*AWAY, ValueError, TypeError, OverflowError) as error:
             # the words of an engine may hold values: they are the provider's alone
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
-        return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, len(rows), 0)
+        return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, rows, 0)
 
     async def close(self) -> None:
         """End the snapshot and give the connection back, once; one that does not answer is ended."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await _end(self._sessions, connection)
+
+
+def _stream(row: Sequence[Any], columns: Columns) -> tuple[bytes, int]:
+    """Return a packed row as an Arrow IPC stream, and how many rows it holds."""
+    table = unpacked(row, columns)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes()), table.num_rows
 
 
 async def _end(sessions: Sessions, connection: asyncpg.Connection) -> None:

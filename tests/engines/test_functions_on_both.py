@@ -21,7 +21,7 @@ from gateway.compile.statements import listing, more, named, sub, table
 from gateway.dialects.model import Tables
 from gateway.dialects.postgres import letters
 from gateway.dialects.writing import write
-from gateway.engines.postgres_rows import CODECS
+from gateway.engines.postgres_rows import packed, unpacked
 from gateway.errors import GatewayError
 from gateway.sql.expressions import ALLOWED, TABLES
 from gateway.sql.functions_page import example_term
@@ -64,6 +64,12 @@ async def filled(duck: duckdb.DuckDBPyConnection, target: asyncpg.Connection) ->
     )
 
 
+def _counted(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return moments as the numbers that they are: no Python value holds the ends of time."""
+    counts = {"date32[day]": pa.int32(), "timestamp[us]": pa.int64()}
+    return column.cast(counts[str(column.type)]) if str(column.type) in counts else column
+
+
 class Both:
     """The grid in both engines."""
 
@@ -78,21 +84,17 @@ class Both:
     async def _connected(self):
         pg = await asyncpg.connect(address(new_database()), server_settings={"TimeZone": "UTC", "jit": "off"})
         await filled(self.duck, pg)
-        for name, (encoder, decoder) in CODECS.items():
-            await pg.set_type_codec(name, schema="pg_catalog", encoder=encoder, decoder=decoder, format="tuple")
         return pg
 
     def of_duck(self, query) -> list[list]:
         found = self.duck.sql(write(query, "duckdb", GRID).sql).to_arrow_table()
-        moments = {"date32[day]": pa.int32(), "timestamp[us]": pa.int64()}
-        return [
-            (column.cast(moments[str(column.type)]) if str(column.type) in moments else column).to_pylist()
-            for column in found.columns
-        ]
+        return [_counted(column).to_pylist() for column in found.columns]
 
-    def of_postgres(self, query) -> list[list]:
-        rows = self.loop.run_until_complete(self.pg.fetch(write(query, "postgres", GRID).sql))
-        return [list(column) for column in zip(*(tuple(row) for row in rows), strict=True)]
+    def of_postgres(self, query, terms) -> list[list]:
+        columns = [(f"x{i}", str(term.type)) for i, term in enumerate(terms)]
+        sql = packed(write(query, "postgres", GRID).sql, columns)
+        found = unpacked(self.loop.run_until_complete(self.pg.fetchrow(sql)), columns)
+        return [(_counted(column)).to_pylist() for column in found.columns]
 
     def close(self):
         self.loop.run_until_complete(self.pg.close())
@@ -148,8 +150,10 @@ def checked(both, expressions):
             terms.append((sql, term))
     for start in range(0, len(terms), TOGETHER):
         part = terms[start : start + TOGETHER]
-        query = query_of([term for _, term in part])
-        for (sql, _), ours, theirs in zip(part, both.of_duck(query.copy()), both.of_postgres(query), strict=True):
+        terms_ = [term for _, term in part]
+        query = query_of(terms_)
+        theirs_ = both.of_postgres(query, terms_)
+        for (sql, _), ours, theirs in zip(part, both.of_duck(query.copy()), theirs_, strict=True):
             wrong = [(a, b) for a, b in zip(ours, theirs, strict=True) if not same(a, b)]
             assert wrong == [], sql
     return len(terms), refused
