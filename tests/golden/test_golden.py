@@ -1,6 +1,7 @@
 """What each answered query is taken to mean: plan, bounds, engine SQL, post-processing and charge. Noise is never here.
 
-One file for each answered query of support/queries, one for each family of support/constructs. `pytest tests/golden --update-golden` rewrites the files; the diff shows every change to privacy.
+One file for each answered query of support/queries, one for each family of support/constructs, and PostgreSQL's own
+statements of a few. `pytest tests/golden --update-golden` rewrites the files; the diff shows every change to privacy.
 """
 
 from pathlib import Path
@@ -10,8 +11,10 @@ import sqlglot
 from sqlglot import exp
 from support.constructs import FAMILIES
 from support.queries import ANSWERED
-from support.shop import planned
+from support.shop import SHOP, planned
+from support.two_engines import on_postgres
 
+from gateway.dialects.postgres import letters
 from gateway.privacy.measurement import Derived, Measurement, Primitive, PublicRead
 
 CASES = Path(__file__).parent / "cases"
@@ -146,3 +149,36 @@ def test_golden_family(name, request):
 def test_no_file_is_left_over():
     assert {path.stem for path in CASES.glob("*.txt")} == set(ANSWERED)
     assert {path.stem for path in CASES.glob("families/*")} == set(FAMILIES)
+    assert {path.stem for path in CASES.glob("postgres/*")} == set(ON_POSTGRES)
+
+
+ON_POSTGRES = (
+    "count",
+    "sum_decimal",
+    "sum_float",
+    "private_key",
+    "units",
+    "left_join_calendar",
+    "text_functions",
+    "join_chain",
+)
+"""Queries whose statements are golden for PostgreSQL as well: together they use every part of the translation."""
+
+
+@pytest.mark.parametrize("name", ON_POSTGRES)
+def test_golden_on_postgres(name, request):
+    made = planned(ANSWERED[name], dataset=on_postgres(SHOP))
+    sections = {"query": ANSWERED[name]}
+    for step in made.program.steps:
+        statements = step.probes if isinstance(step, Measurement) else [step]
+        sections |= {f"{step.name} engine {i}": _of_postgres(one.sql) for i, one in enumerate(statements)}
+    text = "".join(f"-- {title}\n{text}\n\n" for title, text in sections.items()).rstrip() + "\n"
+    _compare(CASES / "postgres" / f"{name}.txt", text, request)
+
+
+def _of_postgres(sql: str) -> str:
+    """Return SQL in lines; the letters beyond ASCII, of which there are thousands, by their number."""
+    pretty = sqlglot.transpile(sql, read="postgres", write="postgres", pretty=True, max_text_width=WIDTH)[0]
+    for signs in (*letters.pairs(letters.LOWERED), *letters.pairs(letters.RAISED)):
+        pretty = pretty.replace(signs, f"({len(signs)} letters)")
+    return pretty
