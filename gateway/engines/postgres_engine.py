@@ -51,9 +51,10 @@ class PostgresLease:
                 (row,) = await prepared.fetch(*given)  # a limit on rows would keep the server from working in parallel
                 ipc, rows = await asyncio.to_thread(_stream, row, statement.columns)
         except (*AWAY, ValueError, TypeError, OverflowError) as error:
-            # the words of an engine may hold values: they are the provider's alone
+            # the words of an engine may hold values: they are the provider's log's alone, and in no cause that is kept
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
-            raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
+            cause = error if isinstance(error, TimeoutError) else None
+            raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
         return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, rows, 0)
 
     async def close(self) -> None:

@@ -135,7 +135,7 @@ async def test_released_rows_are_read_as_arrays(provider):
 async def test_what_the_role_may_not_do_fails_in_the_same_words(provider, sql):
     lease = await provider.lease()
     error = await fails(lease.run(Statement(sql, columns=NUMBER), 5.0), "query_failed")
-    assert (error.detail, error.hint) == ("The engine could not finish the query.", "")
+    assert (error.detail, error.hint, error.__cause__) == ("The engine could not finish the query.", "", None)
     await lease.close()
     lease = await provider.lease()
     assert (await lease.run(COUNT, 5.0)).table().to_pylist() == [{"n": 3}]
