@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.dialects.postgres import doubles
+from gateway.dialects.postgres import doubles, numbers
 from gateway.dialects.postgres.operators import Write
 from gateway.dialects.postgres.typed import (
     EXACT,
@@ -60,7 +60,7 @@ def conversion(node: exp.Cast, write: Write) -> Typed:
     digits, scale = (*sizes, 0)[:2] if kind is Kind.DECIMAL else (0, 0)
     if type(node) is exp.Cast and isinstance(node.this, exp.Literal) and node.this.is_string:
         return _literal(node.this.name, kind, digits, scale)
-    source = write(node.this)
+    source = (numbers.rounded_to_whole(node.this, write) if kind in WHOLE else None) or write(node.this)
     target = Typed(source.node, kind, digits, scale)
     if source.kind is Kind.NULL:
         return replace(typed(cast(source.node, kind, digits, scale), kind, digits, scale), reach=0.0, least=1.0)
@@ -90,7 +90,7 @@ def _literal(text: str, kind: Kind, digits: int, scale: int) -> Typed:
     value = abs(float(text))
     if not math.isfinite(value):
         return made
-    return replace(made, reach=value, least=value or 1.0)
+    return replace(made, reach=value, least=value or 1.0, natural=not text.startswith("-"))
 
 
 def _truth(source: Typed) -> Typed:

@@ -29,9 +29,9 @@ from gateway.dialects.postgres.typed import (
 _LARGE, _SMALL = 1e300, 1e-300
 
 
-def _made(node: exp.Expr, reach: float, least: float) -> Typed:
+def _made(node: exp.Expr, reach: float, least: float, *, natural: bool) -> Typed:
     known = reach if reach < _LARGE else math.inf
-    return Typed(held(node), Kind.DOUBLE, reach=known, least=max(least, SMALLEST))
+    return Typed(held(node), Kind.DOUBLE, reach=known, least=max(least, SMALLEST), natural=natural and known == reach)
 
 
 def size(one: Typed) -> exp.Expr:
@@ -45,10 +45,10 @@ def sign(node: exp.Expr) -> exp.Expr:
 def add(left: Typed, right: Typed, kind: type[exp.Add] | type[exp.Sub]) -> Typed:
     """Return a + b or a - b. Only the largest numbers of all can overflow; nothing underflows."""
     plain = kind(this=left.copy(), expression=right.copy())
-    reach = left.reach + right.reach
+    reach, natural = left.reach + right.reach, kind is exp.Add and left.natural and right.natural
     least = min(left.least, right.least) * 2.0**-53
     if reach < _LARGE:
-        return _made(plain, reach, least)
+        return _made(plain, reach, least, natural=natural)
     edge = double(2.0**960)
     large = every(compare(exp.GTE, size(left), edge), compare(exp.GTE, size(right), edge.copy()))
     halves = (exp.Mul(this=one.copy(), expression=double(0.5)) for one in (left, right))
@@ -56,18 +56,18 @@ def add(left: Typed, right: Typed, kind: type[exp.Add] | type[exp.Sub]) -> Typed
     beyond = compare(exp.GTE, call("ABS", half), double(2.0**1023))
     infinite = exp.Mul(this=sign(half.copy()), expression=double(math.inf))
     within = case((beyond, infinite), otherwise=plain.copy())
-    return _made(case((large, within), otherwise=plain), math.inf, least)
+    return _made(case((large, within), otherwise=plain), math.inf, least, natural=False)
 
 
 def multiply(left: Typed, right: Typed) -> Typed:
     """Return a * b."""
     plain = exp.Mul(this=left.copy(), expression=right.copy())
-    reach, least = left.reach * right.reach, left.least * right.least
+    reach, least, natural = left.reach * right.reach, left.least * right.least, left.natural and right.natural
     # a factor below 1 makes nothing larger, one above 1 nothing smaller
     over = not reach < _LARGE and min(left.reach, right.reach) >= 1
     under = least < _SMALL and max(left.least, right.least) < 1
     if not over and not under:
-        return _made(plain, reach, least)
+        return _made(plain, reach, least, natural=natural)
     branches: list[tuple[exp.Expr, exp.Expr]] = []
     if over:
         large = every(*(compare(exp.GTE, size(one), double(1.0)) for one in (left, right)))
@@ -77,7 +77,7 @@ def multiply(left: Typed, right: Typed) -> Typed:
         branches.append((large, case((compare(exp.GTE, product, double(1.0)), infinite), otherwise=plain.copy())))
     if under:
         branches.append((_both_small(left, right), _small_product(left, right, plain)))
-    return _made(case(*branches, otherwise=plain), reach, least)
+    return _made(case(*branches, otherwise=plain), reach, least, natural=natural)
 
 
 def _both_small(left: Typed, right: Typed) -> exp.Expr:
@@ -109,6 +109,9 @@ def _signed(left: Typed, right: Typed, value: float) -> exp.Expr:
 
 def divide(left: Typed, right: Typed) -> Typed:
     """Return a / b; NULL where b is zero."""
+    if right.reach == right.least == 1 and right.natural:  # one itself
+        return left
+    natural = left.natural and right.natural
     nonzero = isinstance(right.node, exp.Nullif) or _is_nonzero(right.node)
     divisor = right if nonzero else replace(right, node=exp.Nullif(this=right.node, expression=double(0.0)))
     plain = quotient(left.copy(), divisor.copy())
@@ -116,13 +119,13 @@ def divide(left: Typed, right: Typed) -> Typed:
     over = not reach < _LARGE and left.reach >= 1 > right.least
     under = least < _SMALL and left.least < 1 <= right.reach
     if not over and not under:
-        return _made(plain, reach, least)
+        return _made(plain, reach, least, natural=natural)
     branches: list[tuple[exp.Expr, exp.Expr]] = []
     if over:
         branches.append(_large_quotient(left, divisor, plain))
     if under:
         branches.append(_small_quotient(left, divisor, plain))
-    return _made(case(*branches, otherwise=plain), reach, least)
+    return _made(case(*branches, otherwise=plain), reach, least, natural=natural)
 
 
 def _is_nonzero(node: exp.Expr) -> bool:

@@ -101,9 +101,12 @@ def finite(node: exp.Expr, write: Write) -> Typed:
     if one.kind in (Kind.DATE, Kind.TIMESTAMP):
         return typed(call("ISFINITE", one.node), Kind.BOOLEAN)
     if one.kind in EXACT:
-        one = doubles.of_exact(one)
+        return typed(held(compare(exp.EQ, one.copy(), one.copy())), Kind.BOOLEAN)
     if one.kind is not Kind.DOUBLE:
         raise refused(f"ISFINITE of {one.kind}")
+    exact = node.unnest()
+    if isinstance(exact, exp.Cast) and (source := write(exact.this)).kind in EXACT:  # always, where it is not NULL
+        return typed(held(compare(exp.EQ, source.copy(), source.copy())), Kind.BOOLEAN)
     return typed(held(compare(exp.LT, doubles.size(one), double(math.inf))), Kind.BOOLEAN)
 
 
@@ -170,6 +173,21 @@ def _away(one: Typed) -> Typed:
     away = exp.paren(exp.Sub(this=double(0.0), expression=doubles.sign(one.node.copy())), copy=False)
     moved = exp.Sub(this=one.copy(), expression=exp.Mul(this=away, expression=double(HALF)))
     return Typed(call("TRUNC", moved), Kind.DOUBLE, reach=one.reach + 1, least=1.0)
+
+
+def rounded_to_whole(node: exp.Expr, write: Write) -> Typed | None:
+    """Return ROUND of a floating point number of 0 or more that is cast to a whole one; None for anything else.
+
+    There the number is written once; that minus zero becomes zero does not show.
+    """
+    inner = node.unnest()
+    if not isinstance(inner, exp.Round) or inner.args.get("decimals") is not None:
+        return None
+    one = write(inner.this)
+    if one.kind is not Kind.DOUBLE or not one.natural:
+        return None
+    moved = exp.Add(this=one.copy(), expression=double(HALF))
+    return Typed(call("TRUNC", moved), Kind.DOUBLE, reach=one.reach + 1, least=1.0, natural=True)
 
 
 def _exactly(name: str, one: Typed, places: int) -> Typed:

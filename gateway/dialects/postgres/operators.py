@@ -235,7 +235,7 @@ def chosen(node: exp.Case, write: Write) -> Typed:
     values = [value for _, value in pairs] + ([last] if last is not None else [])
     known = joined(values)
     if last is not None and _is_clamp(node):
-        known = replace(known, reach=max(value.reach for _, value in pairs))
+        known = replace(known, reach=max(value.reach for _, value in pairs), natural=pairs[0][1].natural)
     built = case(
         *((test.node, _in(value, known)) for test, value in pairs),
         otherwise=None if last is None else _in(last, known),
