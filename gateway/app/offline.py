@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gateway.app.parts import books, engines
-from gateway.app.policies import source_of
+from gateway.app.policies import read_folder, source_of
 from gateway.app.publishing import Publisher
 from gateway.app.roles import engine_role
 from gateway.catalog.document import PolicyDocument
@@ -69,6 +69,9 @@ def refresh(settings: Settings, name: str) -> str:
             await pool.start()
             kept = books(store, settings)
             publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
+            folder = read_folder(settings.policies)
+            if folder.of(name) is None and folder.broken:  # whose it is cannot be read; an operator may see it
+                raise folder.broken[0].error
             return await publisher.refresh(name)
         finally:
             await asyncio.gather(pool.close(), engine.close())

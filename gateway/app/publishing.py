@@ -101,15 +101,15 @@ class Publisher:
         return Unopened(file, error, number, version, pause_s, again_at)
 
     async def _build(self, file: PolicyFile) -> Published:
-        published = await self._read(file)
+        inspection = await self._engine.inspect(file.source(), order(file.document))
+        published = await self._read(file, inspection)
         privacy, grants = published.dataset.privacy, published.dataset.grants
         await asyncio.to_thread(convert_budgets, privacy, grants, file.lines)
-        await self._bind(file)
+        await self._bind(file, inspection)
         return published
 
-    async def _read(self, file: PolicyFile) -> Published:
+    async def _read(self, file: PolicyFile, inspection: Inspection) -> Published:
         current = await self._versions.current(file.name)
-        inspection = await self._engine.inspect(file.source(), order(file.document))
         if current is None:
             draft = DataVersion(0, "unpublished", inspection.stamp)
             self._dataset(file, inspection, draft)  # what cannot be published declares no version
@@ -151,16 +151,16 @@ class Publisher:
         same = current.version if current is not None and unchanged else None
         draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp)).dataset
         await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
-        await self._bind(file)
+        await self._bind(file, inspection)
         declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
         self._held[name] = self._dataset(file, inspection, declared)
         await self._tell(self._held[name])
         return declared.version
 
-    async def _bind(self, file: PolicyFile) -> None:
-        """Hold the file's private tables to the account that they were always charged to."""
+    async def _bind(self, file: PolicyFile, inspection: Inspection) -> None:
+        """Hold the file's private tables to the account that they were always charged to, by any address of theirs."""
         member = file.member()
-        source = f"{member.source.kind}:{member.source.path}"
+        source = f"{member.source.kind}:{inspection.place or member.source.path}"
         await self._bindings.bind(source, member.private_tables, member.privacy.account)
 
     def _looked_into(self) -> PolicyFolder:

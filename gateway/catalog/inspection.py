@@ -36,6 +36,7 @@ class Inspection:
 
     `broken_facts` names declared facts that do not hold. `stamp` marks the data as it was looked at. `warnings` say in
     words what the engine allows the gateway beyond what it needs. `live`: rows may change while the stamp stays.
+    `place` is where the data are, whatever a policy calls it; empty where the policy's own source is the place.
     """
 
     stamp: str
@@ -44,6 +45,7 @@ class Inspection:
     broken_facts: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     live: bool = False
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,17 @@ SELECT md5(string_agg(line, E'\\n' ORDER BY line COLLATE "C") || (SELECT d.oid |
 """
 
 
+_PLACE = """
+SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || d.oid FROM pg_database d
+WHERE d.datname = current_database()
+"""
+
+
+async def place_of(connection: asyncpg.Connection, schema: str) -> str:
+    """Return what names a schema of this database of this server, by whatever address it was reached."""
+    return f"{await connection.fetchval(_PLACE)}/{schema}"
+
+
 async def stamp_of(connection: asyncpg.Connection, schema: str, tables: tuple[str, ...]) -> str:
     """Return the mark of some tables: their columns, types, collations and keys, in this database of this server."""
     return str(await connection.fetchval(_STAMP, schema, list(tables)))
@@ -123,7 +134,15 @@ async def inspect(connection: asyncpg.Connection, schema: str, order: Inspection
         for column in tables[name].columns
     ]
     stamp = await stamp_of(connection, schema, order.tables)
-    return Inspection(stamp, tuple(found), tuple(distinct), (), await _excess(connection, schema, order), live=True)
+    return Inspection(
+        stamp,
+        tuple(found),
+        tuple(distinct),
+        (),
+        await _excess(connection, schema, order),
+        live=True,
+        place=await place_of(connection, schema),
+    )
 
 
 async def _table(connection: asyncpg.Connection, schema: str, row: Any) -> EngineTable:

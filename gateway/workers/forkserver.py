@@ -46,6 +46,7 @@ def main() -> None:
             if key.fileobj is not control:
                 signal.pidfd_send_signal(key.fd, signal.SIGKILL)
                 os.waitpid(key.data, 0)
+    os._exit(0)  # libraries have words of their own for the end of an interpreter, which no log should hold
 
 
 def _step(control: socket.socket, waiting: selectors.EpollSelector) -> bool:

@@ -64,8 +64,8 @@ def test_what_one_organisation_computes_of_its_releases_for_nothing_holds_up_no_
     ana, ben = gateway.token(), gateway.token("ben", "others")
     assert gateway.ask(days + "t", token=ana)[0] == 200
     spent, asked, replies = gateway.spent(), time.monotonic(), []
-    # 500^4 pairs of released rows: more than any deadline allows
-    texts = [days + "t, t b, t c, t d", days + "t, t x, t y, t z"]
+    # some hundred days to the sixth: more pairs of released rows than any deadline allows
+    texts = [days + "t, t b, t c, t d, t e, t f", days + "t, t u, t v, t x, t y, t z"]
     every = [threading.Thread(target=lambda text=text: replies.append(gateway.ask(text, token=ana))) for text in texts]
     for thread in every:
         thread.start()

@@ -1,6 +1,7 @@
 """A gateway over a provider's PostgreSQL, in processes of their own and over real HTTP."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -28,7 +29,10 @@ def rows():
 def gateway(tmp_path_factory, rows: duckdb.DuckDBPyConnection):
     database = run(provided(rows, *SHOP_KEYS))
     made = Gateway(
-        tmp_path_factory.mktemp("gateway"), ON_POSTGRES, SHOP_DATA=address(database, "gateway_reader")
+        tmp_path_factory.mktemp("gateway"),
+        ON_POSTGRES,
+        SHOP_DATA=address(database, "gateway_reader"),
+        SAME_DATA=address(database, "gateway_reader") + "&application_name=another",
     ).start()
     yield made
     assert made.stop() == 0
@@ -67,6 +71,21 @@ def test_a_check_reads_the_database_and_warns_of_what_the_role_may_do(gateway):
     told = subprocess.run(command, capture_output=True, text=True, env=away, timeout=60)
     assert told.returncode != 0
     assert "environment variable" in told.stdout + told.stderr
+
+
+def test_another_address_of_the_same_database_wins_no_budget_back(gateway):
+    again = ON_POSTGRES.replace("dataset: shop", "dataset: again").replace("SHOP_DATA", "SAME_DATA")
+    again = again.replace("privacy:\n", "privacy:\n  account: fresh\n").replace("grants:\n", "grants: []\nunused:\n")
+    again = again[: again.index("grants: []")] + "grants: []\n"
+    file = gateway.policies / "again.yaml"
+    file.write_text(again)
+    try:
+        provider = gateway.token("erika", "acme", ("provider",), None)
+        status, body = gateway.call("POST", "/v1/datasets/again/refresh", {}, token=provider)
+        assert (status, json.loads(body)["code"]) == (400, "policy_invalid"), body
+        assert "is charged to the account" in json.loads(body)["detail"]
+    finally:
+        file.unlink()
 
 
 def test_writers_go_on_and_a_refresh_declares_new_data(gateway, rows):
