@@ -130,7 +130,7 @@ def test_one_thing_wrong_is_refused_by_name(flaw):
 def test_ten_thousand_accepted_queries(part):
     seen = run(1_000_000 * (part + 1), 500)
     assert seen.constructs >= set(CONSTRUCTS)
-    assert len(seen.functions) > 150
+    assert len(seen.functions) > 90  # each part draws about a hundred of them
     assert seen.accepted / seen.tried > 0.8
 
 
