@@ -1,6 +1,7 @@
 """TPC-H made on this machine when it is first asked for, and its policy at any scale factor."""
 
 import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 from gateway.catalog.build import build
-from gateway.catalog.inspection import order
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Accounting, Column, Dataset, Table
 from gateway.engines.duckdb_worker import connect, inspect, stamp_of
@@ -57,15 +59,31 @@ def _make(scale: str, folder: Path, path: Path) -> None:
         (folder / f"{table}.parquet").unlink()
 
 
+def _document() -> PolicyDocument:
+    return parse((ROOT / "policies" / "tpch" / "tpch.yaml").read_text(), "tpch.yaml")
+
+
+@lru_cache(maxsize=4)
+def _inspection(scale: str) -> Inspection:
+    """Look at the file by a name of this process's own: whoever has it open as it is called has it open in its own way."""
+    path = database(scale)
+    own = path.with_name(f"inspected-{os.getpid()}.duckdb")
+    own.hardlink_to(path)
+    try:
+        connection = connect(str(own), 4000, 1)
+        try:
+            return inspect(connection, order(_document()), stamp_of(str(path)))
+        finally:
+            connection.close()
+    finally:
+        own.unlink()
+
+
 @lru_cache(maxsize=8)
 def dataset(scale: str, max_cells: int = 100_000, accounting: Accounting = Accounting.ZCDP) -> Dataset:
     """Return the worked example's dataset with sizes and key bounds of a scale factor, and any epsilon allowed."""
-    document = parse((ROOT / "policies" / "tpch" / "tpch.yaml").read_text(), "tpch.yaml")
-    path = database(scale)
-    connection = connect(str(path), 4000, 1)
-    inspection = inspect(connection, order(document), stamp_of(str(path)))
-    connection.close()
-    built = build(document, inspection, data_version="1", base=path.parent)
+    document = _document()
+    built = build(document, _inspection(scale), data_version="1", base=database(scale).parent)
     factor = Decimal(scale) / POLICY_SCALE
     privacy = replace(
         built.privacy, max_epsilon=Decimal(10**9), min_units=1, max_cells=max_cells, accounting=accounting
