@@ -49,7 +49,7 @@ def test_other_accuracies_of_the_same_question(gateway):
     assert answer["accuracy"]["of"] == {"n": 100.0}  # 300 people by declaration, in three cohorts
     assert answer["accuracy"]["reached"] == {"n": 20.0}
     sql = "SELECT AVG(quantity) AS a, COUNT(*) AS n FROM purchases WHERE quantity < 40"
-    status, answer = gateway.ask(sql, accuracy={"half_width": 60})
+    status, answer = gateway.ask(sql, accuracy={"half_width": 8})
     assert status == 200, answer
     assert answer["accuracy"]["reached"]["a"] > 0
     ((low, high),) = answer["intervals"]["columns"]["a"]
