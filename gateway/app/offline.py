@@ -25,7 +25,7 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
     Raises GatewayError `engine_unavailable`, which names the file: only its provider reads it.
     """
     source = source_of(document, base)
-    found = Path(source.path).exists()
+    found = source.kind != "duckdb" or Path(source.path).exists()
 
     async def work() -> Inspection:
         pool = Pool(engine_role(Settings()), 1, spares=0)
