@@ -18,7 +18,8 @@ from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Accounting, Column, Dataset, Table
-from gateway.engines.duckdb_worker import connect, inspect, stamp_of
+from gateway.engines.duckdb_source import connect, stamp_of
+from gateway.engines.duckdb_worker import inspect
 from gateway.planning import Planned, plan
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
