@@ -10,8 +10,12 @@ import sqlglot
 from sqlglot import exp
 
 from gateway.dialects.model import Tables, Written
-from gateway.dialects.postgres import queries
+from gateway.dialects.postgres import queries as postgres
+from gateway.dialects.typed import Unanswered
+from gateway.errors import GatewayError
 from gateway.sql.writing import text
+
+_TRANSLATED = {"postgres": ("PostgreSQL", postgres.write)}
 
 
 def write(query: exp.Query, engine: str, tables: Tables) -> Written:
@@ -19,8 +23,13 @@ def write(query: exp.Query, engine: str, tables: Tables) -> Written:
 
     Raises GatewayError `unsupported_on_engine` for what that engine does not compute as the others do.
     """
-    if engine == "postgres":
-        written = queries.write(query, tables)
+    if engine in _TRANSLATED:
+        name, translated = _TRANSLATED[engine]
+        try:
+            written = translated(query, tables)
+        except Unanswered as refusal:
+            detail = f"{refusal.what} is not answered on {name}."
+            raise GatewayError("unsupported_on_engine", detail, refusal.instead) from None
         _checked(written.sql, engine)
         return written
     sql = text(query)
