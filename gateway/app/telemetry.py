@@ -35,12 +35,14 @@ class Telemetry:
 
     async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
         """Write the true engine cost of a query's statement, for the provider alone."""
-        figures = {
+        figures: dict[str, object] = {
             "wall_ms": round(cost.wall_ms, 3),
             "cpu_ms": round(cost.cpu_ms, 3),
             "rows": cost.rows,
             "peak_memory_bytes": cost.peak_memory_bytes,
         }
+        if cost.scanned:
+            figures["scanned"] = [{"node": node, "rows": rows} for node, rows in cost.scanned]
         self._observer.metrics.engine(cost.wall_ms, cost.cpu_ms)
         await self._meter.measured(charge, statement, figures)
 

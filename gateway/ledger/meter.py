@@ -43,7 +43,7 @@ class MeterLog:
 
         await self._store.run(work)
 
-    async def measured(self, charge: Charge, statement: int, figures: Mapping[str, float]) -> None:
+    async def measured(self, charge: Charge, statement: int, figures: Mapping[str, object]) -> None:
         """Write the true engine cost of one statement of a charged query, for the provider alone.
 
         Statements are numbered from 1 within each attempt (a query is taken over from a worker that is gone).
