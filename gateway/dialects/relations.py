@@ -134,7 +134,10 @@ class Writer(ABC):
         built = type(query)(this=left, expression=right, distinct=query.args.get("distinct"))
         if clause is not None:
             built.set("with_", clause)
-        pairs = zip(l_.items(), r_.values(), strict=True)
+        pairs = list(zip(l_.items(), r_.values(), strict=True))
+        for (_, one), other in pairs:
+            if any(a.node is not b.node for a, b in zip(self.words.alike([one, other]), (one, other), strict=True)):
+                raise refused("A UNION of numbers of several types", "CAST each column to one type.")
         return built, {name: replace(joined([one, other]), node=exp.column(name)) for (name, one), other in pairs}
 
     def select(self, query: exp.Select, outer: _Scope | None) -> tuple[exp.Query, Shown]:
@@ -217,7 +220,9 @@ class Writer(ABC):
         rows = [[self.expression(cell, scope) for cell in row.expressions] for row in node.expressions]
         alias = node.args["alias"]
         names = [column.name for column in alias.args["columns"]]
-        known = {name: joined([row[i] for row in rows]) for i, name in enumerate(names)}
+        columns = [self.words.alike(list(column)) for column in zip(*rows, strict=True)]
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        known = {name: joined(column) for name, column in zip(names, columns, strict=True)}
         sources[alias.name] = _Source(_under(alias.name, known))
         tuples = [exp.Tuple(expressions=[cell.node for cell in row]) for row in rows]
         return exp.Values(expressions=tuples, alias=alias.copy())

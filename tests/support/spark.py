@@ -8,6 +8,7 @@ import atexit
 import functools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -31,7 +32,7 @@ _OPENED = (
     "lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic",
 )  # fmt: skip
 JAVA = (
-    "-Xmx1500m",
+    "-Xmx2g",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED),
@@ -95,6 +96,13 @@ class Server:
         """End the server at once, without a word."""
         self.process.kill()
         self.process.wait()
+
+    def stop(self) -> None:
+        """Let the server stand still: it takes what it is asked, and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         self.kill()

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from gateway.dialects.operators import Write
 from gateway.dialects.spark import doubles
-from gateway.dialects.spark.words import MAX_DIGITS, as_decimal, digits_above
+from gateway.dialects.spark.words import MAX_DIGITS, as_decimal, digits_above, negative
 from gateway.dialects.typed import (
     EXACT,
     NUMBERS,
@@ -105,7 +105,7 @@ def opposite(node: exp.Neg, write: Write) -> Typed:
     inner = write(node.this)
     if inner.kind not in NUMBERS:
         raise refused(f"Minus {inner.kind}")
-    return replace(inner, node=exp.Neg(this=inner.copy() if inner.literal is None else inner.node), natural=False)
+    return replace(inner, node=negative(inner), natural=False)
 
 
 def division(node: exp.Div, write: Write) -> Typed:

@@ -51,8 +51,6 @@ def multiply(left: Typed, right: Typed) -> Typed:
 
 def divide(left: Typed, right: Typed) -> Typed:
     """Return a / b; NULL where b is zero, as Spark has it by itself."""
-    if right.reach == right.least == 1 and right.natural:  # one itself
-        return left
     reach = left.reach / right.least
     least = left.least / right.reach if right.reach else SMALLEST
     return made(quotient(left.copy(), right.copy()), reach, least, natural=left.natural and right.natural)
@@ -114,8 +112,10 @@ def of_exact(one: Typed) -> Typed:
     whole_part = cast(exp.Sub(this=one.copy(), expression=rest.copy()), Kind.DECIMAL, 38, 0)
     tens = cast(exp.Literal.string(str(10**one.scale)), Kind.DECIMAL, one.scale + 1, 0)
     units = cast(exp.Mul(this=rest, expression=tens), Kind.DECIMAL, 38, 0)
-    edge = cast(exp.Literal.string(str(2**53 // 10**one.scale)), Kind.DECIMAL, 38, 0)
-    small = compare(exp.LTE, call("ABS", cast(one.node.copy(), Kind.DECIMAL, 38, one.scale)), edge)
+    edge = cast(exp.Literal.string(str(2**53 // 10**one.scale)), Kind.DECIMAL, 38, one.scale)
+    small = exp.Between(
+        this=cast(one.node.copy(), Kind.DECIMAL, 38, one.scale), low=exp.Neg(this=edge.copy()), high=edge
+    )
     above = _of_huge(whole_part, natural=False) if one.digits > 18 else cast(whole_part, Kind.DOUBLE)
     fraction = quotient(cast(units, Kind.DOUBLE), double(10.0**one.scale))
     halves = exp.Add(this=held(above), expression=fraction)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from gateway.dialects.operators import Write
 from gateway.dialects.spark import doubles
-from gateway.dialects.spark.words import MAX_DIGITS, as_decimal
+from gateway.dialects.spark.words import MAX_DIGITS, as_decimal, negative
 from gateway.dialects.typed import (
     EXACT,
     NUMBERS,
@@ -42,7 +42,10 @@ def _floating(node: exp.Expr, write: Write, name: str) -> Typed:
 
 def absolute(node: exp.Abs, write: Write) -> Typed:
     one = as_bigint(_number(node.this, write, "ABS"))
-    return replace(one, node=call("ABS", one.node), natural=True)
+    if isinstance(shown := negative(one), exp.Neg):
+        return replace(one, node=call("ABS", one.node), natural=True)
+    below = compare(exp.LT, one.copy(), cast(number(0), one.kind, one.digits, one.scale))
+    return replace(one, node=case((below, shown), otherwise=one.copy()), natural=True)
 
 
 def sign(node: exp.Sign, write: Write) -> Typed:

@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from gateway.dialects.operators import Words
 from gateway.dialects.spark import doubles
-from gateway.dialects.typed import EXACT, Kind, Typed, cast, refused
+from gateway.dialects.typed import EXACT, Kind, Typed, cast, number, refused
 
 MAX_DIGITS = 38
+NEGATED_DIGITS = 34
 _WHOLE_DIGITS = {Kind.INT: 10, Kind.BIGINT: 19, Kind.HUGE: MAX_DIGITS}
 
 
@@ -30,6 +31,14 @@ def as_decimal(one: Typed, digits: int, scale: int) -> Typed:
         return one
     kind = Kind.HUGE if (digits, scale) == (MAX_DIGITS, 0) else Kind.DECIMAL
     return Typed(cast(one.node, kind, digits, scale), kind, digits, scale, one.reach, one.least, one.natural)
+
+
+def negative(one: Typed) -> exp.Expr:
+    """Return minus a number. Spark's own rounds a decimal to 34 digits, which may then not fit its type."""
+    if one.kind in EXACT and digits_above(one) + one.scale > NEGATED_DIGITS:
+        zero = cast(number(0), one.kind, one.digits, one.scale)
+        return exp.paren(exp.Sub(this=zero, expression=one.copy()), copy=False)
+    return exp.Neg(this=one.copy() if one.literal is None else one.node)
 
 
 class _Spark:
