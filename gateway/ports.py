@@ -103,6 +103,7 @@ class Source:
     """Where a dataset's engine is: `kind` duckdb and the absolute `path` of its file.
 
     Or `kind` postgres and as `path` the environment variable that holds its address, and the schema: `NAME/public`.
+    Or `kind` spark and as `path` such a variable, and the folder of the tables: `NAME/s3a://bucket/shop`.
     """
 
     kind: str

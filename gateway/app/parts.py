@@ -7,6 +7,7 @@ from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.engines.by_kind import Engines
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.postgres_engine import PostgresEngine
+from gateway.engines.spark_engine import SparkEngine
 from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Lifetimes, Tokens
@@ -27,10 +28,11 @@ from gateway.workers.pool import Pool
 
 
 def engines(settings: Settings, pool: Pool) -> Engines:
-    """Return both engines: DuckDB in the processes of a pool, PostgreSQL over connections of this process."""
+    """Return all engines: DuckDB in the processes of a pool, servers over connections of this process."""
     duckdb = DuckDBEngine(pool, settings.wait_s)
     postgres = PostgresEngine(variable, settings.engine_connections, settings.wait_s, settings.engine_deadline_s)
-    return Engines(duckdb, postgres)
+    spark = SparkEngine(variable, settings.engine_connections, settings.wait_s)
+    return Engines(duckdb, postgres, spark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,19 @@ class PostgresEntry(Entry):
     schema_: Name = Field(default="public", alias="schema", description="The one schema that the tables stand in.")
 
 
-EngineEntry = Annotated[DuckDBEntry | PostgresEntry, Field(discriminator="kind")]
+class SparkEntry(Entry):
+    kind: Literal["spark"] = Field(description="Parquet tables read by a Spark server, version 4, over Spark Connect.")
+    url_env: str = Field(
+        pattern=r"^[A-Z][A-Z0-9_]{0,63}$",
+        description="The environment variable of the gateway that holds sc://host:port/;token=...",
+    )
+    parquet: str = Field(
+        pattern=r"^[a-z][a-z0-9]*:/",
+        description="The folder as the server names it (file:/..., s3a://...); each table is a folder of its name.",
+    )
+
+
+EngineEntry = Annotated[DuckDBEntry | PostgresEntry | SparkEntry, Field(discriminator="kind")]
 
 
 class ComplianceEntry(Entry):

@@ -15,6 +15,7 @@ from gateway.catalog.document import (
     PolicyDocument,
     PostgresEntry,
     PriceEntry,
+    SparkEntry,
 )
 from gateway.catalog.model import Accounting, Budget, Compliance, Grant, PricePlan, Privacy
 from gateway.ports import Source
@@ -31,12 +32,14 @@ def compliance(document: PolicyDocument) -> Compliance:
 
 
 def source(engine: EngineEntry, base: PurePath) -> Source:
-    """Return where an engine is, a file under `base`; of a database the variable that names it, and the schema."""
+    """Return where an engine is, a file under `base`; of a server its variable, and schema or folder."""
     match engine:
         case DuckDBEntry(path=path):
             return Source("duckdb", str(base / path))
         case PostgresEntry(dsn_env=name, schema_=schema):
             return Source("postgres", f"{name}/{schema}")
+        case SparkEntry(url_env=name, parquet=folder):
+            return Source("spark", f"{name}/{folder}")
 
 
 def _budget(entry: BudgetEntry | None, document: PolicyDocument) -> Budget | None:

@@ -1,7 +1,7 @@
 """A canonical statement in the words of the engine that will run it, read back before anyone may use it.
 
 The plan compiles to one tree, the same for every engine, which happens to be DuckDB's own form: there nothing is
-translated. For PostgreSQL each node is written by a rule of an allow-list; what has none is refused by name.
+translated. For PostgreSQL and Spark each node is written by a rule of an allow-list; what has none is refused by name.
 """
 
 from functools import lru_cache
@@ -10,17 +10,27 @@ import sqlglot
 from sqlglot import exp
 
 from gateway.dialects.model import Tables, Written
-from gateway.dialects.postgres import queries
+from gateway.dialects.postgres import queries as postgres
+from gateway.dialects.spark import queries as spark
+from gateway.dialects.typed import Unanswered
+from gateway.errors import GatewayError
 from gateway.sql.writing import text
+
+_TRANSLATED = {"postgres": ("PostgreSQL", postgres.write), "spark": ("Spark", spark.write)}
 
 
 def write(query: exp.Query, engine: str, tables: Tables) -> Written:
-    """Return the text for an engine (`duckdb` or `postgres`), and how many secrets it takes.
+    """Return the text for an engine (`duckdb`, `postgres` or `spark`), and how many secrets it takes.
 
     Raises GatewayError `unsupported_on_engine` for what that engine does not compute as the others do.
     """
-    if engine == "postgres":
-        written = queries.write(query, tables)
+    if engine in _TRANSLATED:
+        name, translated = _TRANSLATED[engine]
+        try:
+            written = translated(query, tables)
+        except Unanswered as refusal:
+            detail = f"{refusal.what} is not answered on {name}."
+            raise GatewayError("unsupported_on_engine", detail, refusal.instead) from None
         _checked(written.sql, engine)
         return written
     sql = text(query)

@@ -5,6 +5,7 @@ from typing import Protocol
 from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.postgres_engine import PostgresEngine
+from gateway.engines.spark_engine import SparkEngine
 from gateway.ports import Lease, Source
 
 
@@ -21,14 +22,21 @@ class Inspecting(Protocol):
 
 
 class Engines:
-    """Both engines behind one."""
+    """All engines behind one."""
 
-    def __init__(self, duckdb: DuckDBEngine, postgres: PostgresEngine) -> None:
+    def __init__(self, duckdb: DuckDBEngine, postgres: PostgresEngine, spark: SparkEngine) -> None:
         self._duckdb = duckdb
         self._postgres = postgres
+        self._spark = spark
 
     def _of(self, source: Source) -> Inspecting:
-        return self._postgres if source.kind == "postgres" else self._duckdb
+        match source.kind:
+            case "postgres":
+                return self._postgres
+            case "spark":
+                return self._spark
+            case _:
+                return self._duckdb
 
     async def lease(self, source: Source, stamp: str, party: str | None = None) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed`, `engine_unavailable`, `overloaded`."""
@@ -41,3 +49,4 @@ class Engines:
     async def close(self) -> None:
         """Let the connections go; processes are their pool's to end."""
         await self._postgres.close()
+        await self._spark.close()

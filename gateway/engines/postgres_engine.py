@@ -14,7 +14,8 @@ import pyarrow as pa
 from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.postgres_catalog import inspect, stamp_of
 from gateway.engines.postgres_rows import Columns, arguments, packed, unpacked
-from gateway.engines.postgres_sessions import AWAY, Addresses, Sessions, Sources, named, unavailable
+from gateway.engines.postgres_sessions import AWAY, Sessions, Sources
+from gateway.engines.sources import Addresses, named, unavailable
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
 

@@ -2,39 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import asyncpg
 
 from gateway.engines.postgres_rows import CODECS
+from gateway.engines.sources import Addresses, Pauses, named, unavailable
 from gateway.errors import GatewayError
 from gateway.ports import Source
 
 log = logging.getLogger("gateway.provider")
 
 CONNECT_S = 5.0
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 2.0
-"""A server that cannot be reached is tried again after pauses that double between these two."""
-
 LEAST_VERSION = 160_000
 LOCK_S = 5
 
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What a server that is down, restarting or full makes of a connection."""
-
-Addresses = Callable[[str], str | None]
-"""What the environment says under a name: where a source is, with its password."""
-
-
-def named(source: Source) -> tuple[str, str]:
-    """Return the environment variable and the schema of a source."""
-    variable, _, schema = source.path.partition("/")
-    return variable, schema
-
-
-def unavailable(hint: str = "Ask again in a moment.") -> GatewayError:
-    return GatewayError("engine_unavailable", "The data cannot be opened now.", hint)
 
 
 def pinned(schema: str, deadline_s: float) -> dict[str, str]:
@@ -69,8 +52,7 @@ class Sessions:
         self._deadline_s = deadline_s
         self._free: list[asyncpg.Connection] = []
         self._room = asyncio.Semaphore(size)
-        self._pause_s = 0.0
-        self._again_at = 0.0
+        self._pauses = Pauses()
 
     async def acquire(self, wait_s: float) -> asyncpg.Connection:
         """Return a connection that nobody else has, until `release`."""
@@ -104,19 +86,16 @@ class Sessions:
         self._free.clear()
 
     async def _connected(self) -> asyncpg.Connection:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._again_at:
-            raise unavailable()
+        self._pauses.check()
         try:
             connection = await self._connect()
         except GatewayError:
             raise
         except (*AWAY, ValueError) as error:
-            self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-            self._again_at = loop.time() + self._pause_s
+            self._pauses.away()
             log.error("%s cannot be reached: %s", self._source.path, _words(error))  # noqa: TRY400 - words, no stack
             raise unavailable() from None
-        self._pause_s = 0.0
+        self._pauses.there()
         return connection
 
     async def _connect(self) -> asyncpg.Connection:

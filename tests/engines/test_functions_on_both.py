@@ -18,8 +18,8 @@ from support.two_engines import address, new_database
 from gateway.catalog.types import INTEGER, TypeKind
 from gateway.compile.leaves import _widened
 from gateway.compile.statements import listing, more, named, sub, table
+from gateway.dialects import letters
 from gateway.dialects.model import Tables
-from gateway.dialects.postgres import letters
 from gateway.dialects.writing import write
 from gateway.engines.postgres_rows import packed, unpacked
 from gateway.errors import GatewayError

@@ -1,6 +1,6 @@
-"""One contract for both engines: the same exact rows, the same charge and the same names of releases, or a refusal.
+"""One contract for all engines: the same exact rows, the same charge and the same names of releases, or a refusal.
 
-The rows are those of the neighbour pairs, hostile ones among them, so that the bounds are held to on PostgreSQL too.
+The rows are those of the neighbour pairs, hostile ones among them, so that the bounds are held to on each engine.
 """
 
 from collections import Counter
@@ -14,29 +14,42 @@ from support.constructs import CONSTRUCTS
 from support.neighbours import pair, violations
 from support.queries import ANSWERED
 from support.shop import SHOP, planned
+from support.spark import OnSpark, on_spark
 from support.two_engines import OnPostgres, on_postgres
 
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import Derived, Measurement, PublicRead
 
+ENGINES = {"postgres": (on_postgres, OnPostgres), "spark": (on_spark, OnSpark)}
+EACH = pytest.mark.parametrize("engine", ["postgres", pytest.param("spark", marks=pytest.mark.spark)])
+
 REFUSED = {
     "where_cast": "A CAST of TEXT to INT",
 }
-"""What PostgreSQL does not compute as DuckDB does, of the queries that are answered."""
+"""What no engine but DuckDB computes, of the queries that are answered."""
 
 
 @cache
-def pair_on_postgres() -> tuple[OnPostgres, OnPostgres]:
+def served_pair(engine):
     without, with_unit = pair(0)
-    return OnPostgres(without), OnPostgres(with_unit)
+    made = ENGINES[engine][1]
+    return made(without), made(with_unit)
+
+
+_open = []
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _closed():
     yield
-    for data in (*(pair_on_postgres() if pair_on_postgres.cache_info().currsize else ()), *_tpch.values()):
+    for data in _open:
         data.close()
-    pair_on_postgres.cache_clear()
+
+
+def opened(data):
+    if data not in _open:
+        _open.append(data)
+    return data
 
 
 def plain(value):
@@ -61,60 +74,61 @@ def same_program(ours, theirs):
     assert ours.program.finish == theirs.program.finish
 
 
-def same_rows(duck, pg, ours, theirs):
-    """Check that every statement of a program gives the same rows on both engines, public ones in one order."""
+def same_rows(duck, served, ours, theirs):
+    """Check that every statement of a program gives the same rows on two engines, public ones in one order."""
     inputs = staged(duck, ours)
     for a, b in zip(ours.program.steps, theirs.program.steps, strict=True):
         match a:
             case Measurement():
-                first, second = exact_rows(duck, a, inputs), exact_rows(pg, b, inputs)
+                first, second = exact_rows(duck, a, inputs), exact_rows(served, b, inputs)
                 for x, y in zip(first, second, strict=True):
                     assert Counter(rows_of(x)) == Counter(rows_of(y))
             case PublicRead():
-                x, y = duck.sql(a.sql).to_arrow_table(), pg.sql(b.sql).to_arrow_table()
+                x, y = duck.sql(a.sql).to_arrow_table(), served.sql(b.sql).to_arrow_table()
                 assert rows_of(x) == rows_of(y)
                 assert x.column_names == y.column_names
             case Derived():
                 assert a == b
 
 
+@EACH
 @pytest.mark.parametrize("name", [*ANSWERED, *CONSTRUCTS])
-def test_every_answered_query_is_the_same_on_both_engines(name):
+def test_every_answered_query_is_the_same_on_every_engine(name, engine):
     sql = {**ANSWERED, **CONSTRUCTS}[name]
-    ours = planned(sql)
+    ours, there = planned(sql), ENGINES[engine][0]
     if name in REFUSED:
         with pytest.raises(GatewayError) as refusal:
-            planned(sql, dataset=on_postgres(SHOP))
+            planned(sql, dataset=there(SHOP))
         assert refusal.value.code == "unsupported_on_engine"
         assert REFUSED[name] in refusal.value.detail
         return
-    theirs = planned(sql, dataset=on_postgres(SHOP))
+    theirs = planned(sql, dataset=there(SHOP))
     same_program(ours, theirs)
     _, with_unit = pair(0)
-    before, after = (data.knows(theirs) for data in pair_on_postgres())
+    before, after = (opened(data).knows(theirs) for data in served_pair(engine))
     same_rows(with_unit, after, ours, theirs)
     assert violations(theirs, before, after) == []
 
 
-_tpch: dict[str, OnPostgres] = {}
-
-
+@EACH
 @pytest.mark.parametrize("name", tpch.QUERIES)
-def test_tpch_is_the_same_on_both_engines(name):
-    data = tpch.dataset("0.01")
+def test_tpch_is_the_same_on_every_engine(name, engine):
+    data, there = tpch.dataset("0.01"), ENGINES[engine][0]
     try:
         ours = tpch.planned(tpch.QUERIES[name], data)
     except GatewayError as error:
         with pytest.raises(GatewayError) as refusal:
-            tpch.planned(tpch.QUERIES[name], on_postgres(data))
+            tpch.planned(tpch.QUERIES[name], there(data))
         assert refusal.value.code == error.code
         return
-    theirs = tpch.planned(tpch.QUERIES[name], on_postgres(data))
+    theirs = tpch.planned(tpch.QUERIES[name], there(data))
     same_program(ours, theirs)
-    duck = _duck()
-    if "0.01" not in _tpch:
-        _tpch["0.01"] = OnPostgres(duck)
-    same_rows(duck, _tpch["0.01"].knows(theirs), ours, theirs)
+    same_rows(_duck(), opened(_tpch(engine)).knows(theirs), ours, theirs)
+
+
+@cache
+def _tpch(engine):
+    return ENGINES[engine][1](_duck())
 
 
 @cache

@@ -14,7 +14,7 @@ from support.queries import ANSWERED
 from support.shop import SHOP, planned
 from support.two_engines import on_postgres
 
-from gateway.dialects.postgres import letters
+from gateway.dialects import letters
 from gateway.privacy.measurement import Derived, Measurement, Primitive, PublicRead
 
 CASES = Path(__file__).parent / "cases"

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import asyncpg
 import psutil
-import pyarrow as pa
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.catalog.model import Dataset
 from gateway.engines.postgres_engine import PostgresEngine
-from gateway.planning import Planned
-from gateway.ports import InputTable, Source, Statement
-from gateway.privacy.measurement import Measurement, PublicRead
+from gateway.ports import Source
+from support.served import Served
 from support.stores import server
 
 ROLE = (Path(__file__).resolve().parent.parent.parent / "docker" / "postgres" / "role.sql").read_text()
@@ -114,59 +112,14 @@ def run(awaitable):
     return asyncio.run(awaitable)
 
 
-class OnPostgres:
-    """A database as the gateway's engine reads it, with as much of a DuckDB connection as the harnesses ask of one."""
+class OnPostgres(Served):
+    """A database of a real PostgreSQL with the tables of a DuckDB connection."""
 
     def __init__(self, connection, *statements: str):
-        self.loop = asyncio.new_event_loop()
-        self.database = self.loop.run_until_complete(provided(connection, *statements))
+        loop = asyncio.new_event_loop()
+        self.database = loop.run_until_complete(provided(connection, *statements))
         place = address(self.database, "gateway_reader")
-        self.engine = PostgresEngine({"DATA_DSN": place}.get, 2, 10.0, 60.0)
+        engine = PostgresEngine({"DATA_DSN": place}.get, 2, 10.0, 60.0)
         names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
         order = InspectionOrder(tuple(names), (), (), ())
-        self.stamp = self.loop.run_until_complete(self.engine.inspect(SOURCE, order)).stamp
-        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
-        self._given: dict[str, bytes] = {}
-
-    def knows(self, planned: Planned) -> "OnPostgres":
-        """Learn what the statements of a program return."""
-        for step in planned.program.steps:
-            match step:
-                case Measurement():
-                    self._columns |= {probe.sql: step.columns(probe) for probe in step.probes}
-                case PublicRead():
-                    self._columns[step.sql] = step.returned
-        return self
-
-    def register(self, name: str, table: pa.Table) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        self._given[name] = sink.getvalue().to_pybytes()
-
-    def unregister(self, name: str) -> None:
-        del self._given[name]
-
-    def sql(self, sql: str, params: list[str] | None = None) -> "_Result":
-        inputs = tuple(InputTable(name, ipc) for name, ipc in self._given.items())
-        statement = Statement(sql, tuple(params or ()), inputs, "test", self._columns[sql])
-        return _Result(self.loop.run_until_complete(self._run(statement)))
-
-    async def _run(self, statement: Statement) -> pa.Table:
-        lease = await self.engine.lease(SOURCE, self.stamp)
-        try:
-            return (await lease.run(statement, 60.0)).table()
-        finally:
-            await lease.close()
-
-    def close(self) -> None:
-        self.loop.run_until_complete(self.engine.close())
-        self.loop.close()
-
-
-class _Result:
-    def __init__(self, table: pa.Table):
-        self._table = table
-
-    def to_arrow_table(self) -> pa.Table:
-        return self._table
+        super().__init__(loop, engine, SOURCE, loop.run_until_complete(engine.inspect(SOURCE, order)).stamp)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.operators import Write
 from gateway.dialects.postgres import doubles, numbers
-from gateway.dialects.postgres.operators import Write
-from gateway.dialects.postgres.typed import (
+from gateway.dialects.typed import (
     EXACT,
     WHOLE,
     Kind,

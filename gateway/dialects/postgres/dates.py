@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.operators import Write
-from gateway.dialects.postgres.typed import (
+from gateway.dialects.operators import Write
+from gateway.dialects.typed import (
     Kind,
     Typed,
     as_bigint,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.typed import (
+from gateway.dialects.typed import (
     EXACT,
     SMALLEST,
     Kind,

@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from gateway.dialects.postgres import aggregates, casts, dates, numbers, operators, texts
-from gateway.dialects.postgres.operators import Write
-from gateway.dialects.postgres.typed import Typed, refused
+from gateway.dialects import aggregates, operators
+from gateway.dialects.operators import Write
+from gateway.dialects.postgres import arithmetic, casts, dates, numbers, texts
+from gateway.dialects.typed import Typed, refused
 
 Rule = Callable[[Any, Write], Typed]
 
@@ -24,11 +25,11 @@ NODES: Mapping[type[Any], Rule] = {
     exp.Is: operators.tested,
     exp.In: operators.member,
     exp.Between: operators.between,
-    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), operators.arithmetic),
-    exp.Neg: operators.opposite,
-    exp.Div: operators.division,
-    exp.IntDiv: operators.whole_division,
-    exp.Mod: operators.remainder,
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul), arithmetic.arithmetic),
+    exp.Neg: arithmetic.opposite,
+    exp.Div: arithmetic.division,
+    exp.IntDiv: arithmetic.whole_division,
+    exp.Mod: arithmetic.remainder,
     exp.Case: operators.chosen,
     exp.Coalesce: operators.coalesced,
     exp.Nullif: operators.nullif,
@@ -103,7 +104,7 @@ _INSTEAD = {
 
 
 def expression(node: exp.Expr, write: Write) -> Typed:
-    """Return an expression written for PostgreSQL. Raises GatewayError `unsupported_on_engine` by name."""
+    """Return an expression written for PostgreSQL. Raises Unanswered by name."""
     if isinstance(node, exp.Anonymous):
         rule = FUNCTIONS.get(node.name.upper())
         if rule is None:

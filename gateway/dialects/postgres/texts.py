@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.letters import LOWERED, RAISED, pairs
-from gateway.dialects.postgres.operators import Write, collated
-from gateway.dialects.postgres.typed import WHOLE, Kind, Typed, call, case, cast, compare, held, number, refused, typed
+from gateway.dialects.letters import LOWERED, RAISED, pairs
+from gateway.dialects.operators import Write
+from gateway.dialects.postgres.words import collated
+from gateway.dialects.typed import WHOLE, Kind, Typed, call, case, cast, compare, held, number, refused, typed
 
 BLANKS = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
 """What DuckDB's TRIM takes away: the blanks of Unicode that separate words."""

@@ -1,11 +1,11 @@
-"""Aggregate and window functions in PostgreSQL's words: those whose value is exact and does not hang on rows' order."""
+"""Aggregate and window functions, which engines write alike: exact values that do not hang on the rows' order."""
 
 from dataclasses import replace
 
 from sqlglot import exp
 
-from gateway.dialects.postgres.operators import Write, by_code, collated
-from gateway.dialects.postgres.typed import NUMBERS, WHOLE, Kind, Typed, call, cast, refused, typed
+from gateway.dialects.operators import Write
+from gateway.dialects.typed import NUMBERS, WHOLE, Kind, Typed, call, cast, refused, typed
 
 _RANKED = {
     "ROW_NUMBER": Kind.BIGINT,
@@ -53,7 +53,7 @@ def least(node: exp.Min | exp.Max, write: Write) -> Typed:
         return replace(one, node=call("BOOL_AND" if isinstance(node, exp.Min) else "BOOL_OR", one.node))
     if one.kind not in (*NUMBERS, Kind.TEXT, Kind.DATE, Kind.TIMESTAMP):
         raise refused(f"{node.key.upper()} of {one.kind}")
-    return replace(one, node=type(node)(this=by_code(one)))
+    return replace(one, node=type(node)(this=write.words.by_code(one)))
 
 
 def every(node: exp.LogicalAnd | exp.LogicalOr, write: Write) -> Typed:
@@ -93,7 +93,8 @@ def in_order(order: exp.Order, write: Write) -> list[exp.Ordered]:
         node = key.this
         signed = isinstance(node, exp.Cast) and node.this == before and node.args["to"].this is exp.DType.TEXT
         one = write(node.this if signed else node)
-        shown = collated(cast(one.node, Kind.TEXT)) if signed and one.kind is Kind.DOUBLE else by_code(write(node))
+        spelled = signed and one.kind is Kind.DOUBLE
+        shown = write.words.by_code(typed(cast(one.node, Kind.TEXT), Kind.TEXT) if spelled else write(node))
         keys.append(exp.Ordered(this=shown, desc=bool(key.args.get("desc")), nulls_first=key.args.get("nulls_first")))
         before = node
     return keys

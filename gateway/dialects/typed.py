@@ -1,4 +1,4 @@
-"""An expression written for PostgreSQL with its type, and how far its values reach: what rules hand to each other."""
+"""An expression written for an engine with its type, and how far its values reach: what rules hand to each other."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,11 +8,10 @@ from functools import lru_cache
 from sqlglot import exp
 
 from gateway.catalog.types import SqlType, TypeKind
-from gateway.errors import GatewayError
 
 
 class Kind(StrEnum):
-    """A type of PostgreSQL as it is written in a CAST. HUGE is a whole number of any size."""
+    """A type as PostgreSQL writes it in a CAST. HUGE is a whole number of any size, or of what digits an engine has."""
 
     NULL = "NULL"
     BOOLEAN = "BOOLEAN"
@@ -48,7 +47,7 @@ _REACHES = {Kind.INT: 2.0**31, Kind.BIGINT: 2.0**63, Kind.HUGE: 1e60}
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A node of PostgreSQL's. A value that is not NULL lies within `reach` either way, and is zero or `least` at least.
+    """A node of an engine's. A value that is not NULL lies within `reach` either way, and is zero or `least` at least.
 
     A `reach` of infinity says nothing: the value may be infinite or no number. `natural`: it is never below zero.
     """
@@ -89,16 +88,24 @@ def typed(node: exp.Expr, kind: Kind, digits: int = 0, scale: int = 0) -> Typed:
 
 
 def of(node: exp.Expr, type_: SqlType) -> Typed:
-    """Return a node of one of the gateway's types. Raises `unsupported_on_engine` for what is not computed with."""
+    """Return a node of one of the gateway's types. Raises Unanswered for what is not computed with."""
     if type_.kind not in _KINDS:
         raise refused(f"A column of type {type_}")
     return typed(node, _KINDS[type_.kind], type_.precision, type_.scale)
 
 
-def refused(what: str, instead: str = "") -> GatewayError:
-    """Return the refusal of something that PostgreSQL does not compute as the other engines do."""
-    hint = instead or "Leave it out, or ask the provider for a dataset on another engine."
-    return GatewayError("unsupported_on_engine", f"{what} is not answered on PostgreSQL.", hint)
+class Unanswered(Exception):
+    """What the engine at hand does not compute as the others do: it is refused by name, with what to write instead."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.instead = instead
+
+
+def refused(what: str, instead: str = "") -> Unanswered:
+    """Return the refusal of something that the engine at hand does not compute as the others do."""
+    return Unanswered(what, instead or "Leave it out, or ask the provider for a dataset on another engine.")
 
 
 # -- small parts ------------------------------------------------------------------------------------------------------
@@ -144,12 +151,12 @@ def double(value: float) -> exp.Expr:
 
 
 def quotient(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    """Return a / b as PostgreSQL has it: of whole numbers cut off towards zero."""
+    """Return a / b in the engine's own way."""
     return exp.Div(this=left, expression=right, typed=True, safe=False)
 
 
 def case(*branches: tuple[exp.Expr, exp.Expr], otherwise: exp.Expr | None = None) -> exp.Case:
-    """Return CASE WHEN a THEN b ... ELSE otherwise END: the one construct whose parts PostgreSQL computes in order."""
+    """Return CASE WHEN a THEN b ... ELSE otherwise END: its parts are computed in order."""
     return exp.Case(ifs=[exp.If(this=test, true=value) for test, value in branches], default=otherwise)
 
 

