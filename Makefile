@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo serve test check lint format bench accuracy economy lock clean
+SPARK := .spark
+
+.PHONY: help install demo serve test test-spark check lint format bench accuracy economy lock clean
 
 help:            ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=python3.12")'
@@ -25,11 +27,23 @@ serve: $(STAMP)  ## leave the demo gateway running
 	$(BIN)/gateway demo --serve
 
 test: $(STAMP)   ## everything that must pass before a commit
-	$(BIN)/python -m pytest -n 2 -m "not long" --cov --cov-report= tests
+	$(BIN)/python -m pytest -n 2 -m "not long and not spark" --cov --cov-report= tests
 	$(BIN)/python -m coverage report --include='gateway/privacy/*,gateway/policy/*,gateway/ledger/*' --fail-under=99 --skip-covered --show-missing
 
+$(SPARK)/.installed: requirements/spark-server.txt
+	rm -rf $(SPARK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $(SPARK) -r requirements/spark-server.txt
+	touch $@
+
+$(VENV)/.spark: $(STAMP) requirements/spark.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/spark.txt
+	touch $@
+
+test-spark: $(VENV)/.spark $(SPARK)/.installed ## what must pass on a real Spark server, which it installs (600 MB)
+	$(BIN)/python -m pytest -m "spark and not long" tests
+
 check: lint test ## test, and the long programmes: fuzz, crash, audit
-	$(BIN)/python -m pytest -m long tests
+	$(BIN)/python -m pytest -m "long and not spark" tests
 
 lint: $(STAMP)   ## style, types, layers
 	$(BIN)/ruff format --check .
@@ -54,6 +68,8 @@ lock:            ## renew the pinned versions and hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build -o requirements/build.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra spark -c requirements/dev.txt pyproject.toml -o requirements/spark.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-deps requirements/spark-server.in -o requirements/spark-server.txt
 
 clean:           ## remove what the commands above made
-	rm -rf $(VENV) demo-state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(SPARK) demo-state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

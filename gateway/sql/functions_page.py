@@ -22,8 +22,8 @@ here is refused by name.
   from the query, never from data. They bound sums and make group keys public, which then cost no delta.
 - **Dates** outside the years 1 to 9999 are NULL to every function of dates.
 - CURRENT_DATE, CURRENT_TIMESTAMP, now() and LOCALTIMESTAMP are one constant of the query, in UTC.
-- *Runs as* is what DuckDB is sent for the first example; its literals carry their type. Data on PostgreSQL give the
-  same value to the last bit, or the function is refused by name (`unsupported_on_engine`).
+- *Runs as* is what DuckDB is sent for the first example; its literals carry their type. Data on PostgreSQL or Spark
+  give the same value to the last bit, or the function is refused by name (`unsupported_on_engine`).
 """
 
 
@@ -45,7 +45,9 @@ def _described(row: Row) -> str:
     if row.watch:
         lines.append(f"- {row.watch}")
     if row.postgres:
-        lines.append(f"- Data on PostgreSQL: {row.postgres}.")
+        lines.append(f"- Data on PostgreSQL{'' if row.spark else ' or Spark'}: {row.postgres}.")
+    if row.spark:
+        lines.append(f"- Data on Spark: {row.spark}.")
     lines += [f"- `{e.sql}` is `{e.value}`{_in(e.dialect)}" for e in row.examples]
     lines.append(f"- Runs as `{example_term(row.examples[0]).node.sql('duckdb')}`\n")
     return "\n".join(lines)

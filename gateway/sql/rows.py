@@ -30,6 +30,7 @@ class Row:
     `written` is how SQL calls it; `result` its type and what is known of the range; `null` what makes NULL besides a
     NULL argument; `watch` where dialects differ, and what another engine must be told to compute the same. `postgres`
     says what of it is refused for data on PostgreSQL, which would compute another value; nothing: it is the same.
+    `spark` says it for data on Spark, where that is another thing than on PostgreSQL.
     """
 
     handler: Callable[[Any, Resolve], Term]
@@ -40,6 +41,12 @@ class Row:
     watch: str
     examples: tuple[Example, ...]
     postgres: str = ""
+    spark: str = ""
+
+    @property
+    def on_spark(self) -> str:
+        """What of it is refused for data on Spark."""
+        return self.spark or self.postgres
 
 
 Rows = Mapping[type[exp.Expr], Row]

@@ -93,7 +93,7 @@ def test_files_that_are_added_have_to_be_declared(gateway, rows):
 
 
 def test_a_server_that_is_killed_costs_what_was_begun_and_nothing_else(tmp_path, rows):
-    own, folder = Server(), new_folder()
+    own, folder = Server(**{"spark.sql.adaptive.enabled": "true"}), new_folder()
     write_tables(rows, folder)
     gateway = Gateway(tmp_path, on_spark(folder), SHOP_DATA=own.url).start()
     try:

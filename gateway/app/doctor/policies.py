@@ -11,6 +11,7 @@ from gateway.app.doctor.machine import data_file
 from gateway.app.policies import PolicyFile, read_policies
 from gateway.catalog.inspection import order
 from gateway.engines.postgres_engine import PostgresEngine
+from gateway.engines.spark_engine import SparkEngine
 from gateway.errors import GatewayError
 from gateway.settings import variable
 
@@ -36,13 +37,15 @@ def look(folder: Path, today: date) -> Iterator[Finding]:
 
 
 def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
-    """Look at a provider's PostgreSQL: whether it can be read as the policy says, and what the role may do beyond."""
-    check = f"data of {name}"
+    """Look at a provider's server: whether it can be read as the policy says, and what its role may do beyond."""
+    check, source = f"data of {name}", file.source()
 
     async def inspected() -> tuple[str, ...]:
-        engine = PostgresEngine(variable, 1, PATIENCE_S, PATIENCE_S)
+        engine: PostgresEngine | SparkEngine = PostgresEngine(variable, 1, PATIENCE_S, PATIENCE_S)
+        if source.kind == "spark":
+            engine = SparkEngine(variable, 1, PATIENCE_S)
         try:
-            return (await engine.inspect(file.source(), order(file.document))).warnings
+            return (await engine.inspect(source, order(file.document))).warnings
         finally:
             await engine.close()
 
@@ -54,6 +57,8 @@ def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
     if beyond:
         fix = "Make a role by docker/postgres/role.sql, and grant it the policy's columns alone."
         yield from (bad(check, told, fix) for told in beyond)
+    elif source.kind == "spark":
+        yield good(check, "there, and plain Parquet files")
     else:
         yield good(check, "there, and its role may read the policy's columns and nothing else")
 

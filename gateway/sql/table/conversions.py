@@ -27,6 +27,8 @@ _CAST = Row(
     ),
     "refused of a text to anything else but a literal date, and of a floating point number to a text or to more than 18"
     " digits",
+    "refused of a text to anything else but a literal date, of a floating point number to a text or to more than 18"
+    " digits, and of a decimal with more than 6 places to a text",
 )
 
 ROWS: Rows = {exp.Cast: _CAST, exp.TryCast: _CAST}

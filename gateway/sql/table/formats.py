@@ -49,6 +49,7 @@ ROWS: Rows = {
             Example("to_char(DATE '1995-03-15', 'YYYY-MM-DD')", "'1995-03-15'", "postgres"),
             Example("date_format(DATE '1995-03-15', 'MMM yyyy')", "'Mar 1995'", "spark"),
         ),
+        spark="refused with the week of the year and the year that it belongs to",
     ),
     exp.Dayname: _NAMED,
     exp.Monthname: _NAMED,

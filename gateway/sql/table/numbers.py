@@ -116,6 +116,7 @@ ROWS: Rows = {
         f"Infinite beyond the largest DOUBLE. {_LIBM}",
         (Example("power(2, 10)", "1024.0"), Example("power(-8, 0.5)", "NULL"), Example("power(0, -1)", "NULL")),
         "refused, but of a bounded whole number to the power of a literal up to 3",
+        REFUSED,
     ),
     exp.Degrees: _row(curve, "degrees(x)", "DOUBLE; range from the ends", "", Example("degrees(0)", "0.0")),
     exp.Radians: _row(curve, "radians(x)", "DOUBLE; range from the ends", "", Example("radians(0)", "0.0")),

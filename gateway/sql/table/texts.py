@@ -35,8 +35,9 @@ def _row(
     *examples: Example,
     null: str = "",
     watch: str = "",
+    spark: str = "",
 ) -> Row:
-    return Row(handler, parts, written, result, null, watch, examples)
+    return Row(handler, parts, written, result, null, watch, examples, spark=spark)
 
 
 _DOMAIN = "; of a few known texts, the few that they become"
@@ -71,6 +72,7 @@ _SIDED = _row(
     Example("right('abc', -1)", "'bc'"),
     watch="n is a literal. A negative n leaves |n| signs out in duckdb and postgres; refused in spark, where"
     " it is empty.",
+    spark="refused to a length below 0",
 )
 
 ROWS: Rows = {
