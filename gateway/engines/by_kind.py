@@ -6,15 +6,11 @@ from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.postgres_engine import PostgresEngine
 from gateway.engines.spark_engine import SparkEngine
-from gateway.ports import Lease, Source
+from gateway.ports import Engine, Lease, Source
 
 
-class Inspecting(Protocol):
+class Inspecting(Engine, Protocol):
     """An engine as its provider needs it: one that also tells of tables. May raise GatewayError."""
-
-    async def lease(self, source: Source, stamp: str, party: str | None = None) -> Lease:
-        """Open the data as it was when `stamp` was taken, in `party`'s turn; else raise `refresh_needed`."""
-        ...
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
         """Return what the engine says of a policy's tables."""
