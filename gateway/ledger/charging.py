@@ -27,6 +27,7 @@ _BY_KEY = select(queries).where(queries.c.buyer == _BUYER, queries.c.idempotency
 _STORED = select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1)
 _CLAIMED = select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1)
 _CLAIM, _OPEN = insert(claims), insert(queries)
+_LET_GO = delete(claims).where(claims.c.query_id == bindparam("query"))
 _COUNT = select(func.count()).select_from(queries)
 _HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
 _FAILURES = _COUNT.where(*_HERE, queries.c.state == FAILED)
@@ -146,7 +147,7 @@ def give_up(connection: Connection, query_id: str, state: str, note: str, now: d
 
 def let_go(connection: Connection, query_id: str) -> None:
     """End a query's claims."""
-    connection.execute(delete(claims).where(claims.c.query_id == query_id))
+    connection.execute(_LET_GO, {"query": query_id})
 
 
 def failures(connection: Connection, buyer: str, dataset: str) -> int:

@@ -2,27 +2,37 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from gateway.ledger.model import Held, Release
 from gateway.store.tables import releases, series
 from gateway.store.upsert import upsert
 
+# built once: building a statement takes longer than running it
+_OF: BindParameter[str] = bindparam("of")
+_NAME: BindParameter[str] = bindparam("name")
+_KEPT = select(releases.c.content).where(releases.c.buyer == _OF, releases.c.digest == _NAME)
+_KEEP = insert(releases)
+_WORTH = select(series.c.worth).where(series.c.buyer == _OF, series.c.series == _NAME)
+_HELD = (
+    select(series, releases.c.content)
+    .join(releases, (releases.c.buyer == series.c.buyer) & (releases.c.digest == series.c.digest))
+    .where(series.c.buyer == _OF, series.c.series.in_(bindparam("names", expanding=True)))
+)
+
 
 def keep(connection: Connection, buyer: str, digest: str, content: bytes) -> bytes | None:
     """Keep a release under a name; return what is kept there already: the first stays."""
-    mine = select(releases.c.content).where(releases.c.buyer == buyer, releases.c.digest == digest)
-    earlier = connection.execute(mine).scalar()
+    earlier = connection.execute(_KEPT, {"of": buyer, "name": digest}).scalar()
     if earlier is not None:
         return bytes(earlier)
-    connection.execute(insert(releases).values(buyer=buyer, digest=digest, content=content))
+    connection.execute(_KEEP, {"buyer": buyer, "digest": digest, "content": content})
     return None
 
 
 def advance(connection: Connection, buyer: str, digest: str, release: Release) -> None:
     """Make a release the most exact of its series, unless another is."""
-    mine = select(series.c.worth).where(series.c.buyer == buyer, series.c.series == release.series)
-    earlier = connection.execute(mine).scalar()
+    earlier = connection.execute(_WORTH, {"of": buyer, "name": release.series}).scalar()
     if earlier is None or int(earlier) < release.worth:
         row = {"buyer": buyer, "series": release.series, "digest": digest, "worth": str(release.worth)}
         upsert(connection, series, [row])
@@ -30,9 +40,5 @@ def advance(connection: Connection, buyer: str, digest: str, release: Release) -
 
 def most_exact(connection: Connection, buyer: str, wanted: Sequence[str]) -> dict[str, Held]:
     """Return the most exact release that a buyer has of each series."""
-    found = (
-        select(series, releases.c.content)
-        .join(releases, (releases.c.buyer == series.c.buyer) & (releases.c.digest == series.c.digest))
-        .where(series.c.buyer == buyer, series.c.series.in_(wanted))
-    )
-    return {row.series: Held(row.digest, int(row.worth), bytes(row.content)) for row in connection.execute(found)}
+    found = connection.execute(_HELD, {"of": buyer, "names": list(wanted)})
+    return {row.series: Held(row.digest, int(row.worth), bytes(row.content)) for row in found}

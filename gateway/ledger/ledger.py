@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger import accounts, charging, draws, leaves
@@ -28,6 +28,22 @@ from gateway.store.database import Store
 from gateway.store.tables import queries, releases, texts
 
 LEASE_S = 5.0
+
+# built once: building a statement takes longer than running it
+_OF = queries.c.query_id == bindparam("query")
+_HELD = (_OF, queries.c.fence == bindparam("fence_"), queries.c.state == RUNNING)
+_SALT = select(queries.c.buyer, queries.c.salt).where(*_HELD)
+_RENEW = update(queries).where(*_HELD).values(lease_until_us=bindparam("lease"))
+_FINISH = (
+    update(queries)
+    .where(_OF)
+    .values(
+        state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
+    )
+)
+_RELEASES = select(releases).where(
+    releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
+)
 
 
 class Ledger:
@@ -120,13 +136,7 @@ class Ledger:
         """Finish a charged query: commit to its answer in the log, keep the bytes, shut other workers out."""
         content = {"query_id": query_id, "answer": commitment(salt, answer)}
         index, _hash = leaves.append(connection, "answered", self._clock.now(), content)
-        finished = {
-            "state": FINISHED,
-            "answer": answer,
-            "answer_log_index": index,
-            "fence": queries.c.fence + 1,
-        }
-        connection.execute(update(queries).where(queries.c.query_id == query_id).values(**finished))
+        connection.execute(_FINISH, {"query": query_id, "answer_": answer, "index_": index})
         charging.let_go(connection, query_id)
 
     # -- while a charged query runs -----------------------------------------------------------------------------
@@ -136,7 +146,7 @@ class Ledger:
 
         def work(connection: Connection) -> bool:
             lease = microseconds(self._clock.now()) + self._lease_us
-            changed = connection.execute(update(queries).where(*_held(charge)).values(lease_until_us=lease))
+            changed = connection.execute(_RENEW, {**_held(charge), "lease": lease})
             return changed.rowcount == 1
 
         return await self._store.run(work)
@@ -146,11 +156,11 @@ class Ledger:
         """Keep a charge's lease alive while the block runs."""
 
         async def keep() -> None:
-            held = True
+            held = True  # the charge has just begun the lease
             while held:
+                await asyncio.sleep(self._lease_s / 3)
                 with contextlib.suppress(StoreUnavailable):  # the lease ends by itself if the store stays away
                     held = await self.renew(charge)
-                await asyncio.sleep(self._lease_s / 3)
 
         keeper = asyncio.create_task(keep())
         try:
@@ -167,7 +177,7 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bytes:
-            row = connection.execute(select(queries.c.buyer, queries.c.salt).where(*_held(charge))).one_or_none()
+            row = connection.execute(_SALT, _held(charge)).one_or_none()
             if row is None:
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
             for digest, release in drawn.items():
@@ -184,7 +194,7 @@ class Ledger:
         """Mark a charged query as failed for good; the charge stays."""
 
         def work(connection: Connection) -> None:
-            if connection.execute(select(queries.c.query_id).where(*_held(charge))).first() is not None:
+            if connection.execute(_SALT, _held(charge)).first() is not None:
                 charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
 
         await self._store.run(work)
@@ -193,11 +203,10 @@ class Ledger:
 
     async def releases(self, buyer: str, digests: Iterable[str]) -> dict[str, bytes]:
         """Return the stored draws of a buyer by digest."""
-        wanted = list(digests)
+        wanted = {"buyer": buyer, "digests": list(digests)}
 
         def work(connection: Connection) -> dict[str, bytes]:
-            found = select(releases).where(releases.c.buyer == buyer, releases.c.digest.in_(wanted))
-            return {row.digest: bytes(row.content) for row in connection.execute(found)}
+            return {row.digest: bytes(row.content) for row in connection.execute(_RELEASES, wanted)}
 
         return await self._store.read(work)
 
@@ -290,6 +299,6 @@ def _committed(salt: bytes, order: Order) -> dict[str, str]:
     return {"sql": commitment(salt, order.sql.encode())}
 
 
-def _held(charge: Charge) -> tuple[ColumnElement[bool], ...]:
-    """Return the condition that a charge is still this worker's."""
-    return (queries.c.query_id == charge.query_id, queries.c.fence == charge.fence, queries.c.state == RUNNING)
+def _held(charge: Charge) -> dict[str, object]:
+    """Return what tells that a charge is still this worker's."""
+    return {"query": charge.query_id, "fence_": charge.fence}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
@@ -13,6 +13,8 @@ from gateway.ports import Clock
 from gateway.store import epochs
 from gateway.store.database import Store
 from gateway.store.tables import events, queries
+
+_DATASET = select(queries.c.dataset).where(queries.c.query_id == bindparam("query"))
 
 
 class MeterLog:
@@ -50,7 +52,7 @@ class MeterLog:
         """
 
         def work(connection: Connection) -> None:
-            row = connection.execute(select(queries.c.dataset).where(queries.c.query_id == charge.query_id)).one()
+            row = connection.execute(_DATASET, {"query": charge.query_id}).one()
             data = {**figures, "dataset": row.dataset, "attempt": charge.fence, "statement": statement}
             part = f"{charge.fence}.{statement}"
             line = event_line(self._source, "measured", charge.query_id, self._clock.now(), data, part)
