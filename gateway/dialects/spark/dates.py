@@ -159,13 +159,20 @@ _PART = re.compile(r"%(-?[A-Za-z])|(%%)|([^%]+)", re.DOTALL)
 def formatted(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return STRFTIME by a literal pattern; Java's patterns have no year of weeks."""
     one, pattern, at = _moment(arguments[0], write), arguments[1].name, 0
-    written = []
+    written, plain = [], ""
     while at < len(pattern):
         found = _PART.match(pattern, at)
         if found is None or (found[1] and found[1] not in _FORMATS):
             raise refused("This date format")
-        plain = ("%" if found[2] else (found[3] or "")).replace("'", "''")
-        written.append(_FORMATS[found[1]] if found[1] else f"'{plain}'")
+        if found[1]:
+            written += [_quoted(plain), _FORMATS[found[1]]]
+            plain = ""
+        else:  # two quotes that meet would be a quote to Java: what stands together is quoted together
+            plain += "%" if found[2] else found[3]
         at = found.end()
-    pattern = "".join(written).replace("''", "\0").replace("''", "").replace("\0", "''")
-    return typed(call("DATE_FORMAT", _instant(_stamp(one)), exp.Literal.string(pattern)), Kind.TEXT)
+    whole = "".join((*written, _quoted(plain)))
+    return typed(call("DATE_FORMAT", _instant(_stamp(one)), exp.Literal.string(whole)), Kind.TEXT)
+
+
+def _quoted(plain: str) -> str:
+    return "'" + plain.replace("'", "''") + "'" if plain else ""

@@ -24,8 +24,13 @@ def write(query: exp.Query, tables: Tables) -> Written:
     return Written(sql, sum(1 for _ in written.find_all(exp.Placeholder)))
 
 
+MAX_NODES = 30_000
+"""Nodes of a statement: Spark plans long expressions for longer than it runs them, and is not interrupted at that."""
+
+
 class _Writer(Writer):
     words = WORDS
+    most_nodes = MAX_NODES
 
     def rule(self, node: exp.Expr, write: Write) -> Typed:
         return expression(node, write)
