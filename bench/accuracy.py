@@ -21,7 +21,8 @@ from gateway.catalog.inspection import order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Accounting, Dataset
 from gateway.cli.demo.stage import POLICY_NAME, Stage, prepare
-from gateway.engines.duckdb_worker import connect, inspect, stamp_of
+from gateway.engines.duckdb_source import connect, stamp_of
+from gateway.engines.duckdb_worker import inspect
 from gateway.engines.post import PostProcessor
 from gateway.planning import Planned, plan
 from gateway.privacy.accounting import limits

@@ -285,6 +285,8 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
         parts.telemetry.failed(charge.query_id, why)
         await parts.book.fail(charge, why)
         raise _failed() from None
+    finally:
+        await parts.telemetry.settled(charge.query_id)
 
 
 def _why(error: BaseException) -> str:
@@ -328,7 +330,7 @@ class _Run:
                 with self.parts.telemetry.stage(Stage.EXECUTE):
                     rows = await self.lease.read(asked, self.parts.engine_deadline_s)
                 self.known.reads[step.name] = rows.ipc
-                await self._measured(rows.cost)
+                self._measured(rows.cost)
             case Derived():
                 ipc = await self.parts.releaser.derive(self.known, step, self.party)
                 self._inputs[step.name] = InputTable(step.name, ipc)
@@ -352,11 +354,11 @@ class _Run:
         made = {primitive.digest: primitive for primitive in measurement.primitives}
         self.drawn |= {d: Release(content, made[d].series, made[d].worth) for d, content in drawn.items()}
         for spent in costs:
-            await self._measured(spent)
+            self._measured(spent)
 
-    async def _measured(self, spent: EngineCost) -> None:
+    def _measured(self, spent: EngineCost) -> None:
         self._statements += 1
-        await self.parts.telemetry.measured(self.charge, self._statements, spent)
+        self.parts.telemetry.measured(self.charge, self._statements, spent)
 
     async def _executed(self, probe: Probe, columns: tuple[tuple[str, str], ...]) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters

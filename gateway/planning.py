@@ -13,6 +13,7 @@ from gateway.compile.measurement import compile_measurement
 from gateway.errors import GatewayError
 from gateway.policy.decide import permit
 from gateway.policy.model import Access, Ask, Refusal
+from gateway.privacy import trees
 from gateway.privacy.access import accesses, tables_read
 from gateway.privacy.bounding import Bounded, bound
 from gateway.privacy.calibrate import Compiled
@@ -271,6 +272,11 @@ def _notices(bounded: Mapping[str, Bounded], program: Program, accuracy: Accurac
         notices.append("what one person adds beyond a bound that is found privately is scaled down to it")
         if accuracy is not None:
             notices.append("the cost is that of the bound to expect: the bound that is found decides the error reached")
+    trees_read = [p.tree for m in program.measurements for p in m.primitives if p.tree is not None]
+    steps = dict.fromkeys(filter(None, map(trees.resolution, trees_read)))
+    notices += [
+        f"quantiles are read in steps of {float(s):.3g}: how values lie within is in no interval" for s in steps
+    ]
     for measurement in program.measurements:
         if measurement.suppress_by is not None:
             notices.append(f"cells with fewer than about {measurement.suppress_below} units are left out")

@@ -4,14 +4,18 @@ import gc
 import logging
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.forecasting import planning
 from gateway.planning import Planned
 from gateway.programs import PlanJob
+from gateway.request import Caller, Request
 from gateway.sql.parse import parse
 
 RECURSION = 10_000
@@ -25,14 +29,37 @@ log = logging.getLogger("gateway.planner")
 PLANNED = TypeAdapter(Planned)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A PlanJob for a process that knows the dataset by a number."""
+
+    dataset: int
+    caller: Caller
+    request: Request
+    now: datetime
+    grant: Grant | None
+    quote: bool
+
+
 class PlannerHandler:
-    """Handles `plan(PlanJob)`; the reply's payload is the Planned as JSON."""
+    """Handles `learn(number, Dataset)`, and `plan(Asked)`: the reply's payload is the Planned as JSON."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[int, Dataset] = {}
 
     def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
-        assert method == "plan"  # INVARIANT: the only method
-        assert isinstance(argument, PlanJob)
+        if method == "learn":
+            number, dataset = argument
+            if number == 0:  # the caller begins anew
+                self._datasets.clear()
+            self._datasets[number] = dataset
+            return {}, b""
+        assert method == "plan"  # INVARIANT: the only other method
+        assert isinstance(argument, Asked)
+        dataset = self._datasets[argument.dataset]
+        job = PlanJob(dataset, argument.caller, argument.request, argument.now, argument.grant, argument.quote)
         try:
-            planned = planning(argument)
+            planned = planning(job)
         except GatewayError:
             raise
         except Exception:

@@ -67,6 +67,10 @@ class EngineCost:
     peak_memory_bytes: int
     scanned: tuple[tuple[str, int], ...] = ()
     """Rows that each node of the engine's plan read, where it tells."""
+    read_bytes: int = 0
+    """Bytes that came from disk, not out of a cache; of an engine that does not tell, 0."""
+    estimated: bool = False
+    """Whether `scanned` is what the engine expected to read."""
 
 
 @dataclass(frozen=True, slots=True)

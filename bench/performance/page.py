@@ -13,7 +13,7 @@ import pygal
 from pygal.style import CleanStyle
 
 from bench.peers import SYSTEMS
-from bench.performance.ratios import Timed
+from bench.performance.ratios import Medians
 from bench.performance.sweeps import Point
 from bench.performance.workload import PEERS_MS
 
@@ -37,7 +37,7 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def ratios(engine: str, scale: str, found: Sequence[Timed]) -> str:
+def ratios(engine: str, scale: str, found: Sequence[Medians]) -> str:
     """Return the table of one engine: plain in milliseconds, the others as ratios to it and to the hand-written one."""
     lines = [
         f"### {engine}, scale factor {scale}",
@@ -62,11 +62,15 @@ def ratios(engine: str, scale: str, found: Sequence[Timed]) -> str:
     return "\n".join(lines)
 
 
-def peers(found: Sequence[Timed]) -> str:
+def peers(found: dict[str, Sequence[Medians]]) -> str:
     """Return our milliseconds beside those of other systems, which were measured elsewhere and earlier."""
-    head = ["query", "gateway, end to end ms", *SYSTEMS]
+    head = ["query", *(f"gateway on {engine}, end to end ms" for engine in found), *SYSTEMS]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [f"| {one.name} | {one.whole:,.0f} | {' | '.join(PEERS_MS[one.name])} |" for one in found]
+    rows = zip(*found.values(), strict=True)
+    lines += [
+        f"| {' | '.join([row[0].name, *(f'{one.whole:,.0f}' for one in row), *PEERS_MS[row[0].name]])} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -87,7 +91,7 @@ def sweep(title: str, x: str, points: Sequence[Point]) -> str:
     return "\n".join(lines)
 
 
-def plot_ratios(engine: str, found: Sequence[Timed]) -> None:
+def plot_ratios(engine: str, found: Sequence[Medians]) -> None:
     chart = pygal.Bar(
         title=f"{engine}: times plain SQL", style=CleanStyle, js=(), y_title="x plain SQL", logarithmic=True
     )
@@ -110,7 +114,7 @@ def _save(chart: "pygal.graph.graph.Graph", name: str) -> None:
     (PLOTS / f"{name}.svg").write_bytes(chart.render())
 
 
-def write(tables: Sequence[str], raw: dict[str, Sequence[Timed] | Sequence[Point]]) -> None:
+def write(tables: Sequence[str], raw: dict[str, Sequence[Medians] | Sequence[Point]]) -> None:
     """Put the tables into the page, and the run's figures beside it as JSON."""
     text = PAGE.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]

@@ -7,18 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
-from bench.performance.served import THREADS, Buyers, serving
+from bench.performance.engines import Timed
+from bench.performance.served import Buyers, serving
 from bench.performance.workload import WORKLOAD, Asked
-from gateway.catalog.model import Dataset
 from tests.support import tpch
 
 ROUNDS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class Medians:
     """Medians of one query, in milliseconds."""
 
     name: str
@@ -45,36 +43,31 @@ def milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def measure(scale: str, rounds: int = ROUNDS) -> list[Timed]:
+def measure(engine: Timed, scale: str, rounds: int = ROUNDS) -> list[Medians]:
     """Return the medians of all queries at a scale; each round runs every way of asking once, one after the other."""
-    data, found = tpch.dataset(scale), []
-    with tempfile.TemporaryDirectory() as name, serving(Path(name), scale) as served:
+    found = []
+    with (
+        tempfile.TemporaryDirectory() as name,
+        serving(Path(name), scale, engine.engine(), **engine.environment) as served,
+    ):
         buyers = Buyers(served)
-        connection = duckdb.connect(str(tpch.database(scale)), read_only=True, config={"threads": THREADS})
         for asked in WORKLOAD:
-            found.append(_timed(asked, data, connection, buyers, rounds))
+            found.append(_timed(asked, engine, buyers, rounds))
             print(found[-1], flush=True)
-        connection.close()
         buyers.close()
     return found
 
 
-def _timed(asked: Asked, data: Dataset, connection: duckdb.DuckDBPyConnection, buyers: Buyers, rounds: int) -> Timed:
-    made = tpch.planned(asked.sql, data)
-    probes = [probe for measurement in made.program.measurements for probe in measurement.probes]
-
-    def engine() -> None:
-        for probe in probes:
-            connection.sql(probe.sql, params=["0" * 64] * probe.parameters or None).to_arrow_table()
-
+def _timed(asked: Asked, engine: Timed, buyers: Buyers, rounds: int) -> Medians:
+    made = tpch.planned(asked.sql, engine.data)
     ways: dict[str, Callable[[], float]] = {
-        "plain": lambda: milliseconds(lambda: connection.sql(asked.sql).to_arrow_table()),
-        "engine": lambda: milliseconds(engine),
+        "plain": lambda: milliseconds(lambda: engine.plain(asked)),
+        "engine": lambda: milliseconds(lambda: engine.bounded(made)),
         "whole": lambda: buyers.ask(asked.sql)[0],
-        "planning": lambda: milliseconds(lambda: tpch.planned(asked.sql, data)),
+        "planning": lambda: milliseconds(lambda: tpch.planned(asked.sql, engine.data)),
     }
-    if (hand := asked.hand) is not None:
-        ways["hand"] = lambda: milliseconds(lambda: connection.sql(hand).to_arrow_table())
+    if asked.hand is not None:
+        ways["hand"] = lambda: milliseconds(lambda: engine.by_hand(asked))
     for way in ways.values():
         way()  # once before, for caches that every way of asking has
     times: dict[str, list[float]] = {way: [] for way in ways}
@@ -82,6 +75,6 @@ def _timed(asked: Asked, data: Dataset, connection: duckdb.DuckDBPyConnection, b
         for way, run in ways.items():
             times[way].append(run())
     medians = {way: statistics.median(values) for way, values in times.items()}
-    return Timed(
+    return Medians(
         asked.name, medians["plain"], medians.get("hand"), medians["engine"], medians["whole"], medians["planning"]
     )

@@ -14,17 +14,17 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
+from bench.performance.engines import THREADS
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey
 from tests.support import tpch
 
-THREADS = 2
-"""Of the engine, in every column of every table."""
+ON_DUCKDB = "{kind: duckdb, path: tpch.duckdb}"
 
 _FIXED = ("nation", "region")
 
 
-def policy(scale: str) -> str:
+def policy(scale: str, engine: str) -> str:
     """Return the worked example's policy at a scale factor, with a budget that no run exhausts."""
     text = (tpch.ROOT / "policies" / "tpch" / "tpch.yaml").read_text()
     factor = Decimal(scale) / tpch.POLICY_SCALE
@@ -38,6 +38,7 @@ def policy(scale: str) -> str:
         text = re.sub(rf"({column}:[^\n]*bounds: \[1, )\d+", rf"\g<1>{int(most * factor)}", text)
     text = text.replace("max_cells: 100_000", "max_cells: 1_000_000")
     text = text.replace("{epsilon: 100, delta: 1.0e-6}", "{epsilon: 1.0e+9, delta: 1.0e-6}")
+    text = re.sub(r"\nengine: [^\n]*", f"\nengine: {engine}", text)
     return text.replace("default_epsilon: 0.2, max_epsilon: 9", "default_epsilon: 1, max_epsilon: 9")
 
 
@@ -55,11 +56,11 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, scale: str, **settings: str) -> Iterator[Served]:
+def serving(folder: Path, scale: str, engine: str = ON_DUCKDB, **settings: str) -> Iterator[Served]:
     """Serve TPC-H of a scale from a folder until the block ends."""
     policies, state = folder / "policies", folder / "state"
     policies.mkdir(parents=True)
-    (policies / "tpch.yaml").write_text(policy(scale))
+    (policies / "tpch.yaml").write_text(policy(scale, engine))
     os.link(tpch.database(scale), policies / "tpch.duckdb")
     environment = {"GATEWAY_ENGINE_THREADS": str(THREADS), "GATEWAY_ENGINE_MEMORY_MB": "4000", **settings}
     command = [sys.executable, "-m", "gateway", "serve", "--policies", str(policies), "--state", str(state)]
@@ -73,7 +74,10 @@ def serving(folder: Path, scale: str, **settings: str) -> Iterator[Served]:
         )
     assert process.stdout is not None  # INVARIANT: a pipe of ours
     try:
-        address = process.stdout.readline().split()[-1].removeprefix("http://")
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError((folder / "log").read_text()[-2000:])
+        address = line.split()[-1].removeprefix("http://")
         yield Served(address, DevelopmentKey.open(state, SystemRandomness()), process)
     finally:
         process.terminate()

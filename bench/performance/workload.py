@@ -22,17 +22,17 @@ def _held(inner: str, keys: str, columns: str) -> str:
 
 HAND: dict[str, str | None] = {
     "W1": "SELECT c_mktsegment, sum(least(n, 1)) FROM"
-    " (SELECT c_custkey AS u, c_mktsegment, count(*) AS n FROM customer GROUP BY ALL) GROUP BY c_mktsegment",
+    " (SELECT c_custkey AS u, c_mktsegment, count(*) AS n FROM customer GROUP BY 1, 2) GROUP BY c_mktsegment",
     "W2": f"SELECT o_orderpriority, sum({_CENTS}), sum(least(n, 20)) FROM"
-    " (SELECT o_custkey AS u, o_orderpriority, sum(o_totalprice) * 100 AS s, count(*) AS n FROM orders GROUP BY ALL)"
+    " (SELECT o_custkey AS u, o_orderpriority, sum(o_totalprice) * 100 AS s, count(*) AS n FROM orders GROUP BY 1, 2)"
     " GROUP BY o_orderpriority",
     "W3": f"SELECT l_returnflag, l_linestatus, sum({_CENTS}) FROM"
     f" (SELECT o_custkey AS u, l_returnflag, l_linestatus, {_REVENUE} * 100 AS s"
-    " FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY ALL) GROUP BY l_returnflag, l_linestatus",
+    " FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY 1, 2, 3) GROUP BY l_returnflag, l_linestatus",
     "W4": _held("SELECT DISTINCT o_custkey AS u, date_trunc('month', o_orderdate) AS m FROM orders", "m", "count(*)"),
     "W5": "SELECT sum(least(n, 300)), sum(least(q, 10000)), sum(least(qq, 500000)) FROM"
     " (SELECT o_custkey AS u, count(*) AS n, sum(l_quantity) AS q, sum(l_quantity * l_quantity) AS qq"
-    " FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY ALL)",
+    " FROM lineitem JOIN orders ON l_orderkey = o_orderkey GROUP BY 1)",
     "W6": None,
     "W7": _held(
         "SELECT c_custkey AS u, c_nationkey, o_orderdate, least(count(*), 2) AS n"
@@ -42,13 +42,13 @@ HAND: dict[str, str | None] = {
     ),
     "W7m": _held(
         "SELECT c_custkey AS u, c_nationkey, date_trunc('month', o_orderdate) AS m, least(count(*), 5) AS n"
-        " FROM orders JOIN customer ON o_custkey = c_custkey GROUP BY ALL",
+        " FROM orders JOIN customer ON o_custkey = c_custkey GROUP BY 1, 2, 3",
         "c_nationkey, m",
         "sum(n)",
     ),
     "W8": f"SELECT n_name, sum({_CENTS}) FROM"
     f" (SELECT c_custkey AS u, n_name, {_REVENUE} * 100 AS s FROM customer JOIN orders ON c_custkey = o_custkey"
-    " JOIN lineitem ON l_orderkey = o_orderkey JOIN nation ON c_nationkey = n_nationkey GROUP BY ALL) GROUP BY n_name",
+    " JOIN lineitem ON l_orderkey = o_orderkey JOIN nation ON c_nationkey = n_nationkey GROUP BY 1, 2) GROUP BY n_name",
 }
 """None: nobody writes a private median by hand."""
 

@@ -1,84 +1,19 @@
-"""Steps 9 to 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
+"""Steps 10 and 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import TypeAdapter
 
 from gateway.answer import Finished, Known
-from gateway.errors import GatewayError
-from gateway.planning import Planned
-from gateway.planning_worker import PLANNED
 from gateway.ports import ExactRows
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import from_stored, to_stored
-from gateway.programs import PlanJob
 from gateway.workers.pool import Pool
-from gateway.workers.role import Reply, WorkerDied, WorkerTimeout
+from gateway.workers.role import Reply
 
 NOISY = TypeAdapter(NoisyTable)
 FINISHED = TypeAdapter(Finished)
-
-
-KEPT_PLANS = 512
-
-QUOTED = 3
-"""A quote plans its question at three budgets, and coarser ones beside it: it has so many times the deadline."""
-
-
-def _decides(job: PlanJob) -> Hashable:
-    """Return everything that decides a plan: what is asked, of which data under which policy, by whom and when.
-
-    A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end on
-    days; a plan of one moment is not kept at all.
-    """
-    dataset, caller, request = job.dataset, job.caller, job.request
-    return (
-        (
-            request.sql,
-            request.dialect,
-            request.epsilon,
-            request.accuracy,
-            request.row_limit,
-            request.purpose,
-            job.quote,
-        ),
-        (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
-        (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
-        job.grant,
-        job.now.date(),
-    )
-
-
-class WorkerPlanner:
-    """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is."""
-
-    def __init__(self, pool: Pool, deadline_s: float, wait_s: float) -> None:
-        self._pool, self._deadline_s, self._wait_s = pool, deadline_s, wait_s
-        self._kept: OrderedDict[Hashable, Planned] = OrderedDict()
-
-    async def plan(self, job: PlanJob) -> Planned:
-        """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
-        key = _decides(job)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        planned = await self._made(job)
-        if not planned.momentary:
-            self._kept[key] = planned
-            if len(self._kept) > KEPT_PLANS:
-                self._kept.popitem(last=False)
-        return planned
-
-    async def _made(self, job: PlanJob) -> Planned:
-        try:
-            deadline_s = self._deadline_s * (QUOTED if job.quote else 1)
-            reply = await self._pool.call("plan", job, deadline_s, self._wait_s, job.caller.organisation)
-        except (WorkerTimeout, WorkerDied):
-            hint = "Split the question, or name parts of it in WITH."
-            raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None
-        return PLANNED.validate_json(reply.payload)
 
 
 def _fresh(
@@ -100,6 +35,8 @@ class WorkerReleaser:
 
     async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:
         """Return a measurement from stored releases alone, or None where one is missing."""
+        if any(primitive.digest not in stored for primitive in measurement.primitives):
+            return None
         return await asyncio.to_thread(from_stored, measurement, stored)
 
     async def release(

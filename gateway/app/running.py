@@ -16,8 +16,9 @@ from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
 from gateway.app.pacing import Pace
 from gateway.app.parts import books, engines, tokens
+from gateway.app.planners import WorkerPlanner
 from gateway.app.publishing import Publisher
-from gateway.app.releasing import WorkerPlanner, WorkerReleaser
+from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
 from gateway.app.telemetry import Telemetry

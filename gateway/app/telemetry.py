@@ -1,5 +1,6 @@
 """The provider's eyes on the path: engine costs as events, failures in its own log, times as figures and spans."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -24,6 +25,7 @@ class Telemetry:
         self._meter = meter
         self._new_id = new_id
         self._observer = observer
+        self._writing: dict[str, list[asyncio.Task[None]]] = {}
 
     def query(self, query_id: str) -> AbstractContextManager[None]:
         """Count what becomes of a question."""
@@ -33,8 +35,8 @@ class Telemetry:
         """Time a stage of the path."""
         return self._observer.stage(stage)
 
-    async def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
-        """Write the true engine cost of a query's statement, for the provider alone."""
+    def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
+        """Write the true engine cost of a query's statement, for the provider alone, while the query goes on."""
         figures: dict[str, object] = {
             "wall_ms": round(cost.wall_ms, 3),
             "cpu_ms": round(cost.cpu_ms, 3),
@@ -43,8 +45,19 @@ class Telemetry:
         }
         if cost.scanned:
             figures["scanned"] = [{"node": node, "rows": rows} for node, rows in cost.scanned]
+            figures["scanned_is_estimate"] = cost.estimated
+        if cost.read_bytes:
+            figures["read_bytes"] = cost.read_bytes
         self._observer.metrics.engine(cost.wall_ms, cost.cpu_ms)
-        await self._meter.measured(charge, statement, figures)
+        writing = asyncio.create_task(self._meter.measured(charge, statement, figures))
+        self._writing.setdefault(charge.query_id, []).append(writing)
+
+    async def settled(self, query_id: str) -> None:
+        """Return when the costs of a query are written; one that cannot be is told in the log, and fails nothing."""
+        written = await asyncio.gather(*self._writing.pop(query_id, ()), return_exceptions=True)
+        for error in written:
+            if isinstance(error, BaseException):
+                provider_log.error("what query %s cost is not written: %s", query_id, error)
 
     def failed(self, query_id: str, why: str) -> None:
         """Tell the provider why a charged query failed: it may hold what an engine says of the data."""

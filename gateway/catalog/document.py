@@ -31,8 +31,11 @@ class ProviderEntry(Entry):
 
 
 class DuckDBEntry(Entry):
-    kind: Literal["duckdb"] = Field(description="A DuckDB database file.")
-    path: str = Field(description="The database file, relative to this policy file.")
+    kind: Literal["duckdb"] = Field(description="A DuckDB database file, or a folder of Parquet files.")
+    path: str = Field(
+        description="The database file, or a folder with a folder of Parquet files for each table; "
+        "relative to this policy file."
+    )
 
 
 class PostgresEntry(Entry):

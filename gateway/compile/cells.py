@@ -6,6 +6,8 @@ from gateway.catalog.types import INTEGER
 from gateway.compile import norming
 from gateway.compile.rows import (
     held,
+    inside,
+    inside_grouped,
     integer,
     listed,
     names,
@@ -23,12 +25,16 @@ from gateway.sql.plan import JoinKind
 from gateway.sql.terms import cast, clamp, whole
 from gateway.sql.writing import reference
 
+ROWS = "n"
+"""How many rows a (unit, key) has."""
+
 
 def statement(bounded: Bounded, parts: tuple[int, ...]) -> exp.Query:
     """Return the sums of the parts by cell and bin, and the units in each bin.
 
     r: owned rows; a: counts and sums by (unit, key); b: the same within their clamps, of private keys those picked;
-    n: each unit's norms; m: its bins and ratios; g: sums by cell and all bins together.
+    n: each unit's norms; m: its bins and ratios; g: sums by cell and all bins together. Where a unit has one line in b
+    (without keys, or with one row of its own) its norm is there, and m is b with bins and ratios.
     """
     return _Cells(bounded, parts).statement()
 
@@ -42,17 +48,23 @@ class _Cells:
             part = bounded.parts[index]
             assert isinstance(part, Partial)  # INVARIANT: trees have a statement of their own
             self.parts[index] = part
+        self.inside = inside_grouped(bounded, ROWS)
         self.scaled = [i for i in parts if bounded.clips[i].scaled]
+        self.alone = bounded.single or not self.names
 
     def statement(self) -> exp.Query:
         rows: list[exp.Select | None] = [listed(self.bounded, leaf=False)]
+        owned = rows_of(self.bounded, [part.row for part in self.parts.values()])
+        if self.bounded.single and not self.scaled:
+            rows += [row(self.bounded, i, integer(0), held(reference(f"p{i}"))) for i in self.parts]
+            return together(rows, {"r": owned, "g": self._straight()}, ("g",) if len(self.parts) > 1 else ())
         rows += [self._row(index) for index in self.parts]
         rows += [unit_row(self.bounded, i, f"b{i}", "m") for i in self.scaled if self.bounded.clips[i].searched]
         steps = {
-            "r": rows_of(self.bounded, [part.row for part in self.parts.values()]),
+            "r": owned,
             "a": self._combined(),
             "b": self._clamped(),
-            "n": self._norms() if self.scaled and self.names else None,
+            "n": self._norms() if self.scaled and not self.alone else None,
             "m": self._bins() if self.scaled else None,
             "g": self._sums(),
         }
@@ -68,13 +80,39 @@ class _Cells:
             query = row(self.bounded, index, integer(0), kept)
         return grouped(query, *self.names, *bins)
 
+    def _straight(self) -> exp.Select:
+        """Return the sums by cell of units with one row each, which no norm scales: a clamp is all that holds a row."""
+        columns = []
+        for place, (index, part) in enumerate(self.parts.items()):
+            value = reference(f"v{place}")
+            if part.quantity in COUNTS:
+                assert part.lower <= 0 and part.upper >= 1  # noqa: PT018 - INVARIANT: a row counts once, within its clamp
+                made: exp.Expr = exp.Count(this=value, big_int=True)
+            else:
+                made = exp.Sum(this=clamp(value, whole(part.lower), whole(part.upper)))
+            columns.append(named(made, f"p{index}"))
+        rows = listing(*self.names, *columns, source=step("r"))
+        if self.inside is None:
+            return grouped(rows, *self.names)
+        more(rows, named(exp.Count(this=exp.Star(), big_int=True), ROWS))
+        kept = [*self.names, *(f"p{index}" for index in self.parts)]
+        return listing(*kept, source=sub(grouped(rows, *self.names), "s"), where=self.inside)
+
     def _combined(self) -> exp.Select:
         """Return one line for each (unit, key): counts and sums as integers."""
         columns = []
         for place, (index, part) in enumerate(self.parts.items()):
             value = reference(f"v{place}")
-            made = exp.Count(this=value, big_int=True) if part.quantity in COUNTS else exp.Sum(this=value)
+            made: exp.Expr = exp.Sum(this=value)
+            if part.quantity in COUNTS:
+                made = exp.Count(this=value, big_int=True)
+            if self.bounded.single:
+                made = _one_or_none(value) if part.quantity in COUNTS else value
             columns.append(named(made, f"p{index}"))
+        if self.bounded.single:
+            return listing("u", *self.names, *columns, source=step("r"), where=inside(self.bounded))
+        if self.inside is not None:
+            columns.append(named(exp.Count(this=exp.Star(), big_int=True), ROWS))
         return grouped(listing("u", *self.names, *columns, source=step("r")), "u", *self.names)
 
     def _clamped(self) -> exp.Select:
@@ -83,8 +121,9 @@ class _Cells:
             named(cast(clamp(reference(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
             for i, part in self.parts.items()
         ]
-        query = listing("u", *self.names, *columns, source=step("a"))
-        if not self.bounded.private_keys:
+        kept_inside = None if self.bounded.single else self.inside
+        query = listing("u", *self.names, *columns, source=step("a"), where=kept_inside)
+        if self.bounded.single or not self.bounded.private_keys:
             return query
         more(query, named(place_among(["u"], self.names), "pick"))
         kept = ["u", *self.names, *(f"p{i}" for i in self.parts)]
@@ -101,11 +140,11 @@ class _Cells:
         return grouped(listing("u", *sums, source=step("b")), "u")
 
     def _bins(self) -> exp.Select:
-        """Return each unit's bins and ratios; without keys a unit has one line already, and its norm is there."""
+        """Return each unit's bins and ratios; where a unit has one line already, its norm is there."""
         source: exp.Expr = step("n")
         kept: list[str] = []
-        if not self.names:
-            kept = [f"p{i}" for i in self.parts]
+        if self.alone:
+            kept = [*self.names, *(f"p{i}" for i in self.parts)]
             sizes = [named(exp.Coalesce(this=self._size(i), expressions=[integer(0)]), f"q{i}") for i in self.scaled]
             source = sub(listing("u", *kept, *sizes, source=step("b")), "n")
         columns: list[exp.Expr] = []
@@ -117,7 +156,7 @@ class _Cells:
 
     def _sums(self) -> exp.Select:
         """Return the sums of all parts by cell and all bins together: few lines, however many units there are."""
-        here = "m" if self.scaled and not self.names else "b"
+        here = "m" if self.scaled and self.alone else "b"
         keys = [reference(name, here) for name in self.names]
         bins = [reference(f"b{i}", "m") for i in self.scaled]
         columns = [named(exp.Sum(this=reference(f"p{i}", here)), f"p{i}") for i in self.parts]
@@ -125,7 +164,13 @@ class _Cells:
             small = norming.scaled_down(reference(f"p{index}", here), reference(f"r{index}", "m"))
             columns.append(named(exp.Sum(this=small), f"w{index}"))
         query = listing(*(one.copy() for one in (*keys, *bins)), *columns, source=step(here))
-        if self.scaled and self.names:
+        if self.scaled and not self.alone:
             units = exp.EQ(this=reference("u", "b"), expression=reference("u", "m"))
             join(query, step("m"), JoinKind.INNER, units)
         return grouped(query, *keys, *bins)
+
+
+def _one_or_none(value: exp.Expr) -> exp.Expr:
+    """Return the count of a value that is there once or not at all."""
+    missing = exp.Is(this=value, expression=exp.Null())
+    return exp.Case(ifs=[exp.If(this=missing, true=integer(0))], default=integer(1))

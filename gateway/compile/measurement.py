@@ -10,7 +10,7 @@ from gateway.catalog.types import SqlType
 from gateway.compile import cells, distinct, tree
 from gateway.compile.naming import told
 from gateway.compile.relations import select
-from gateway.compile.rows import rows_of
+from gateway.compile.rows import rows_inside
 from gateway.dialects.model import Tables
 from gateway.dialects.writing import write
 from gateway.privacy.bounding import Bounded
@@ -69,6 +69,6 @@ def _identities(bounded: Bounded) -> tuple[str, ...]:
     for part in bounded.parts:
         row = shown(part.row)
         if row not in rows:
-            rows[row] = told(rows_of(bounded, [part.row]))
+            rows[row] = told(rows_inside(bounded, [part.row]))
         found.append("\n".join([rows[row], *lists, part.identity().replace(row, ""), keys]))
     return tuple(found)

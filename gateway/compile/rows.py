@@ -11,6 +11,7 @@ from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.exact import LIMIT, LISTED
 from gateway.privacy.keys import literal_cell
+from gateway.sql.operators import chain
 from gateway.sql.plan import Computed, Field, Plan, Project
 from gateway.sql.terms import Term, cast, data_type, whole
 from gateway.sql.writing import copied, identifier, reference
@@ -37,13 +38,40 @@ def rows_of(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
     columns = [named(reference(bounded.owner), "u")]
     columns += [named(copied(key.expression), key.key.name) for key in bounded.keys]
     columns += [named(copied(value), f"v{index}") for index, value in enumerate(values)]
-    conditions = [present(reference(bounded.owner))]
-    conditions += [copied(key.inside) for key in bounded.keys if key.inside is not None]
-    asked = dict.fromkeys(c.name for node in (*columns, *conditions) for c in node.find_all(exp.Column))
+    owner = present(reference(bounded.owner))
+    asked = dict.fromkeys(c.name for node in (*columns, owner) for c in node.find_all(exp.Column))
     computed = {name: node for name, node in bounded.computed if name in asked}
     wanted = [name for name in asked if name not in computed]
-    query = listing(*columns, source=sub(relation(bounded.relation, wanted, computed), "q"))
-    return query.where(*conditions, copy=False)
+    return listing(*columns, source=sub(relation(bounded.relation, wanted, computed), "q"), where=owner)
+
+
+def rows_inside(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
+    """Return the same lines without those whose keys lie outside their domains."""
+    rows = rows_of(bounded, values)
+    tests = inside(bounded)
+    if tests is None:
+        return rows
+    return listing(
+        "u", *names(bounded), *(f"v{index}" for index in range(len(values))), source=sub(rows, "r"), where=tests
+    )
+
+
+def inside(bounded: Bounded) -> exp.Expr | None:
+    """Return the test that every key lies in its domain; None where nothing needs one."""
+    tests = [copied(key.inside) for key in bounded.keys if key.inside is not None]
+    return chain(exp.And, tests) if tests else None
+
+
+def inside_grouped(bounded: Bounded, count: str) -> exp.Expr | None:
+    """Return the same test for rows that are grouped by all keys, `count` rows in each.
+
+    An engine would move it below the grouping and test every row; what waits for a count it cannot move.
+    """
+    tests = inside(bounded)
+    if tests is None:
+        return None
+    some = exp.GT(this=reference(count), expression=integer(0))
+    return exp.Case(ifs=[exp.If(this=some, true=tests)])
 
 
 def present(column: exp.Expr) -> exp.Expr:

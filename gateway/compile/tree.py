@@ -20,7 +20,7 @@ from gateway.compile.rows import (
     place_among,
     present,
     row,
-    rows_of,
+    rows_inside,
     same,
     together,
     unit_row,
@@ -49,7 +49,7 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
     steps = {
-        "r": rows_of(bounded, [part.row]),
+        "r": rows_inside(bounded, [part.row]),
         "b": None if levels and not bounded.private_keys else _by_unit(bounded),
         **levels,
         "n": _norms(bounded, list(levels) or ["b"]),

@@ -39,7 +39,12 @@ class DuckDBLease:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         figures = reply.header
         cost = EngineCost(
-            float(figures["wall_ms"]), float(figures["cpu_ms"]), int(figures["rows"]), int(figures["peak_memory_bytes"])
+            float(figures["wall_ms"]),
+            float(figures["cpu_ms"]),
+            int(figures["rows"]),
+            int(figures["peak_memory_bytes"]),
+            tuple((str(node), int(rows)) for node, rows in figures["scanned"]),
+            int(figures["read_bytes"]),
         )
         return reply.payload, cost
 

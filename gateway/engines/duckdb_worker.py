@@ -1,14 +1,14 @@
-"""The DuckDB process: one file, opened read-only and locked down, one statement at a time.
+"""The DuckDB process: one source, opened and locked down, one statement at a time.
 
 The process is the isolation (killable, limited); the settings are the third line of defence, after the grammar.
 """
 
+import json
 import logging
 import resource
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,51 +16,18 @@ import pyarrow as pa
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.catalog.types import Cell, to_cell
+from gateway.engines.duckdb_source import (
+    Changed,
+    check_unchanged,
+    connect,
+    is_folder,
+    quoted,
+    refuse_open_writer,
+    stamp_of,
+)
 from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
-
-UNAVAILABLE = "The data cannot be opened now."
-
-
-def stamp_of(path: str) -> str:
-    """Return the mark of a data file: inode, modification time, size. Raises `engine_unavailable` without one."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        hint = "The provider has to put the data file in its place."
-        raise GatewayError("engine_unavailable", UNAVAILABLE, hint) from None
-    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
-
-
-def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
-    """Open a file read-only with everything else shut. Raises `engine_unavailable`, never with the engine's words."""
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "temp_directory": "",
-        "allow_unsigned_extensions": "false",
-        "access_mode": "READ_ONLY",
-    }
-    try:
-        connection = duckdb.connect(path, read_only=True, config=config)
-    except duckdb.Error as error:
-        log.warning("cannot open the data: %s", error)
-        hint = "If a writer holds the file, close it; publish a new file by renaming it into place."
-        raise GatewayError("engine_unavailable", UNAVAILABLE, hint) from None
-    for setting in (
-        "enable_external_access = false",
-        "autoload_known_extensions = false",
-        "autoinstall_known_extensions = false",
-        "allow_community_extensions = false",
-        "python_enable_replacements = false",
-        f"memory_limit = '{memory_mb}MB'",
-        f"threads = {threads}",
-        "max_temp_directory_size = '0KiB'",
-        "max_expression_depth = 1000",
-        "TimeZone = 'UTC'",
-        "lock_configuration = true",
-    ):
-        connection.execute(f"SET {setting}")
-    return connection
 
 
 class DuckDBHandler:
@@ -101,12 +68,12 @@ class DuckDBHandler:
             before = stamp_of(path)
             if before != stamp:
                 hint = "The provider has to declare the new data: gateway dataset refresh."
-                raise GatewayError("refresh_needed", "The data file changed and was not declared.", hint)
-            _refuse_open_writer(path)
+                raise GatewayError("refresh_needed", "The data changed and were not declared.", hint)
+            refuse_open_writer(path)
             self._connection = connect(path, self._memory_mb, self._threads)
             if stamp_of(path) != before:
                 self._close()
-                raise GatewayError("refresh_needed", "The data file changed while it was opened.", "Ask again.")
+                raise GatewayError("refresh_needed", "The data changed while they were opened.", "Ask again.")
             self._opened = (path, stamp)
         return {}, b""
 
@@ -121,7 +88,9 @@ class DuckDBHandler:
             assert statements[0].type == duckdb.StatementType.SELECT
             with _holding(self._connection, inputs):
                 table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
-        except (duckdb.Error, pa.ArrowInvalid, AssertionError) as error:
+            assert self._opened is not None  # INVARIANT: with the connection
+            check_unchanged(*self._opened)
+        except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:
             log.error("query %s: the statement failed: %s", query_id, error)  # noqa: TRY400 - the text alone, to the provider
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
         sink = pa.BufferOutputStream()
@@ -131,21 +100,38 @@ class DuckDBHandler:
             "wall_ms": (time.perf_counter() - wall) * 1000,
             "cpu_ms": (time.process_time() - cpu) * 1000,
             "rows": table.num_rows,
+            **_read(json.loads(self._connection.get_profiling_information("json"))),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         return cost, sink.getvalue().to_pybytes()
 
     def _inspect(self, path: str, order: InspectionOrder) -> tuple[dict[str, Any], bytes]:
         before = stamp_of(path)
-        _refuse_open_writer(path)
+        refuse_open_writer(path)
         connection = connect(path, self._memory_mb, self._threads)
         try:
-            found = inspect(connection, order, before)
+            found = inspect(connection, order, before, views=is_folder(path))
         finally:
             connection.close()
         if stamp_of(path) != before:
-            raise GatewayError("engine_unavailable", "The data file changed while it was read.", "Try again.")
+            raise GatewayError("engine_unavailable", "The data changed while they were read.", "Try again.")
         return {"inspection": _json(found)}, b""
+
+
+def _read(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what each scan of the last statement read, in rows, and what came from disk, in bytes.
+
+    A statement that is answered out of figures kept beside a table reads nothing, and has no profile.
+    """
+    scanned: list[tuple[str, int]] = []
+    pending = list(profile.get("operator", []))
+    while pending:
+        node = pending.pop()
+        pending += node.get("children", [])
+        if "rows_scanned" in node:
+            name = node["extra_info"].get("Table") or node["extra_info"].get("Function") or node["type"]
+            scanned.append((str(name).rpartition(".")[2], int(node["rows_scanned"])))
+    return {"scanned": sorted(scanned), "read_bytes": int(profile.get("io", {}).get("total_bytes_read", 0))}
 
 
 @contextmanager
@@ -166,12 +152,6 @@ def _holding(connection: duckdb.DuckDBPyConnection, inputs: tuple[tuple[str, byt
             connection.execute(f"DROP TABLE temp.{quoted(name)}")
 
 
-def _refuse_open_writer(path: str) -> None:
-    if Path(f"{path}.wal").exists():
-        hint = "Close the writer after CHECKPOINT, or publish a finished copy by renaming it into place."
-        raise GatewayError("engine_unavailable", "A writer has not finished with the data file.", hint)
-
-
 def _json(found: Inspection) -> dict[str, Any]:
     return {
         "stamp": found.stamp,
@@ -190,13 +170,14 @@ def _json(found: Inspection) -> dict[str, Any]:
     }
 
 
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def inspect(
+    connection: duckdb.DuckDBPyConnection, order: InspectionOrder, stamp: str, *, views: bool = False
+) -> Inspection:
+    """Return types, keys, public values and broken facts of the tables that a policy names.
 
-
-def inspect(connection: duckdb.DuckDBPyConnection, order: InspectionOrder, stamp: str) -> Inspection:
-    """Return types, keys, public values and broken facts of the tables that a policy names."""
-    tables = tuple(t for name in order.tables if (t := _table(connection, name)) is not None)
+    `views`: the views are ours, each a folder's files as they are, and stand for tables.
+    """
+    tables = tuple(t for name in order.tables if (t := _table(connection, name, views=views)) is not None)
     present = {table.name.casefold(): table for table in tables}
     distinct = tuple(
         (name, column.name, _distinct(connection, name, column, order.distinct_limit))
@@ -207,7 +188,7 @@ def inspect(connection: duckdb.DuckDBPyConnection, order: InspectionOrder, stamp
     return Inspection(stamp, tables, distinct, _broken(connection, order, present))
 
 
-def _table(connection: duckdb.DuckDBPyConnection, name: str) -> EngineTable | None:
+def _table(connection: duckdb.DuckDBPyConnection, name: str, *, views: bool) -> EngineTable | None:
     where = "schema_name = 'main' AND database_name = current_database() AND lower(table_name) = lower(?)"
     columns = connection.execute(
         f"SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE {where} "
@@ -232,7 +213,7 @@ def _table(connection: duckdb.DuckDBPyConnection, name: str) -> EngineTable | No
     ).fetchall()
     return EngineTable(
         name=columns[0][0],
-        kind="table" if ddl is not None else "view",
+        kind="table" if ddl is not None or views else "view",
         columns=tuple(EngineColumn(c, t, bool(n)) for _, c, t, n in columns),
         unique=tuple(tuple(key[0]) for key in keys),
         references=tuple((tuple(columns), target) for columns, target in references),

@@ -80,6 +80,7 @@ class PostProcessor:
         limit = min(row_limit or MAX_ROWS, MAX_ROWS)
         with self._holding(shown, reads):
             fetched = self._connection.execute(finish.sql).fetchmany(limit + 1)
+            self._connection.abort()  # whatever lies beyond the limit is not computed
             rows, truncated = fetched[:limit], len(fetched) > limit
             found = _direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
         width = len(finish.columns)
@@ -104,33 +105,21 @@ class PostProcessor:
 
     @contextmanager
     def _holding(self, shown: Sequence[_Shown], reads: Mapping[str, bytes]) -> Iterator[None]:
-        """Make every released table, and drop them all again."""
+        """Show every released table under its name, and none of them afterwards."""
         names = [*(s.table.name for s in shown), *reads]
         try:
             for one in shown:
-                self._create(one.table.name, cells_of(one.table, one.measurement), one.measurement)
+                self._connection.register(one.table.name, cells_of(one.table, one.measurement))
             for name, ipc in reads.items():
                 rows = pa.ipc.open_stream(ipc).read_all()
                 if rows.num_rows > MAX_ROWS:
                     detail = f"More than {MAX_ROWS:,} public rows would have to be read."
                     raise GatewayError("too_large", detail, "Filter or aggregate the public table first.")
-                self._create(name, numbered_rows(rows), None)
+                self._connection.register(name, numbered_rows(rows))
             yield
         finally:
             for name in (*names, "__draws"):
-                self._connection.execute(f'DROP TABLE IF EXISTS "{name}"')
-
-    def _create(self, name: str, rows: pa.Table, measurement: Measurement | None) -> None:
-        """Make a table, keys in their own types."""
-        types = {key.name: str(key.type) for key in measurement.keys} if measurement is not None else {}
-        selected = ", ".join(
-            f'CAST("{n}" AS {types[n]}) AS "{n}"' if n in types else f'"{n}"' for n in rows.column_names
-        )
-        self._connection.register("arriving", rows)
-        try:
-            self._connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {selected} FROM arriving')
-        finally:
-            self._connection.unregister("arriving")
+                self._connection.unregister(name)
 
     def _redrawn(self, rows: Rows, finish: Finish, shown: Sequence[_Shown], seed: int) -> Bars:
         """Return intervals of derived columns: redraw the noise, run the same expressions, take quantiles.
@@ -156,10 +145,10 @@ class PostProcessor:
         return bars(found, finish.identity, derived, tellers, draws)
 
     def _draw(self, shown: Sequence[_Shown], redraws: Redraws, draws: int) -> None:
-        """Make the tables anew: draw 0 as released, then `draws` with fresh noise."""
+        """Show other tables in their place: draw 0 as released, then `draws` with fresh noise."""
         for one in shown:
-            self._create(one.table.name, drawn_cells(one.table, one.measurement, redraws, draws), one.measurement)
-        self._create("__draws", draws_table(draws), None)
+            self._connection.register(one.table.name, drawn_cells(one.table, one.measurement, redraws, draws))
+        self._connection.register("__draws", draws_table(draws))
 
     def _work(self, sql: str) -> int:
         """Return how many rows all operators of a statement make together."""

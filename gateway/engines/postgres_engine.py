@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -22,6 +23,9 @@ log = logging.getLogger("gateway.engine")
 
 STAMP_S = 10.0
 INSPECT_S = 300.0
+WORTH_MS = 20.0
+"""From which time on a statement's cost is worth asking for: that takes a planning of it more."""
+
 CANCEL_S = 2.0
 """How long a cancelled statement may take to end before its connection is."""
 
@@ -51,18 +55,34 @@ class PostgresLease:
                 prepared = await self._connection.prepare(packed(statement.sql, statement.columns))
                 (row,) = await prepared.fetch(*given)  # a limit on rows would keep the server from working in parallel
                 ipc, rows = await asyncio.to_thread(_stream, row, statement.columns)
+                wall_ms = (time.perf_counter() - start) * 1000
+                scanned = await self._expected(statement, given) if wall_ms >= WORTH_MS else ()
         except (*AWAY, ValueError, TypeError, OverflowError) as error:
             # the words of an engine may hold values: they are the provider's log's alone, and in no cause that is kept
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
             cause = error if isinstance(error, TimeoutError) else None
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
-        return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, rows, 0)
+        return ipc, EngineCost(wall_ms, 0.0, rows, 0, scanned, estimated=bool(scanned))
+
+    async def _expected(self, statement: Statement, given: Sequence[object]) -> tuple[tuple[str, int], ...]:
+        """Return the rows that the server expects to read of each table: what it did read it tells superusers alone."""
+        assert self._connection is not None  # INVARIANT: asked while the lease is held
+        plan = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.sql}", *given)
+        return tuple(sorted(_scans(json.loads(plan)[0]["Plan"])))
 
     async def close(self) -> None:
         """End the snapshot and give the connection back, once; one that does not answer is ended."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await _end(self._sessions, connection)
+
+
+def _scans(node: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield each table that a plan reads, with the rows that are expected of it."""
+    if "Relation Name" in node:
+        yield str(node["Relation Name"]), int(node["Plan Rows"])
+    for below in node.get("Plans", ()):
+        yield from _scans(below)
 
 
 def _stream(row: Sequence[Any], columns: Columns) -> tuple[bytes, int]:

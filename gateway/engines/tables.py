@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gateway.catalog.types import Cell
+from gateway.catalog.types import Cell, SqlType, TypeKind
 from gateway.privacy.intervals import Redraws
 from gateway.privacy.measurement import Measurement, NoisyTable
 
 
 def cells_of(noisy: NoisyTable, measurement: Measurement) -> pa.Table:
-    """Return `__cell`, the keys as text, and the noisy columns: integers, or quantiles (NULL where there is none)."""
+    """Return `__cell`, the keys, and the noisy columns: integers, or quantiles (NULL where there is none)."""
     columns: dict[str, pa.Array] = {"__cell": pa.array(range(len(noisy.keys)), pa.int64())}
     columns |= _keys(noisy, measurement)
     for column in noisy.columns:
@@ -49,10 +49,28 @@ def numbered_rows(rows: pa.Table) -> pa.Table:
 
 
 def _keys(noisy: NoisyTable, measurement: Measurement) -> dict[str, pa.Array]:
+    """Return each key in its own type, read from its canonical text."""
     return {
-        key.name: pa.array([_text(cells[i]) for cells in noisy.keys], pa.string())
+        key.name: pa.array([_text(cells[i]) for cells in noisy.keys], pa.string()).cast(_arrow(key.type))
         for i, key in enumerate(measurement.keys)
     }
+
+
+def _arrow(type_: SqlType) -> pa.DataType:
+    match type_.kind:
+        case TypeKind.DECIMAL:
+            return pa.decimal128(type_.precision, type_.scale)
+        case TypeKind.INTEGER:
+            return pa.int64()
+        case TypeKind.BOOLEAN:
+            return pa.bool_()
+        case TypeKind.DATE:
+            return pa.date32()
+        case TypeKind.TIMESTAMP:
+            return pa.timestamp("us")
+        case _:
+            assert type_.kind is TypeKind.TEXT  # INVARIANT: nothing else is a key (privacy/keys)
+            return pa.string()
 
 
 def _text(cell: Cell) -> str | None:

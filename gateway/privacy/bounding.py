@@ -12,6 +12,7 @@ from gateway.privacy.keys import BoundedKey, Cells, cells_of
 from gateway.privacy.measurement import Noise, Quantity
 from gateway.privacy.norms import Clip, Reach
 from gateway.privacy.outputs import Builder, Output
+from gateway.privacy.ownership import one_row_each
 from gateway.privacy.partials import Partial
 from gateway.privacy.relations import Factor, Measure, Owned
 from gateway.privacy.trees import TreePart, levels_of
@@ -25,9 +26,9 @@ class Bounded:
     `computed` names what rows hold besides the relation's columns. `parts[i]` becomes the primitive `p<i>`, its norms
     within `clips[i]`. `open` tells that a unit's rows could reach more cells than `groups`: where no norm holds them
     (private keys, distinct values), the engine picks so many by the keyed hash. `factors` list cells that the engine
-    joins in; `cells` bounds their number, None for private keys. `units` is the index of the count of units, if there
-    is one, and `hidden_units` tells that no aggregate asked for it. `declared_units` and `declared_rows` are the sizes
-    by declaration, `rows` those of one unit in one cell.
+    joins in; `cells` bounds their number, None for private keys. `single`: a unit has one row. `units` is the index of
+    the count of units, if there is one, and `hidden_units` tells that no aggregate asked for it. `declared_units` and
+    `declared_rows` are the sizes by declaration, `rows` those of one unit in one cell.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Bounded:
     outputs: tuple[Output, ...]
     groups: int
     open: bool
+    single: bool
     units: int | None
     hidden_units: bool
     rows: int
@@ -80,10 +82,11 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
     outputs = tuple(builder.output(call) for call in aggregate.calls)
     units, hidden = _units(builder, cells, dataset)
     parts = builder.finished()
-    groups = 1 if _fixed_by_owner(measure) else owned.groups
+    single = one_row_each(owned)
+    groups = 1 if single or _fixed_by_owner(measure) else owned.groups
     groups = groups if cells.count is None else max(1, min(groups, cells.count))
     noise = Noise.LAPLACE if pure else Noise.GAUSSIAN
-    sized = _Sizes(owned, cells, groups, declared_units)
+    sized = _Sizes(owned, cells, groups, declared_units, single)
     return Bounded(
         name=measure.name,
         relation=owned.plan,
@@ -97,6 +100,7 @@ def bound(measure: Measure, dataset: Dataset) -> Bounded:
         outputs=outputs,
         groups=groups,
         open=sized.open,
+        single=single,
         units=units,
         hidden_units=hidden,
         rows=owned.rows,
@@ -130,11 +134,12 @@ class _Sizes:
     cells: Cells
     groups: int
     units: int
+    single: bool
 
     @property
     def open(self) -> bool:
         """Whether a unit's rows could reach more cells than `groups`."""
-        return not self.cells.exact or self.groups < (self.cells.count or 0)
+        return not self.single and (not self.cells.exact or self.groups < (self.cells.count or 0))
 
     @property
     def touched(self) -> float:

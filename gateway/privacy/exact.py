@@ -1,7 +1,7 @@
 """Exact totals of one measurement as release sees them: the engine's rows by cell. Nothing here leaves the process."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -21,29 +21,75 @@ LISTED = -1
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of one primitive: `cells` in order of appearance, and in arrays for each row its cell, bin and sums."""
+
+    cells: list[Keys]
+    cell: npt.NDArray[np.int64]
+    bin: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
+    scaled: npt.NDArray[np.int64]
+    leaf: npt.NDArray[np.int64] | None
+
+    def added(self, primitive: Primitive, index: int) -> npt.NDArray[Any]:
+        """Return what each row adds at a candidate, in 1/denominator; whole numbers of Python where 64 bits are few."""
+        candidate = primitive.candidates[index]
+        kept, scaled = self.kept, self.scaled
+        sums = np.abs(kept.astype(np.float64)).sum(), np.abs(scaled.astype(np.float64)).sum()
+        if sums[0] * candidate.denominator + sums[1] * candidate.weight >= LIMIT:
+            kept, scaled = kept.astype(object), scaled.astype(object)
+        return np.where(self.bin <= index, kept * candidate.denominator, scaled * candidate.weight)
+
+
+@dataclass(frozen=True, slots=True)
 class ExactProbe:
     """The rows of one statement, by cell."""
 
     measurement: Measurement
     probe: Probe
     table: pa.Table
+    _read: dict[str, _Rows] = field(default_factory=dict, compare=False, repr=False)
 
     def _rows(self, part: int, *, unit: bool) -> pa.Table:
         mask = pc.and_(pc.equal(self.table.column("part"), part), pc.equal(self.table.column("unit"), unit))
         return self.table.filter(mask)
 
-    def _cells(self, rows: pa.Table) -> list[Keys]:
-        keys = self.measurement.keys
-        columns = [[_canonical(v, key.type) for v in rows.column(key.name).to_pylist()] for key in keys]
-        return list(zip(*columns, strict=True)) if columns else [()] * rows.num_rows
+    def _of(self, primitive: Primitive) -> _Rows:
+        if primitive.name not in self._read:
+            rows = self._rows(number(primitive), unit=False)
+            cells, cell = self._cells(rows)
+            bins, kept, scaled = (_integers(rows.column(name)) for name in ("bin", "kept", "scaled"))
+            leaf = _integers(rows.column("leaf")) if primitive.tree is not None else None
+            if leaf is None and rows.num_rows:
+                # INVARIANT: the engine grouped, so no bin of a cell comes twice
+                assert bins.min() >= 0 and len(np.unique(cell * (bins.max() + 1) + bins)) == rows.num_rows  # noqa: PT018
+            self._read[primitive.name] = _Rows(cells, cell, bins, kept, scaled, leaf)
+        return self._read[primitive.name]
+
+    def _cells(self, rows: pa.Table) -> tuple[list[Keys], npt.NDArray[np.int64]]:
+        """Return the cells in some rows, each once, and for each row the place of its cell among them."""
+        place = np.zeros(rows.num_rows, np.int64)
+        values: list[list[Cell]] = []
+        columns: list[npt.NDArray[np.int64]] = []
+        for key in self.measurement.keys:
+            encoded = rows.column(key.name).combine_chunks().dictionary_encode("encode")
+            values.append([_canonical(value, key.type) for value in encoded.dictionary.to_pylist()])
+            indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            # numbered anew after each key, so that no product of sizes grows beyond 64 bits
+            _, place = np.unique(place * max(len(values[-1]), 1) + indices, return_inverse=True)
+            columns.append(indices)
+        _, first, place = np.unique(place, return_index=True, return_inverse=True)
+        found = [[column[i] for i in indices[first].tolist()] for column, indices in zip(values, columns, strict=True)]
+        cells: list[Keys] = list(zip(*found, strict=True)) if found else [()] * len(first)
+        return cells, place.astype(np.int64)
 
     def listed(self) -> list[Keys]:
         """Return every cell that public relations list."""
-        return self._cells(self._rows(LISTED, unit=False))
+        return self._cells(self._rows(LISTED, unit=False))[0]
 
     def cells_of(self, primitive: Primitive) -> list[Keys]:
         """Return the cells in which the engine found something."""
-        return list(dict.fromkeys(self._cells(self._rows(number(primitive), unit=False))))
+        return self._of(primitive).cells
 
     def histogram(self, primitive: Primitive) -> list[int]:
         """Return how many units need each candidate; those that none holds need the last."""
@@ -55,35 +101,29 @@ class ExactProbe:
 
     def totals(self, primitive: Primitive, index: int) -> dict[Keys, int]:
         """Return a primitive's exact total at a candidate, in 1/denominator, for each cell that the engine found."""
-        rows, candidate = self._rows(number(primitive), unit=False), primitive.candidates[index]
-        found: dict[Keys, int] = {}
-        seen: set[tuple[Keys, int]] = set()
-        columns = (rows.column(name).to_pylist() for name in ("bin", "kept", "scaled"))
-        for key, place, kept, scaled in zip(self._cells(rows), *columns, strict=True):
-            assert (key, place) not in seen  # INVARIANT: the engine grouped, so no bin of a cell comes twice
-            seen.add((key, place))
-            added = kept * candidate.denominator if place <= index else scaled * candidate.weight
-            found[key] = found.get(key, 0) + int(added)
-        return {key: max(-LIMIT, min(LIMIT, value)) for key, value in found.items()}
+        rows = self._of(primitive)
+        added = rows.added(primitive, index)
+        sums: npt.NDArray[Any] = np.zeros(len(rows.cells), added.dtype)
+        np.add.at(sums, rows.cell, added)
+        return {key: max(-LIMIT, min(LIMIT, int(total))) for key, total in zip(rows.cells, sums.tolist(), strict=True)}
 
     def leaves(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[Any]:
         """Return exact counts (cells, fine leaves) in 1/denominator; cells that are not asked for are left out."""
-        tree, candidate = primitive.tree, primitive.candidates[index]
-        assert tree is not None  # INVARIANT: asked of trees
-        rows = self._rows(number(primitive), unit=False)
+        tree, rows = primitive.tree, self._of(primitive)
+        assert tree is not None and rows.leaf is not None  # noqa: PT018 - INVARIANT: asked of trees
         places = {key: i for i, key in enumerate(cells)}
-        counts: npt.NDArray[Any] = np.zeros((len(cells), tree.fine), np.int64)
-        total = 0.0
-        columns = (rows.column(name).to_pylist() for name in ("leaf", "bin", "kept", "scaled"))
-        for key, leaf, place, kept, scaled in zip(self._cells(rows), *columns, strict=True):
-            if key not in places:
-                continue
-            added = kept * candidate.denominator if place <= index else scaled * candidate.weight
-            total += added
-            if total >= LIMIT and counts.dtype != object:  # beyond 64 bits sums would wrap round
-                counts = counts.astype(object)
-            counts[places[key], min(max(leaf, 0), tree.fine - 1)] += added
+        place = np.array([places.get(key, -1) for key in rows.cells], np.int64)[rows.cell]
+        asked = place >= 0
+        added = rows.added(primitive, index)
+        counts: npt.NDArray[Any] = np.zeros((len(cells), tree.fine), added.dtype)
+        np.add.at(counts, (place[asked], np.clip(rows.leaf, 0, tree.fine - 1)[asked]), added[asked])
         return counts
+
+
+def _integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
+    assert column.null_count == 0  # INVARIANT: the engine gives a figure in every row
+    return found
 
 
 def number(primitive: Primitive) -> int:

@@ -33,11 +33,12 @@ from gateway.sql.ranges import UNKNOWN, type_limits
 from gateway.sql.singles import single
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import BaseColumn, Term, cast, number, span_ends
+from gateway.sql.writing import reference
 
 
 @dataclass(frozen=True, slots=True)
 class BoundedKey:
-    """A group key: its expression over the relation, and the condition that keeps rows inside its public domain."""
+    """A group key: its expression over the relation, and the test on `key.name` that it lies in its public domain."""
 
     key: Key
     expression: exp.Expr
@@ -149,20 +150,19 @@ def _key(name: str, term: Term, bases: frozenset[BaseColumn], dataset: Dataset) 
     public: tuple[Cell, ...] | None = None
     if domain is not None:
         public = (*domain, None) if term.nullable else domain
-    test = _inside(term, domain)
+    test = _inside(reference(name), term, domain)
     if test is not None and term.nullable:
-        null = exp.Is(this=exp.paren(term.node.copy(), copy=False), expression=exp.Null())
+        null = exp.Is(this=reference(name), expression=exp.Null())
         test = exp.Or(this=exp.paren(test, copy=False), expression=null)
     return BoundedKey(Key(name, term.type, public), term.node, exp.paren(test, copy=False) if test else None)
 
 
-def _inside(term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
-    """Return the test that a key lies in its declared domain, where the expression does not ensure it.
+def _inside(node: exp.Expr, term: Term, domain: tuple[Cell, ...] | None) -> exp.Expr | None:
+    """Return the test that a key, the column `node`, lies in its domain, where nothing else ensures it.
 
     A key outside is dropped, a private one too. That a key is never NULL is only claimed (by the engine's columns),
     and so tested as well.
     """
-    node = exp.paren(term.node.copy(), copy=False)
     if domain is None and term.span is not None:  # one that cannot be printed would fail after the charge
         lo, hi = (cast(exp.Literal.string(text), term.type) for text in span_ends(term))
         return exp.Between(this=node, low=lo, high=hi)

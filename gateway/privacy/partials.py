@@ -129,16 +129,16 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     assert term.range.lo is not None and term.range.hi is not None  # noqa: PT018 - INVARIANT: closed by the caller
     if term.type == INTEGER and step == 1:
         return clamp(term.node, whole(low), whole(high))
-    if term.type.kind is TypeKind.DECIMAL and step == Fraction(1, 10**term.type.scale):
+    if term.type.kind is TypeKind.DECIMAL and (digits := _digits(step, term.type.scale)) is not None:
         held = _held(term)
         precision = digits_needed(held, term.type.scale)
-        if (
-            precision + term.type.scale + 1 > 18
-        ):  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
+        if precision + digits + 1 > 18:  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
             precision = max(precision, 19)
         ends = (None if end is None else number(end, term.type) for end in (held.lo, held.hi))
         narrow = cast(clamp(term.node, *ends), decimal(precision, term.type.scale))
-        factor = cast(exp.Literal.number(10**term.type.scale), decimal(term.type.scale + 1, 0))
+        if digits == 0:
+            return cast(narrow, INTEGER)
+        factor = cast(exp.Literal.number(10**digits), decimal(digits + 1, 0))
         return cast(exp.Mul(this=exp.paren(narrow, copy=False), expression=factor), INTEGER)
     value = exp.paren(as_double(term), copy=False)
     lo_d, hi_d = number(term.range.lo, DOUBLE), number(term.range.hi, DOUBLE)
@@ -146,6 +146,11 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     scaled = exp.Round(this=exp.Div(this=inside, expression=number(step, DOUBLE)))
     finite = exp.func("ISFINITE", copied(value))
     return exp.Case(ifs=[exp.If(this=finite, true=cast(scaled, INTEGER))])
+
+
+def _digits(step: Fraction, scale: int) -> int | None:
+    """Return the d for which a step is 10^-d, where decimals of this scale hold it: casts round halves away from 0."""
+    return next((digits for digits in range(scale + 1) if step == Fraction(1, 10**digits)), None)
 
 
 def _held(term: Term) -> Range:

@@ -235,9 +235,6 @@ def _curve(tree: Tree, cdf: Numbers, kind: str, fraction: float, spread: Numbers
     at = min(int(np.searchsorted(cdf, rank, side="right")), len(cdf) - 1)
     ranks = np.clip(rank + scores * spread[at], 0, max(count - 1, 0))
     values = _at(tree, cdf, ranks, smooth=kind == "cont")
-    width = _leaf_width(tree)
-    if width > 1:  # inside a leaf, values are only said to be spread evenly
-        values = values + np.clip(scores / 1.96, -1, 1) * width / 2
     return _ones(tree, values)
 
 
@@ -276,6 +273,12 @@ def _extreme(tree: Tree, summed: Numbers, kind: str, spread: Numbers) -> tuple[f
     if kind == "max":
         found = (tree.lower + width * tree.leaves - 1 - (found - tree.lower))[::-1]
     return _ones(tree, found)
+
+
+def resolution(tree: Tree) -> Fraction | None:
+    """Return how far apart values are that a quantile can be told between, None where every step is."""
+    width = _leaf_width(tree)
+    return width * Fraction(tree.step) if width > 1 else None
 
 
 def _leaf_width(tree: Tree) -> int:

@@ -113,7 +113,8 @@ class Scan:
     """A base table: each field's origin names its column.
 
     `owner` (set by privacy/ownership alone) is the column id that holds the unit key, found over `chain` where the
-    table does not hold it; rows without one are dropped. None: the table is read as it is.
+    table does not hold it; rows without one are dropped. None: the table is read as it is, because it is public, or
+    `anchored`: the row that it is joined to says whose it is.
     """
 
     table: Table
@@ -121,6 +122,7 @@ class Scan:
     place: Position | None
     owner: Field | None = None
     chain: tuple[Link, ...] = ()
+    anchored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.duckdb_engine import DuckDBEngine, DuckDBLease
-from gateway.engines.duckdb_worker import connect, stamp_of
+from gateway.engines.duckdb_source import connect, stamp_of
 from gateway.errors import GatewayError
 from gateway.ports import InputTable, Source, Statement
 from gateway.workers.pool import Pool
@@ -64,6 +64,8 @@ async def test_rows_and_their_cost(engine, file):
     assert cost.rows == 1
     assert cost.wall_ms > 0
     assert cost.peak_memory_bytes > 0
+    assert cost.scanned == (("t", 3),)
+    assert not cost.estimated
 
 
 async def test_a_query_over_its_deadline_is_killed_and_the_next_one_runs(engine, file):

@@ -395,3 +395,19 @@ async def test_a_role_that_may_do_more_than_read_is_told(provider, granted, take
     finally:
         if taken:  # roles are the whole server's
             await provider.owner.execute(taken)
+
+
+async def test_a_long_statement_tells_what_the_server_expected_to_read(provider):
+    await provider.owner.execute("INSERT INTO t SELECT g, 'a' FROM generate_series(4, 30000) g")
+    await provider.owner.execute("ANALYZE t")
+    lease = await provider.lease()
+    try:
+        slow = "SELECT COUNT(*) AS n FROM t AS a JOIN t AS b ON a.x <> b.x AND a.x < 400 WHERE b.name <> $1"
+        cost = (await lease.run(Statement(slow, ("z",), columns=NUMBER), 20.0)).cost
+        quick = (await lease.run(COUNT, 20.0)).cost
+    finally:
+        await lease.close()
+    assert cost.estimated
+    assert [name for name, _ in cost.scanned] == ["t", "t"]
+    assert max(rows for _, rows in cost.scanned) == pytest.approx(30_000, rel=0.1)
+    assert quick.scanned == () or quick.estimated

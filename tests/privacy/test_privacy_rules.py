@@ -16,7 +16,9 @@ from support.owners import by_owner
 from support.shop import SHOP, empty_database, fill, planned, unlimited
 from support.unasked import refusal
 
+from gateway.catalog.inspection import InspectionOrder
 from gateway.catalog.model import Accounting
+from gateway.engines.duckdb_worker import inspect
 from gateway.privacy.ownership import analyse
 from gateway.privacy.relations import Measure
 from gateway.sql.parse import parse
@@ -83,16 +85,32 @@ def test_a_rule_has_queries_on_both_sides():
 # -- counter-examples that need data ----------------------------------------------------------------------------------
 
 
-@counter_example("a declared key that the data breaks")
-def test_a_plan_follows_from_the_declaration_alone():
-    """Two rows of one customer in the unit's own table: bounds were chosen as if there were one, and still hold."""
-    sql = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort"
+def _broken_key():
+    """Return neighbours where the one has five hundred rows of one customer in the unit's own table."""
     without, with_unit = fresh_pair(3)
     with_unit.execute("CREATE OR REPLACE TABLE customers AS FROM customers")  # without its primary key
     with_unit.execute(f"INSERT INTO customers SELECT {NEW}, '1997-02' FROM range(500)")
+    return without, with_unit
+
+
+@counter_example("a declared key that the data breaks")
+def test_a_plan_follows_from_the_declaration_alone():
+    """What is worked out of declared keys, here through a join, chose bounds as if it were so, and they still hold."""
+    sql = "SELECT c.cohort, COUNT(*) AS n FROM customers c JOIN cohorts k ON c.cohort = k.cohort GROUP BY c.cohort"
     made = planned(sql)
     assert [p.upper for p in made.program.measurements[0].primitives][:1] == [1]
-    assert violations(made, without, with_unit) == []
+    assert violations(made, *_broken_key()) == []
+
+
+def test_a_key_that_is_relied_on_is_looked_at_before_anything_is_answered():
+    """Where a table with one row for each person is read row by row, its declared key is all that bounds them."""
+    made = planned("SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort")
+    assert (
+        " u, " not in made.program.measurements[0].probes[0].sql.split(" g AS ")[1]
+    )  # nobody's rows are added up first
+    for connection, broken in zip(_broken_key(), ((), ("customers.unique[customer_id]",)), strict=True):
+        order = InspectionOrder(("customers",), (), (("customers", ("customer_id",)),), ())
+        assert inspect(connection, order, "").broken_facts == broken
 
 
 @counter_example("a key that several rows without one share")

@@ -9,7 +9,8 @@ from gateway.catalog.inspection import order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Dataset
 from gateway.cli.demo.stage import POLICY_NAME, Stage, prepare
-from gateway.engines.duckdb_worker import connect, inspect, stamp_of
+from gateway.engines.duckdb_source import connect, stamp_of
+from gateway.engines.duckdb_worker import inspect
 
 
 def cdnow(folder: Path) -> tuple[Path, Dataset]:

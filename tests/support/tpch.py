@@ -18,7 +18,8 @@ from gateway.catalog.document import PolicyDocument
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import parse
 from gateway.catalog.model import Accounting, Column, Dataset, Table
-from gateway.engines.duckdb_worker import connect, inspect, stamp_of
+from gateway.engines.duckdb_source import connect, stamp_of
+from gateway.engines.duckdb_worker import inspect
 from gateway.planning import Planned, plan
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
@@ -59,7 +60,7 @@ def _make(scale: str, folder: Path, path: Path) -> None:
         (folder / f"{table}.parquet").unlink()
 
 
-def _document() -> PolicyDocument:
+def document() -> PolicyDocument:
     return parse((ROOT / "policies" / "tpch" / "tpch.yaml").read_text(), "tpch.yaml")
 
 
@@ -72,7 +73,7 @@ def _inspection(scale: str) -> Inspection:
     try:
         connection = connect(str(own), 4000, 1)
         try:
-            return inspect(connection, order(_document()), stamp_of(str(path)))
+            return inspect(connection, order(document()), stamp_of(str(path)))
         finally:
             connection.close()
     finally:
@@ -82,8 +83,8 @@ def _inspection(scale: str) -> Inspection:
 @lru_cache(maxsize=8)
 def dataset(scale: str, max_cells: int = 100_000, accounting: Accounting = Accounting.ZCDP) -> Dataset:
     """Return the worked example's dataset with sizes and key bounds of a scale factor, and any epsilon allowed."""
-    document = _document()
-    built = build(document, _inspection(scale), data_version="1", base=database(scale).parent)
+    read = document()
+    built = build(read, _inspection(scale), data_version="1", base=database(scale).parent)
     factor = Decimal(scale) / POLICY_SCALE
     privacy = replace(
         built.privacy, max_epsilon=Decimal(10**9), min_units=1, max_cells=max_cells, accounting=accounting

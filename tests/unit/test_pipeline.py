@@ -90,6 +90,7 @@ class Provider:
 
     def __init__(self):
         self.failures, self.refusals, self.stages = [], [], []
+        self.costs, self.settled_queries = [], []
 
     def query(self, _query_id):
         return nullcontext()
@@ -104,8 +105,11 @@ class Provider:
     async def count(self, _caller):
         return
 
-    async def measured(self, _charge, _statement, _cost):
-        return
+    def measured(self, charge, statement, cost):
+        self.costs.append((charge.query_id, statement, cost.rows))
+
+    async def settled(self, query_id):
+        self.settled_queries.append(query_id)
 
     def failed(self, query_id, why):
         self.failures.append((query_id, why))
@@ -198,12 +202,14 @@ async def test_a_childs_word_that_it_is_overloaded_is_a_failure_like_any_other(p
     assert await ledger.failures(BUYER, "shop") == 1
 
 
-async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(parts, ledger, database):
+async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(parts, ledger, database, provider):
     asked = Request(ANSWERED["count_by_month"], idempotency_key="k")
     out = await pipeline.answer(parts, asked, CALLER)
     (whole, *_) = await spent(ledger)
     assert database.spent_at_the_first_row == whole > 0
     assert (await ledger.query("Q1")).answer == out
+    assert [(query, statement) for query, statement, rows in provider.costs if rows] == [("Q1", 1)]
+    assert provider.settled_queries == ["Q1"], "what it cost is written by the time that it is answered"
     assert await pipeline.answer(parts, asked, CALLER) == out, "the stored bytes, and not another draw"
     again = await pipeline.answer(parts, Request(ANSWERED["count_by_month"]), CALLER)
     assert b'"stored": true' in again

@@ -44,7 +44,7 @@ Known = Mapping[str, exp.Expr]
 def private(plan: Plan) -> bool:
     """Tell whether a relation reads anything but public tables."""
     return any(
-        isinstance(node, Staged | Measured | Read) or (isinstance(node, Scan) and node.owner is not None)
+        isinstance(node, Staged | Measured | Read) or (isinstance(node, Scan) and not node.table.public)
         for node in upward(plan)
     )
 

@@ -1,12 +1,13 @@
 """Joins that pair rows: who owns a pair, and how many pairs one unit can have."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from gateway.catalog.model import Dataset
 from gateway.catalog.types import TypeKind
 from gateway.errors import GatewayError, Position
+from gateway.privacy.ownership.anchors import anchored
 from gateway.privacy.ownership.facts import (
     SINGLE,
     Unique,
@@ -160,21 +161,43 @@ def _fan_out(plan: Join, public: Public | None = None) -> GatewayError:
 # -- two owned relations ----------------------------------------------------------------------------------------------
 
 
-def aligned(plan: Join, left: Owned, right: Owned, dataset: Dataset) -> Join:
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A join of two owned relations whose owners are equal in every row: its condition says so, or its key does.
+
+    `left` and `right` are the sides as they are to be read. The side of `owner` is one that has its owner's column.
+    """
+
+    plan: Join
+    left: Owned
+    right: Owned
+    owner: Owned
+
+
+def aligned(plan: Join, left: Owned, right: Owned, dataset: Dataset) -> Aligned:
     """Return a join of two owned relations with the owner equality in its condition.
 
+    Where one side holds the very row that the other's chain leads to, that chain is not joined a second time.
     Raises GatewayError `no_owner_equality` where the query implies none.
     """
     # read off the condition itself: nothing else says that the owners are equal
     sides = set(shown(left.plan)), set(shown(right.plan))
     equal = [pair for term in plan.condition if (pair := equated(term, *sides)) is not None]
+    kept = right if plan.kind is JoinKind.RIGHT else left
     if any(a in left.aliases and b in right.aliases for a, b in equal):
-        return plan
-    chained = any(
-        a in left.chains.get(key, frozenset()) and b in right.chains[key] for a, b in equal for key in right.chains
-    )
+        return Aligned(plan, left, right, kept)
+    chained = [
+        pair
+        for pair in equal
+        if any(pair[0] in left.chains.get(key, frozenset()) and pair[1] in right.chains[key] for key in right.chains)
+    ]
+    for a, b in chained:
+        if plan.kind not in (JoinKind.RIGHT, JoinKind.FULL) and (bare := anchored(left, right, (a, b))) is not None:
+            return Aligned(plan, left, replace(right, plan=bare), left)
+        if plan.kind in (JoinKind.INNER, JoinKind.RIGHT) and (bare := anchored(right, left, (b, a))) is not None:
+            return Aligned(plan, replace(left, plan=bare), right, right)
     if chained:  # written out, so that soundness does not rest on the chain
-        return replace(plan, condition=(*plan.condition, _equal(left, right)))
+        return Aligned(replace(plan, condition=(*plan.condition, _equal(left, right))), left, right, kept)
     a, b = owner_name(left, dataset), owner_name(right, dataset)
     detail = "Two private relations are joined without their owners being equal."
     where = "the subquery's WHERE" if plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK) else "the ON clause"
@@ -200,7 +223,8 @@ def _owned(plan: Join, left: Owned, right: Owned, steps: Steps) -> Owned:
     alone = len(plan.condition) == len(plan.equalities)
     a, b = _sides(plan)
     left_single, right_single = matched(left, a), matched(right, b)
-    plan = aligned(plan, left, right, steps.dataset)
+    made = aligned(plan, left, right, steps.dataset)
+    plan, left, right = made.plan, made.left, made.right
     if not (left_single or right_single):
         raise _fan_out(plan)
     joined = replace(plan, left=left.plan, right=right.plan)
@@ -208,13 +232,13 @@ def _owned(plan: Join, left: Owned, right: Owned, steps: Steps) -> Owned:
     rows = _rows(plan.kind, left, right, left_single=left_single, right_single=right_single)
     if plan.kind is JoinKind.FULL:
         return _full(joined, left, right, unique, steps)
-    kept, filled = (right, left) if plan.kind is JoinKind.RIGHT else (left, right)
+    kept, filled = (right, left) if made.owner is right else (left, right)
     inner = plan.kind is JoinKind.INNER
     chains = dict(kept.chains)
     if inner:  # either side's key leads to the one owner
         for key, chain in filled.chains.items():
             chains[key] = chains.get(key, frozenset()) | chain
-    kept_ids = b if plan.kind is JoinKind.RIGHT else a
+    kept_ids = b if kept is right else a
     follows = inner or (alone and kept_ids <= kept.determined)
     return in_sight(
         Owned(

@@ -7,7 +7,7 @@ from sqlglot import exp
 from gateway.catalog.model import Dataset, Table
 from gateway.privacy.ownership.facts import SINGLE, Unique, in_sight
 from gateway.privacy.relations import ChainKey, Owned, Public
-from gateway.sql.plan import Field, Link, Scan, Values
+from gateway.sql.plan import Field, Filter, Link, Plan, Project, Scan, Values
 from gateway.sql.terms import Term
 
 
@@ -50,6 +50,23 @@ def scan(plan: Scan, dataset: Dataset) -> Public | Owned:
             declared_rows=table.rows,
         )
     )
+
+
+def one_row_each(owned: Owned) -> bool:
+    """Tell whether a unit has one row at most, by the policy's own key of one table that is read row by row.
+
+    INVARIANT: nothing stands between but filters and columns, and the engine enforces the key or its data do not
+    change. What joins and groups let be known of keys chooses bounds, and is not asked here.
+    """
+    here: Plan = owned.plan
+    owner: str | None = owned.owner
+    while isinstance(here, Filter | Project):
+        if isinstance(here, Project):
+            owner = next((c.term.id for c in here.columns if c.field.id == owner), None)
+        here = here.input
+    if not isinstance(here, Scan) or here.owner is None or here.chain or here.owner.id != owner:
+        return False
+    return (here.table.owner,) in here.table.unique
 
 
 def _chains(table: Table, by_column: dict[str, Field], dataset: Dataset) -> dict[ChainKey, frozenset[str]]:

@@ -53,7 +53,8 @@ class Steps:
     ) -> Measured | Project:
         """Return the noisy table of a measurement: a new one, or the same question's under new ids."""
         scans = [node for node in upward(owned.plan) if isinstance(node, Scan)]
-        assert all(node.table.public or node.owner is not None for node in scans)  # INVARIANT: every row has its owner
+        # INVARIANT: every row has its owner
+        assert all(node.table.public or node.owner is not None or node.anchored for node in scans)
         assert aggregate.input is owned.plan  # INVARIANT: what is bounded is what was shown to be owned
         fields = aggregate.fields
         same = self._same(aggregate, owned, factors)

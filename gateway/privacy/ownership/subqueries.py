@@ -20,7 +20,8 @@ def tested(plan: Join, left: Relation, right: Relation, steps: Steps) -> Relatio
         case (Padded(), _) | (_, Padded()):
             raise refused(plan.place, "A subquery beside, or in,")
         case (Owned(), Owned()):
-            return _kept(aligned(plan, left, right, steps.dataset), left, right)
+            made = aligned(plan, left, right, steps.dataset)
+            return _kept(made.plan, made.left, made.right)
         case (Owned(), Public() | Released()):
             return _kept(plan, left, steady_public(right, steps, plan.place))
         case (Public() | Released(), Owned()):

@@ -10,7 +10,7 @@ from support.shop import empty_database, fill, insert
 from test_ownership_rules import PASS, analysed
 
 from gateway.privacy.relations import Measure
-from gateway.sql.plan import Scan, Staged
+from gateway.sql.plan import Join, Scan, Staged
 from gateway.sql.walk import upward
 
 TABLES = ("customers", "purchases", "orders", "lines")
@@ -72,10 +72,30 @@ def test_one_more_person_changes_nobody_elses_rows(name, neighbours):
 def test_every_private_table_is_read_with_its_owner(name):
     for step in analysed(PASS[name][1]).steps:
         plans = [step.aggregate.input] if isinstance(step, Measure) else [step.plan]
-        for node in upward(*plans):
-            if isinstance(node, Scan) and not node.table.public:
-                assert isinstance(step, Measure)
-                assert node.owner is not None
+        scans = [node for node in upward(*plans) if isinstance(node, Scan) and not node.table.public]
+        anchored = [scan for join in upward(*plans) if isinstance(join, Join) for scan in _anchored(join)]
+        for scan in scans:
+            assert isinstance(step, Measure)
+            assert (scan.owner is not None) != scan.anchored
+            assert not scan.anchored or scan in anchored
+
+
+def _anchored(join):
+    """Return the scans whose rows a join ties to the very row that their chain leads to, on the other side of it."""
+    for scans, others in ((upward(join.left), upward(join.right)), (upward(join.right), upward(join.left))):
+        for scan in scans:
+            if isinstance(scan, Scan) and scan.anchored:
+                hop = scan.table.hop
+                below = {f.id for f in scan.fields if f.term.origin.column == hop.column}
+                above = {
+                    f.id
+                    for other in others
+                    if isinstance(other, Scan) and other.owner is not None and other.table.name == hop.target_table
+                    for f in other.fields
+                    if f.term.origin.column == hop.target_column
+                }
+                if any({a, b} & below and {a, b} & above for a, b in join.equalities):
+                    yield scan
 
 
 SHARED = {

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pytest
 from support.shop import SHOP
 
-from gateway.app import releasing
-from gateway.app.releasing import WorkerPlanner
+from gateway.app import planners
+from gateway.app.planners import WorkerPlanner
 from gateway.errors import GatewayError
-from gateway.planning import plan
-from gateway.planning_worker import PLANNED
+from gateway.planning_worker import PlannerHandler
 from gateway.programs import PlanJob
 from gateway.request import Accuracy, Caller, Request
 
@@ -21,17 +20,31 @@ SQL = "SELECT COUNT(*) AS n FROM purchases"
 
 
 class CountingPool:
-    """Plans in this process, and counts how often."""
+    """One worker in this process that is the planner's own handler, and counts what it is asked."""
 
     def __init__(self) -> None:
-        self.planned = 0
+        self.planned, self.learned, self.held = 0, 0, 0
         self.deadlines = []
+        self.tag = ""
+        self._handler = PlannerHandler()
 
-    async def call(self, _method, job, deadline_s, _wait_s, party):
-        assert party == job.caller.organisation
-        self.planned += 1
-        self.deadlines.append(deadline_s)
-        return SimpleNamespace(payload=PLANNED.dump_json(plan(job)))
+    async def acquire(self, _wait_s, prefer, party):
+        self.held += 1
+        self.preferred, self.party = prefer, party
+        return self
+
+    def release(self):
+        self.held -= 1
+
+    async def call(self, method, argument, deadline_s):
+        if method == "learn":
+            self.learned += 1
+        else:
+            assert self.party == argument.caller.organisation
+            self.planned += 1
+            self.deadlines.append(deadline_s)
+        _, payload = self._handler.handle(method, argument)
+        return SimpleNamespace(payload=payload)
 
 
 @pytest.fixture
@@ -149,7 +162,7 @@ async def test_a_plan_of_one_moment_is_not_kept(planner, pool, job):
 
 
 async def test_only_the_latest_plans_are_kept(planner, pool, job, monkeypatch):
-    monkeypatch.setattr(releasing, "KEPT_PLANS", 2)
+    monkeypatch.setattr(planners, "KEPT_PLANS", 2)
     other, third = _request(row_limit=1)(job), _request(row_limit=2)(job)
     for one in (job, other, job, third):  # the second of them was asked for longest ago
         await planner.plan(one)
@@ -158,3 +171,23 @@ async def test_only_the_latest_plans_are_kept(planner, pool, job, monkeypatch):
     assert pool.planned == 3
     await planner.plan(other)
     assert pool.planned == 4
+
+
+async def test_a_process_is_told_of_a_dataset_once(planner, pool, job):
+    for epsilon in ("0.1", "0.2", "0.3"):
+        await planner.plan(replace(job, request=replace(job.request, epsilon=Decimal(epsilon))))
+    assert (pool.planned, pool.learned, pool.held) == (3, 1, 0)
+    changed = replace(job, dataset=replace(job.dataset, data_version="another"))
+    first, other = await planner.plan(job), await planner.plan(changed)
+    assert pool.learned == 2
+    assert first.question != other.question
+    assert (await planner.plan(changed)).question == other.question
+
+
+async def test_it_forgets_all_when_it_knows_too_many(planner, pool, job, monkeypatch):
+    monkeypatch.setattr(planners, "KNOWN_DATASETS", 2)
+    datas = [replace(job.dataset, data_version=f"v{i}") for i in range(5)]
+    seen = [(await planner.plan(replace(job, dataset=data))).question for data in datas]
+    assert len(set(seen)) == 5
+    assert pool.learned == 5
+    assert len(pool._handler._datasets) <= 2

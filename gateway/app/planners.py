@@ -1,0 +1,97 @@
+"""Steps 3 to 6 as the pipeline sees them: plans made in killable processes, and the latest of them kept."""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from weakref import WeakKeyDictionary
+
+from gateway.catalog.model import Dataset
+from gateway.errors import GatewayError
+from gateway.planning import Planned
+from gateway.planning_worker import PLANNED, Asked
+from gateway.programs import PlanJob
+from gateway.workers.pool import Pool
+from gateway.workers.role import WorkerDied, WorkerTimeout
+from gateway.workers.worker import Worker
+
+KNOWN_DATASETS = 32
+"""How many datasets one process knows at once, over all their versions."""
+
+KEPT_PLANS = 512
+
+QUOTED = 3
+"""A quote plans its question at three budgets, and coarser ones beside it: it has so many times the deadline."""
+
+
+def _decides(job: PlanJob) -> Hashable:
+    """Return everything that decides a plan: what is asked, of which data under which policy, by whom and when.
+
+    A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end on
+    days; a plan of one moment is not kept at all.
+    """
+    dataset, caller, request = job.dataset, job.caller, job.request
+    return (
+        (
+            request.sql,
+            request.dialect,
+            request.epsilon,
+            request.accuracy,
+            request.row_limit,
+            request.purpose,
+            job.quote,
+        ),
+        (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
+        (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
+        job.grant,
+        job.now.date(),
+    )
+
+
+class WorkerPlanner:
+    """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is."""
+
+    def __init__(self, pool: Pool, deadline_s: float, wait_s: float) -> None:
+        self._pool, self._deadline_s, self._wait_s = pool, deadline_s, wait_s
+        self._kept: OrderedDict[Hashable, Planned] = OrderedDict()
+        self._told: WeakKeyDictionary[Worker, list[Dataset]] = WeakKeyDictionary()
+        """The datasets that each process knows, by number: to send one takes longer than to plan most questions."""
+
+    async def plan(self, job: PlanJob) -> Planned:
+        """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
+        key = _decides(job)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        planned = await self._made(job)
+        if not planned.momentary:
+            self._kept[key] = planned
+            if len(self._kept) > KEPT_PLANS:
+                self._kept.popitem(last=False)
+        return planned
+
+    async def _made(self, job: PlanJob) -> Planned:
+        deadline_s = self._deadline_s * (QUOTED if job.quote else 1)
+        worker = await self._pool.acquire(self._wait_s, prefer=job.dataset.name, party=job.caller.organisation)
+        try:
+            number = await self._known(worker, job.dataset)
+            asked = Asked(number, job.caller, job.request, job.now, job.grant, job.quote)
+            reply = await worker.call("plan", asked, deadline_s)
+        except (WorkerTimeout, WorkerDied):
+            hint = "Split the question, or name parts of it in WITH."
+            raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None
+        finally:
+            worker.release()
+        return PLANNED.validate_json(reply.payload)
+
+    async def _known(self, worker: Worker, dataset: Dataset) -> int:
+        """Return under which number a process knows a dataset, which it is told where it does not."""
+        known = self._told.setdefault(worker, [])
+        for number, one in enumerate(known):
+            if one is dataset:
+                return number
+        number = len(known) if len(known) < KNOWN_DATASETS else 0
+        if number == 0:
+            known.clear()
+        await worker.call("learn", (number, dataset), self._deadline_s)
+        known.append(dataset)
+        worker.tag = dataset.name
+        return number
