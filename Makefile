@@ -39,7 +39,7 @@ $(VENV)/.spark: $(STAMP) requirements/spark.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/spark.txt
 	touch $@
 
-test-spark: $(VENV)/.spark $(SPARK)/.installed ## what must pass on a real Spark server, which it installs (600 MB)
+test-spark: $(VENV)/.spark $(SPARK)/.installed ## the same on a real Spark server, which it installs (600 MB)
 	$(BIN)/python -m pytest -m "spark and not long" tests
 
 check: lint test ## test, and the long programmes: fuzz, crash, audit

@@ -137,7 +137,7 @@ def test_tpch_is_the_same_on_every_engine(name, engine):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, 10))])
 def test_generated_queries_are_the_same_on_spark(part):
     _, with_unit = pair(0)
     served = opened(served_pair("spark")[1])
