@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -93,6 +94,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
     }
     try:
         if folder:
+            _check_plain(Path(path))
             connection = duckdb.connect(":memory:", config=config)
             tables = list(tables_of(Path(path)))
             _allow(connection, tables)
@@ -101,7 +103,6 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
             tables = []
         _shut(connection, memory_mb, threads)
         for name, files in tables:
-            _check_names(files)
             connection.execute(_view(name, files))
             _check_alike(connection, name, files)
         connection.execute("SET lock_configuration = true")
@@ -144,13 +145,23 @@ def _listed(files: tuple[Path, ...]) -> str:
     return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
 
 
-def _check_names(files: tuple[Path, ...]) -> None:
-    """Raise `engine_unavailable` for a path that DuckDB would take for a pattern: it would read other files."""
-    for file in files:
-        if _PATTERNS & set(str(file)):
-            log.warning("%s has a sign of patterns in its path", file)
+def _check_plain(folder: Path) -> None:
+    """Raise `engine_unavailable` unless a folder's Parquet files are plain data, each of which is read once.
+
+    DuckDB takes a path with *, ? or [ for a pattern. What begins with _ or . is by custom no data: files of a write
+    that is under way, or the log of a table format, beside which there may be rows that were deleted.
+    """
+    paths = chain.from_iterable((entry, *entry.rglob("*")) for entry in folder.iterdir())
+    for path in paths:
+        file = path.suffix == SUFFIX
+        if file and _PATTERNS & set(str(path)):
             hint = "The provider has to rename Parquet files with *, ? or [ in their paths."
-            raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
+        elif path.name[0] in "_." and (file or path.is_dir()):
+            hint = "The provider has to take away Parquet files and folders whose names begin with _ or a dot."
+        else:
+            continue
+        log.warning("%s is no plain data", path)
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
 
 
 def _check_alike(connection: duckdb.DuckDBPyConnection, name: str, files: tuple[Path, ...]) -> None:

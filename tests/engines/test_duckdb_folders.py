@@ -110,6 +110,14 @@ async def test_a_name_that_reads_as_a_pattern_is_no_source(engine, folder, name)
     await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
 
 
+@pytest.mark.parametrize(
+    "place", ["t/_temporary/0/part-0.parquet", "t/.part-1.parquet", "t/_delta_log/0.json", "_u.parquet"]
+)
+async def test_what_is_by_custom_no_data_is_refused_and_not_read(engine, folder, place):
+    write(folder / place, [100])
+    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
+
+
 @pytest.mark.parametrize("path", ["empty", "missing"])
 async def test_nothing_to_read_is_no_source(engine, tmp_path, path):
     (tmp_path / "empty").mkdir()
