@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,8 @@ log = logging.getLogger("gateway.engine")
 
 UNAVAILABLE = "The data cannot be opened now."
 SUFFIX = ".parquet"
+
+_PATTERNS = frozenset("*?[")
 
 Table = tuple[str, tuple[Path, ...]]
 """A name and its files, in order of their paths."""
@@ -91,6 +94,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
     }
     try:
         if folder:
+            _check_plain(Path(path))
             connection = duckdb.connect(":memory:", config=config)
             tables = list(tables_of(Path(path)))
             _allow(connection, tables)
@@ -100,6 +104,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
         _shut(connection, memory_mb, threads)
         for name, files in tables:
             connection.execute(_view(name, files))
+            _check_alike(connection, name, files)
         connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         log.warning("cannot open the data: %s", error)
@@ -133,8 +138,44 @@ def _shut(connection: duckdb.DuckDBPyConnection, memory_mb: int, threads: int) -
 
 def _view(name: str, files: tuple[Path, ...]) -> str:
     """Return the view that stands for a table: all rows of its files, which all have the same columns."""
-    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-    return f"CREATE VIEW {quoted(name)} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+    return f"CREATE VIEW {quoted(name)} AS SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = false)"
+
+
+def _listed(files: tuple[Path, ...]) -> str:
+    return "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
+
+
+def _check_plain(folder: Path) -> None:
+    """Raise `engine_unavailable` unless a folder's Parquet files are plain data, each of which is read once.
+
+    DuckDB takes a path with *, ? or [ for a pattern. What begins with _ or . is by custom no data: files of a write
+    that is under way, or the log of a table format, beside which there may be rows that were deleted.
+    """
+    paths = chain.from_iterable((entry, *entry.rglob("*")) for entry in folder.iterdir())
+    for path in paths:
+        file = path.suffix == SUFFIX
+        if file and _PATTERNS & set(str(path)):
+            hint = "The provider has to rename Parquet files with *, ? or [ in their paths."
+        elif path.name[0] in "_." and (file or path.is_dir()):
+            hint = "The provider has to take away Parquet files and folders whose names begin with _ or a dot."
+        else:
+            continue
+        log.warning("%s is no plain data", path)
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
+
+
+def _check_alike(connection: duckdb.DuckDBPyConnection, name: str, files: tuple[Path, ...]) -> None:
+    """Raise `engine_unavailable` unless all files of a table have the same columns of the same types.
+
+    DuckDB gives them the first one's: it would leave out columns, round numbers, and fail on rows that do not fit.
+    """
+    columns = "SELECT LIST(ROW(name, duckdb_type) ORDER BY name, duckdb_type) AS columns"
+    each = f"{columns} FROM parquet_schema({_listed(files)}) WHERE duckdb_type IS NOT NULL GROUP BY file_name"
+    (found,) = connection.execute(f"SELECT COUNT(DISTINCT columns) FROM ({each})").fetchall()
+    if found != (1,):
+        log.warning("the files of %s have different columns, or types of them", name)
+        hint = "The provider has to write all Parquet files of a table with the same columns and types."
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
 
 
 def refuse_open_writer(path: str) -> None:

@@ -88,6 +88,7 @@ class DuckDBHandler:
             assert statements[0].type == duckdb.StatementType.SELECT
             with _holding(self._connection, inputs):
                 table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
+                profile = self._connection.get_profiling_information("json")  # the next statement has its own
             assert self._opened is not None  # INVARIANT: with the connection
             check_unchanged(*self._opened)
         except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:
@@ -100,7 +101,7 @@ class DuckDBHandler:
             "wall_ms": (time.perf_counter() - wall) * 1000,
             "cpu_ms": (time.process_time() - cpu) * 1000,
             "rows": table.num_rows,
-            **_read(json.loads(self._connection.get_profiling_information("json"))),
+            **_read(json.loads(profile)),
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         return cost, sink.getvalue().to_pybytes()
@@ -178,6 +179,8 @@ def inspect(
     `views`: the views are ours, each a folder's files as they are, and stand for tables.
     """
     tables = tuple(t for name in order.tables if (t := _table(connection, name, views=views)) is not None)
+    if views:
+        _read_whole(connection, tables)
     present = {table.name.casefold(): table for table in tables}
     distinct = tuple(
         (name, column.name, _distinct(connection, name, column, order.distinct_limit))
@@ -186,6 +189,21 @@ def inspect(
         for column in present[name.casefold()].columns
     )
     return Inspection(stamp, tables, distinct, _broken(connection, order, present))
+
+
+def _read_whole(connection: duckdb.DuckDBPyConnection, tables: tuple[EngineTable, ...]) -> None:
+    """Raise `policy_invalid` for files that hold a value that cannot be read.
+
+    A text that is not UTF-8 fails the statements that come across it, and no others: that would tell of its row.
+    """
+    for table in tables:
+        values = ", ".join(f"MAX(hash({quoted(column.name)}))" for column in table.columns)
+        try:
+            connection.execute(f"SELECT {values} FROM {quoted(table.name)}").fetchall()
+        except duckdb.Error as error:
+            log.warning("%s cannot be read whole: %s", table.name, error)
+            hint = "Write its files anew, texts in UTF-8; the gateway's log says which value of which file."
+            raise GatewayError("policy_invalid", f"The files of '{table.name}' cannot be read whole.", hint) from None
 
 
 def _table(connection: duckdb.DuckDBPyConnection, name: str, *, views: bool) -> EngineTable | None:

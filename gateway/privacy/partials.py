@@ -32,6 +32,9 @@ COUNTS = (Quantity.ROWS, Quantity.VALUES, Quantity.UNITS, Quantity.TRUTHS)
 
 HUGE = data_type("HUGEINT")
 
+MAX_DIGITS = 38
+"""Digits of the widest decimal of every engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Partial:
@@ -129,7 +132,7 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     assert term.range.lo is not None and term.range.hi is not None  # noqa: PT018 - INVARIANT: closed by the caller
     if term.type == INTEGER and step == 1:
         return clamp(term.node, whole(low), whole(high))
-    if term.type.kind is TypeKind.DECIMAL and (digits := _digits(step, term.type.scale)) is not None:
+    if term.type.kind is TypeKind.DECIMAL and (digits := _exact(term, step)) is not None:
         held = _held(term)
         precision = digits_needed(held, term.type.scale)
         if precision + digits + 1 > 18:  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
@@ -148,9 +151,16 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     return exp.Case(ifs=[exp.If(this=finite, true=cast(scaled, INTEGER))])
 
 
-def _digits(step: Fraction, scale: int) -> int | None:
-    """Return the d for which a step is 10^-d, where decimals of this scale hold it: casts round halves away from 0."""
-    return next((digits for digits in range(scale + 1) if step == Fraction(1, 10**digits)), None)
+def _exact(term: Term, step: Fraction) -> int | None:
+    """Return the d for which a step is 10^-d, where decimals can count in it: casts round halves away from 0.
+
+    None where one that is multiplied by 10^d could need more than an engine's 38 digits.
+    """
+    scale = term.type.scale
+    digits = next((digits for digits in range(scale + 1) if step == Fraction(1, 10**digits)), None)
+    largest = _held(term).magnitude()
+    fits = digits is not None and largest is not None and largest * 10 ** (scale + digits) < 10**MAX_DIGITS
+    return digits if fits else None
 
 
 def _held(term: Term) -> Range:

@@ -56,6 +56,18 @@ async def fails(awaitable, code):
     return caught.value
 
 
+async def test_what_a_statement_read_is_told_beside_released_rows(engine, file):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema([("o1", pa.int64())])) as writer:
+        writer.write_table(pa.table({"o1": pa.array([1, 2], pa.int64())}))
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    inputs = (InputTable("__staged0", sink.getvalue().to_pybytes()),)
+    sql = "SELECT COUNT(*) AS n FROM t, __staged0 WHERE CAST(x AS VARCHAR) <> CAST(o1 AS VARCHAR)"
+    found = await lease.run(Statement(sql, inputs=inputs), 20.0)
+    await lease.close()
+    assert dict(found.cost.scanned) == {"t": 3, "__staged0": 2}
+
+
 async def test_rows_and_their_cost(engine, file):
     table, cost = await run(
         engine, file, "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?", parameters=("1",)

@@ -67,9 +67,55 @@ async def test_files_that_change_between_opening_and_reading_fail_the_query(engi
     await lease.close()
 
 
-async def test_files_that_have_other_columns_fail_the_query(engine, folder):
-    pq.write_table(pa.table({"y": pa.array(["a"])}), folder / "t" / "part-9.parquet")
-    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "query_failed")
+UNLIKE = {
+    "another column": pa.table({"y": pa.array(["a"])}),
+    "a column more": pa.table({"x": pa.array([9], pa.int64()), "y": pa.array(["a"])}),
+    "numbers that would be rounded": pa.table({"x": pa.array([2.7])}),
+    "numbers that may not fit": pa.table({"x": pa.array([9], pa.decimal128(38, 0))}),
+    "texts that may be no numbers": pa.table({"x": pa.array(["9"])}),
+}
+
+
+@pytest.mark.parametrize("unlike", UNLIKE)
+async def test_files_of_one_table_that_are_not_alike_are_no_source(engine, folder, unlike):
+    pq.write_table(UNLIKE[unlike], folder / "t" / "part-9.parquet")
+    await fails(run(engine, folder, "SELECT COUNT(*) AS s FROM t"), "engine_unavailable")
+    with pytest.raises(GatewayError) as caught:
+        await engine.inspect(Source("duckdb", str(folder)), InspectionOrder(("t",), (), (), ()))
+    assert caught.value.code == "engine_unavailable"
+
+
+async def test_a_text_that_is_not_utf8_is_found_before_a_query_comes_across_it(engine, folder):
+    raw = pa.array([b"good", b"\xff\xfe"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    pq.write_table(pa.table({"x": [1, 2], "s": texts}), folder / "w.parquet", row_group_size=1)
+    assert (await run(engine, folder, "SELECT MAX(s) AS s FROM w WHERE x = 1"))[0].to_pylist() == [{"s": "good"}]
+    await fails(run(engine, folder, "SELECT MAX(s) AS s FROM w WHERE x = 2"), "query_failed")
+    source = Source("duckdb", str(folder))
+    await engine.inspect(source, InspectionOrder(("t",), (), (), ()))
+    await fails(engine.inspect(source, InspectionOrder(("t", "w"), (), (), ())), "policy_invalid")
+
+
+async def test_columns_in_another_order_are_the_same_columns(engine, folder):
+    (folder / "v").mkdir()
+    pq.write_table(pa.table({"a": [1], "b": [20]}), folder / "v" / "part-0.parquet")
+    pq.write_table(pa.table({"b": [30], "a": [2]}), folder / "v" / "part-1.parquet")
+    table, _ = await run(engine, folder, "SELECT SUM(a) AS a, SUM(b) AS b FROM v")
+    assert table.to_pylist() == [{"a": 3, "b": 50}]
+
+
+@pytest.mark.parametrize("name", ["part-[0].parquet", "part-?.parquet", "*.parquet"])
+async def test_a_name_that_reads_as_a_pattern_is_no_source(engine, folder, name):
+    write(folder / "t" / name, [100])  # as a pattern it is part-0, a second time
+    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
+
+
+@pytest.mark.parametrize(
+    "place", ["t/_temporary/0/part-0.parquet", "t/.part-1.parquet", "t/_delta_log/0.json", "_u.parquet"]
+)
+async def test_what_is_by_custom_no_data_is_refused_and_not_read(engine, folder, place):
+    write(folder / place, [100])
+    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
 
 
 @pytest.mark.parametrize("path", ["empty", "missing"])
