@@ -41,9 +41,8 @@ def write(query: exp.Query, engine: str, tables: Tables) -> Written:
 def _checked(sql: str, engine: str) -> int:
     """Parse the text again and return how many parameters it has.
 
-    INVARIANT: one query, and writing it out once more gives the same text. It is written by sqlglot's own writer, where
-    DuckDB's text was written by ours. What was read back once is what it is: the same text is not read again. A text
-    that fails is never remembered.
+    INVARIANT: one query, and writing it out once more gives the same text. What was read back once is what it is: the
+    same text is not read again. A text that fails is never remembered.
     """
     statements = sqlglot.parse(sql, read=engine)
     assert len(statements) == 1 and isinstance(statements[0], exp.Select | exp.Union)  # noqa: PT018

@@ -12,6 +12,8 @@ MAX_BYTES = 64 * 1024
 MAX_TOKENS = 5_000
 MAX_DEPTH = 30
 MAX_IN_LIST = 1_000
+MAX_OPEN_JOINS = 8
+"""Joins that wait for their ON at once: with each more, the parser tries about half as many ways again."""
 
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
@@ -36,6 +38,7 @@ def tokenize(text: str, dialect: str) -> list[Token]:
         raise GatewayError("sql_too_long", detail, "Use a range or a join with a public table.")
     _check_nesting(tokens)
     _check_gaps(tokens)
+    _check_joins(tokens)
     for token in tokens:
         token.comments.clear()
     return tokens
@@ -92,6 +95,25 @@ def _check_gaps(tokens: list[Token]) -> None:
             what = "A comma with nothing before it" if empty else f"Nothing stands after {token.text.upper()}"
             where = place_of(tokens[index + 1] if empty else token)
             raise GatewayError("sql_syntax", f"{what}.", "Write what is missing, or leave it out.", where)
+
+
+_UNCONDITIONAL = {TokenType.CROSS, TokenType.NATURAL}
+
+
+def _check_joins(tokens: list[Token]) -> None:
+    """Refuse many joins without a condition: a JOIN b JOIN c ON .. ON .. is SQL, and is read by trying."""
+    waiting = 0
+    for index, token in enumerate(tokens):
+        if token.token_type in (TokenType.ON, TokenType.USING):
+            waiting = max(waiting - 1, 0)
+        elif token.token_type is TokenType.JOIN:
+            # NATURAL LEFT OUTER JOIN is the longest that needs none
+            waiting += not any(one.token_type in _UNCONDITIONAL for one in tokens[max(index - 3, 0) : index])
+        if waiting > MAX_OPEN_JOINS:
+            detail = f"More than {MAX_OPEN_JOINS} joins stand without ON."
+            raise GatewayError(
+                "sql_syntax", detail, "Write ON or USING behind each JOIN, or CROSS JOIN.", place_of(token)
+            )
 
 
 def place_of(token: Token) -> Position:

@@ -52,6 +52,7 @@ REFUSED = {
     "SELECT COUNT(*) FROM main.purchases": "unknown_table",
     "SELECT 1 INTO t2 FROM purchases": "sql_not_select",
     "SELECT " + "(" * 200 + "1" + ")" * 200: "sql_too_deep",
+    "SELECT COUNT(*) FROM purchases a" + " JOIN purchases b" * 90: "sql_syntax",
     "SELECT quantity AS a0, " + ", ".join(f"a{i}+a{i} AS a{i + 1}" for i in range(20)) + " FROM purchases": "lateral_alias",
     "SELECT COUNT(*) FROM purchases WHERE quantity IN (" + ",".join(["1"] * 100_000) + ")": "sql_too_long",
     "SELECT COUNT(*) FROM purchases WHERE quantity IN (" + ",".join(["1"] * 1_001) + ")": "sql_too_long",
