@@ -1,8 +1,11 @@
 """Where a join says already whose rows are, a chain is not joined again; everywhere else it is."""
 
+from dataclasses import replace
+
 import pytest
 from test_ownership_rules import analysed
 
+from gateway.privacy.ownership.anchors import anchored
 from gateway.privacy.relations import Measure
 from gateway.sql.plan import Scan
 from gateway.sql.walk import upward
@@ -47,3 +50,59 @@ def test_elsewhere_it_is(name):
     assert found
     assert not any(scan.anchored for scan in found)
     assert all(scan.owner is not None and scan.chain for scan in found)
+
+
+# -- what no SQL makes, as far as is known: the rule asks all the same -------------------------------------------------
+
+
+def owned(sql):
+    (measure,) = (step for step in analysed(sql).steps if isinstance(step, Measure))
+    return measure.owned
+
+
+def column(relation, name):
+    return next(field.id for field in relation.plan.fields if field.name == name)
+
+
+ORDERS, LINES = "SELECT COUNT(*) AS n FROM orders", "SELECT COUNT(*) AS n FROM lines"
+
+
+def test_the_key_of_the_row_that_a_chain_leads_to_anchors_it():
+    orders, lines = owned(ORDERS), owned(LINES)
+    bare = anchored(orders, lines, (column(orders, "order_id"), column(lines, "order_id")))
+    assert bare == replace(lines.plan, owner=None, chain=(), anchored=True)
+
+
+def test_another_column_than_the_chains_own_is_no_anchor():
+    orders, lines = owned(ORDERS), owned(LINES)
+    assert anchored(orders, lines, (column(orders, "order_id"), column(lines, "price"))) is None
+
+
+def test_a_computed_key_is_no_anchor():
+    orders = owned("SELECT COUNT(k) AS n FROM (SELECT order_id + 0 AS k, customer_id FROM orders) o")
+    lines = owned("SELECT COUNT(k) AS n FROM (SELECT order_id + 0 AS k, price FROM lines) l")
+    whole_orders, whole_lines = owned(ORDERS), owned(LINES)
+    pair = column(whole_orders, "order_id"), column(whole_lines, "order_id")
+    assert anchored(orders, whole_lines, (column(orders, "k"), pair[1])) is None
+    assert anchored(whole_orders, lines, (pair[0], column(lines, "k"))) is None
+
+
+def test_a_key_that_two_rows_may_have_is_no_anchor():
+    orders, lines = owned(ORDERS), owned(LINES)
+    (link,) = lines.plan.chain
+    loose = replace(lines, plan=replace(lines.plan, chain=(replace(link, table=replace(link.table, unique=())),)))
+    assert anchored(orders, loose, (column(orders, "order_id"), column(lines, "order_id"))) is None
+
+
+def test_the_side_of_an_outer_join_that_may_be_missing_is_no_anchor():
+    joined = owned("SELECT COUNT(o.order_id) AS n FROM customers c LEFT JOIN orders o ON o.customer_id = c.customer_id")
+    lines = owned(LINES)
+    assert anchored(joined, lines, (column(joined, "order_id"), column(lines, "order_id"))) is None
+
+
+def test_a_row_of_another_owner_is_no_anchor():
+    orders, lines = owned(ORDERS), owned(LINES)
+    pair = column(orders, "order_id"), column(lines, "order_id")
+    another = replace(orders, owner="another", aliases=frozenset({"another"}))
+    assert anchored(another, lines, pair) is None
+    assert anchored(orders, lines, ("nothing", pair[1])) is None
