@@ -46,8 +46,8 @@ def as_ours(sql):
 
 
 def canonical(value):
-    if isinstance(value, datetime):
-        return value.date().isoformat()
+    if isinstance(value, datetime):  # a moment at midnight is compared as its day
+        return value.isoformat().removesuffix("T00:00:00")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, D):
