@@ -94,7 +94,8 @@ def by_buyers() -> list[Point]:
 
 def stored() -> tuple[list[Point], list[Point]]:
     """Return the same for an answer that is stored, and for a bare handler with the same check of the token."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "0.1") as served:
+    pace = {"GATEWAY_FREE_PER_MINUTE": str(10**9)}  # what costs nothing has a pace, which is not what is measured here
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "0.1", **pace) as served:
         ask = _query(served, served.token("ana"))
         asyncio.run(_loaded(ask, 1, 1.0))
         ours = [asyncio.run(_loaded(ask, at_once, LASTS_S)) for at_once in AT_ONCE]
