@@ -42,6 +42,28 @@ _KINDS = {
     TypeKind.TIMESTAMP: Kind.TIMESTAMP,
     TypeKind.UUID: Kind.UUID,
 }
+TARGETS = {
+    exp.DType.BOOLEAN: Kind.BOOLEAN,
+    exp.DType.TINYINT: Kind.INT,
+    exp.DType.SMALLINT: Kind.INT,
+    exp.DType.INT: Kind.INT,
+    exp.DType.BIGINT: Kind.BIGINT,
+    exp.DType.INT128: Kind.HUGE,
+    exp.DType.DECIMAL: Kind.DECIMAL,
+    exp.DType.FLOAT: Kind.DOUBLE,
+    exp.DType.DOUBLE: Kind.DOUBLE,
+    exp.DType.TEXT: Kind.TEXT,
+    exp.DType.VARCHAR: Kind.TEXT,
+    exp.DType.DATE: Kind.DATE,
+    exp.DType.TIMESTAMP: Kind.TIMESTAMP,
+    exp.DType.TIMESTAMPNTZ: Kind.TIMESTAMP,
+    exp.DType.UUID: Kind.UUID,
+}
+"""What the canonical text casts to."""
+
+BITS = {exp.DType.TINYINT: 7, exp.DType.SMALLINT: 15, exp.DType.INT: 31, exp.DType.BIGINT: 63}
+"""Bits of a whole number's value, its sign apart."""
+
 _REACHES = {Kind.INT: 2.0**31, Kind.BIGINT: 2.0**63, Kind.HUGE: 1e60}
 
 

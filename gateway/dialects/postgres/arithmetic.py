@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import bare
 from gateway.dialects.operators import Write
 from gateway.dialects.postgres import doubles
 from gateway.dialects.typed import EXACT, NUMBERS, WHOLE, Kind, Typed, as_bigint, call, held, quotient, refused, typed
@@ -27,15 +28,8 @@ def arithmetic(node: exp.Binary, write: Write) -> Typed:
     built = type(node)(this=left.copy(), expression=right.copy())
     scale = left.scale + right.scale if isinstance(node, exp.Mul) else max(left.scale, right.scale)
     made = typed(held(built), kind, 38, scale)
-    natural = isinstance(node, exp.Mul) and _bare(node.this) == _bare(node.expression)
+    natural = isinstance(node, exp.Mul) and bare(node.this) == bare(node.expression)
     return replace(made, reach=min(reach, made.reach) if kind is not Kind.HUGE else reach, natural=natural)
-
-
-def _bare(node: exp.Expr) -> exp.Expr:
-    """Return a number without its brackets and casts."""
-    while isinstance(node, exp.Paren | exp.Cast):
-        node = node.this
-    return node
 
 
 def _doubles(left: Typed, right: Typed) -> tuple[Typed, Typed]:

@@ -11,7 +11,9 @@ from sqlglot import exp
 from gateway.dialects.operators import Write
 from gateway.dialects.postgres import doubles, numbers
 from gateway.dialects.typed import (
+    BITS,
     EXACT,
+    TARGETS,
     WHOLE,
     Kind,
     Typed,
@@ -27,24 +29,6 @@ from gateway.dialects.typed import (
     typed,
 )
 
-_TARGETS = {
-    exp.DType.BOOLEAN: Kind.BOOLEAN,
-    exp.DType.TINYINT: Kind.INT,
-    exp.DType.SMALLINT: Kind.INT,
-    exp.DType.INT: Kind.INT,
-    exp.DType.BIGINT: Kind.BIGINT,
-    exp.DType.INT128: Kind.HUGE,
-    exp.DType.DECIMAL: Kind.DECIMAL,
-    exp.DType.FLOAT: Kind.DOUBLE,
-    exp.DType.DOUBLE: Kind.DOUBLE,
-    exp.DType.TEXT: Kind.TEXT,
-    exp.DType.VARCHAR: Kind.TEXT,
-    exp.DType.DATE: Kind.DATE,
-    exp.DType.TIMESTAMP: Kind.TIMESTAMP,
-    exp.DType.TIMESTAMPNTZ: Kind.TIMESTAMP,
-    exp.DType.UUID: Kind.UUID,
-}
-_BITS = {exp.DType.TINYINT: 7, exp.DType.SMALLINT: 15, exp.DType.INT: 31, exp.DType.BIGINT: 63}
 _LITERALS = (Kind.BIGINT, Kind.INT, Kind.HUGE, Kind.DECIMAL, Kind.DOUBLE, Kind.DATE, Kind.TIMESTAMP)
 _LAST_TIMESTAMP = "294247-01-10"
 """The last day that begins as a TIMESTAMP in DuckDB; PostgreSQL's go on for another 29 years."""
@@ -53,9 +37,9 @@ _LAST_TIMESTAMP = "294247-01-10"
 def conversion(node: exp.Cast, write: Write) -> Typed:
     """Return a CAST, or a TRY_CAST, to one of the types that the canonical text has."""
     to = node.args["to"]
-    if to.this not in _TARGETS:
+    if to.this not in TARGETS:
         raise refused(f"A CAST to {to.sql('duckdb')}")
-    kind = _TARGETS[to.this]
+    kind = TARGETS[to.this]
     sizes = [int(part.this.name) for part in to.expressions]
     digits, scale = (*sizes, 0)[:2] if kind is Kind.DECIMAL else (0, 0)
     if type(node) is exp.Cast and isinstance(node.this, exp.Literal) and node.this.is_string:
@@ -68,7 +52,7 @@ def conversion(node: exp.Cast, write: Write) -> Typed:
         case Kind.BOOLEAN:
             return _truth(source)
         case Kind.INT | Kind.BIGINT | Kind.HUGE:
-            return _whole(source, kind, _BITS.get(to.this), total=isinstance(node, exp.TryCast))
+            return _whole(source, kind, BITS.get(to.this), total=isinstance(node, exp.TryCast))
         case Kind.DECIMAL:
             return _decimal(source, target, total=isinstance(node, exp.TryCast))
         case Kind.DOUBLE:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import moment, stamp
 from gateway.dialects.operators import Write
 from gateway.dialects.typed import (
     Kind,
@@ -19,7 +20,6 @@ from gateway.dialects.typed import (
     typed,
 )
 
-DATED = (Kind.DATE, Kind.TIMESTAMP)
 _UNITS = ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND")
 _FIELDS = ("YEAR", "ISOYEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOY", "ISODOW", "DOW", "HOUR", "MINUTE", "SECOND")
 _CLOCK = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
@@ -30,21 +30,8 @@ _FORMATS = {
 _HOUR_US = 3_600_000_000
 
 
-def _moment(node: exp.Expr, write: Write) -> Typed:
-    one = write(node)
-    if one.kind is Kind.NULL:
-        return typed(cast(exp.Null(), Kind.TIMESTAMP), Kind.TIMESTAMP)
-    if one.kind not in DATED:
-        raise refused(f"A field of {one.kind}")
-    return one
-
-
-def _stamp(one: Typed) -> exp.Expr:
-    return one.node.copy() if one.kind is Kind.TIMESTAMP else cast(one.node.copy(), Kind.TIMESTAMP)
-
-
 def _start(unit: str, one: Typed) -> exp.Expr:
-    return call("DATE_TRUNC", exp.Literal.string(unit), _stamp(one))
+    return call("DATE_TRUNC", exp.Literal.string(unit), stamp(one))
 
 
 def truncated(node: exp.TimestampTrunc, write: Write) -> Typed:
@@ -52,37 +39,37 @@ def truncated(node: exp.TimestampTrunc, write: Write) -> Typed:
     unit = str(node.args["unit"].name).upper()
     if unit not in _UNITS:
         raise refused(f"DATE_TRUNC to {unit}")
-    return typed(_start(unit, _moment(node.this, write)), Kind.TIMESTAMP)
+    return typed(_start(unit, moment(node.this, write)), Kind.TIMESTAMP)
 
 
 def field(node: exp.Extract, write: Write) -> Typed:
     """Return a field of a date as a whole number, or EPOCH as a floating point one."""
-    name, one = str(node.this.name).upper(), _moment(node.expression, write)
+    name, one = str(node.this.name).upper(), moment(node.expression, write)
     if name == "EPOCH":
         micros = cast(_micros(one), Kind.DOUBLE)
         return Typed(held(quotient(micros, cast(number(1_000_000), Kind.DOUBLE))), Kind.DOUBLE, reach=1e12, least=1e-6)
     if name not in _FIELDS:
         raise refused(f"EXTRACT of {name}")
     if name in _CLOCK and one.kind is Kind.DATE:
-        one = replace(one, node=_stamp(one), kind=Kind.TIMESTAMP)
+        one = replace(one, node=stamp(one), kind=Kind.TIMESTAMP)
     found = exp.Extract(this=exp.Var(this=name), expression=one.node.copy())
     return Typed(cast(call("TRUNC", found), Kind.BIGINT), Kind.BIGINT, reach=1e4, least=1.0)
 
 
 def _micros(one: Typed) -> exp.Expr:
-    seconds = exp.Extract(this=exp.Var(this="EPOCH"), expression=_stamp(one))
+    seconds = exp.Extract(this=exp.Var(this="EPOCH"), expression=stamp(one))
     return cast(exp.Mul(this=seconds, expression=number(1_000_000)), Kind.BIGINT)
 
 
 def microseconds(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return EPOCH_US."""
-    return Typed(_micros(_moment(arguments[0], write)), Kind.BIGINT, reach=2.0**63, least=1.0)
+    return Typed(_micros(moment(arguments[0], write)), Kind.BIGINT, reach=2.0**63, least=1.0)
 
 
 def difference(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return DATE_DIFF: how many borders of a unit lie between two dates."""
     unit = arguments[0].name.upper()
-    first, second = (_moment(part, write) for part in arguments[1:])
+    first, second = (moment(part, write) for part in arguments[1:])
     if unit not in _UNITS:
         raise refused(f"DATE_DIFF in {unit}")
     if unit == "WEEK":  # full weeks, as DuckDB counts them
@@ -120,7 +107,7 @@ def _part(name: str, one: Typed) -> exp.Expr:
 
 def month_end(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return LAST_DAY."""
-    one = _moment(arguments[0], write)
+    one = moment(arguments[0], write)
     months, days = _interval(number(1), "months"), _interval(number(1), "days")
     following = exp.Add(this=_start("MONTH", one), expression=months)
     last = exp.paren(exp.Sub(this=following, expression=days), copy=False)
@@ -169,7 +156,7 @@ _PART = re.compile(r"%(-?[A-Za-z])|(%%)|([^%]+)", re.DOTALL)
 
 def formatted(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return STRFTIME by a literal pattern."""
-    one, pattern, at = _moment(arguments[0], write), arguments[1].name, 0
+    one, pattern, at = moment(arguments[0], write), arguments[1].name, 0
     written = []
     while at < len(pattern):
         found = _PART.match(pattern, at)
@@ -179,4 +166,4 @@ def formatted(arguments: list[exp.Expr], write: Write) -> Typed:
         plain = plain.replace("\\", "\\\\").replace('"', '\\"')
         written.append(_FORMATS[found[1]] if found[1] else f'"{plain}"')
         at = found.end()
-    return typed(call("TO_CHAR", _stamp(one), exp.Literal.string("".join(written))), Kind.TEXT)
+    return typed(call("TO_CHAR", stamp(one), exp.Literal.string("".join(written))), Kind.TEXT)

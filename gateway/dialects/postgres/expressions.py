@@ -1,19 +1,17 @@
 """The rules by which an expression is written for PostgreSQL: a node or function without one is refused by name."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import exp
 
 from gateway.dialects import aggregates, operators
-from gateway.dialects.operators import Write
+from gateway.dialects import texts as alike_texts
 from gateway.dialects.postgres import arithmetic, casts, dates, numbers, texts
-from gateway.dialects.typed import Typed, refused
+from gateway.dialects.rules import NodeRule, Rule, Rules
 
-Rule = Callable[[Any, Write], Typed]
-
-NODES: Mapping[type[Any], Rule] = {
+_NODES: Mapping[type[Any], NodeRule] = {
     exp.Literal: operators.literal,
     exp.Boolean: operators.truth,
     exp.Null: operators.null,
@@ -46,9 +44,9 @@ NODES: Mapping[type[Any], Rule] = {
     exp.TimestampTrunc: dates.truncated,
     exp.Extract: dates.field,
     exp.Length: texts.length,
-    exp.MD5: texts.digest,
-    exp.DPipe: texts.joined,
-    exp.Like: texts.like,
+    exp.MD5: alike_texts.digest,
+    exp.DPipe: alike_texts.joined,
+    exp.Like: alike_texts.like,
     exp.ILike: texts.like_any_case,
     **dict.fromkeys((exp.Lower, exp.Upper), texts.changed),
     exp.Count: aggregates.count,
@@ -59,7 +57,7 @@ NODES: Mapping[type[Any], Rule] = {
     exp.Window: aggregates.window,
 }
 
-FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
+_FUNCTIONS: Mapping[str, Rule] = {
     "ISFINITE": lambda arguments, write: numbers.finite(arguments[0], write),
     "SQRT": numbers.square_root,
     "TRUNC": numbers.truncated,
@@ -74,9 +72,9 @@ FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
     "TO_DAYS": dates.days,
     "TO_MICROSECONDS": dates.micros,
     "STRFTIME": dates.formatted,
-    "TRIM": texts.trimmed("BOTH"),
-    "LTRIM": texts.trimmed("LEADING"),
-    "RTRIM": texts.trimmed("TRAILING"),
+    "TRIM": alike_texts.trimmed("BOTH"),
+    "LTRIM": alike_texts.trimmed("LEADING"),
+    "RTRIM": alike_texts.trimmed("TRAILING"),
     "SUBSTRING": texts.part,
     "LEFT": texts.plain("LEFT", 1),
     "RIGHT": texts.plain("RIGHT", 1),
@@ -89,29 +87,9 @@ FUNCTIONS: Mapping[str, Callable[[list[exp.Expr], Write], Typed]] = {
     "REPLACE": texts.plain("REPLACE"),
     "TRANSLATE": texts.plain("TRANSLATE"),
     "CONCAT_WS": texts.plain("CONCAT_WS"),
-    "LPAD": texts.padded("LPAD"),
-    "RPAD": texts.padded("RPAD"),
+    "LPAD": alike_texts.padded("LPAD"),
+    "RPAD": alike_texts.padded("RPAD"),
 }
 
-_WORDS: Mapping[type[Any], str] = {
-    exp.Log: "A logarithm",
-    exp.Avg: "AVG of floating point numbers",
-}
-_INSTEAD = {
-    "REGEXP_MATCHES": "Use LIKE, starts_with, contains or split_part.",
-    "AVG of floating point numbers": "Average integers or decimals: CAST(x AS DECIMAL(18, s)).",
-}
-
-
-def expression(node: exp.Expr, write: Write) -> Typed:
-    """Return an expression written for PostgreSQL. Raises Unanswered by name."""
-    if isinstance(node, exp.Anonymous):
-        rule = FUNCTIONS.get(node.name.upper())
-        if rule is None:
-            raise refused(node.name.upper(), _INSTEAD.get(node.name.upper(), ""))
-        return rule(node.expressions, write)
-    known = NODES.get(type(node))
-    if known is None:
-        name = _WORDS.get(type(node)) or (node.sql_name() if isinstance(node, exp.Func) else node.key.upper())
-        raise refused(name, _INSTEAD.get(name, ""))
-    return known(node, write)
+expression = Rules(_NODES, _FUNCTIONS)
+"""Returns an expression written for PostgreSQL. Raises Unanswered by name."""

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import decimals_of, numeric
 from gateway.dialects.operators import Write
 from gateway.dialects.postgres import doubles
 from gateway.dialects.typed import (
     EXACT,
-    NUMBERS,
     WHOLE,
     Kind,
     Typed,
@@ -27,25 +27,18 @@ from gateway.dialects.typed import (
 )
 
 
-def _number(node: exp.Expr, write: Write, name: str) -> Typed:
-    one = write(node)
-    if one.kind not in NUMBERS:
-        raise refused(f"{name} of {one.kind}")
-    return one
-
-
 def _floating(node: exp.Expr, write: Write, name: str) -> Typed:
-    one = _number(node, write, name)
+    one = numeric(node, write, name)
     return one if one.kind is Kind.DOUBLE else doubles.of_exact(one)
 
 
 def absolute(node: exp.Abs, write: Write) -> Typed:
-    one = as_bigint(_number(node.this, write, "ABS"))
+    one = as_bigint(numeric(node.this, write, "ABS"))
     return replace(one, node=call("ABS", one.node), natural=True)
 
 
 def sign(node: exp.Sign, write: Write) -> Typed:
-    one = _number(node.this, write, "SIGN")
+    one = numeric(node.this, write, "SIGN")
     return Typed(call("SIGN", one.node), one.kind if one.kind is Kind.DOUBLE else Kind.HUGE, reach=1.0, least=1.0)
 
 
@@ -123,7 +116,7 @@ def infinite(node: exp.Expr, write: Write) -> Typed:
 def edge(node: exp.Floor | exp.Ceil, write: Write) -> Typed:
     """Return FLOOR or CEIL; of a decimal it is one without a fraction."""
     name = "FLOOR" if isinstance(node, exp.Floor) else "CEIL"
-    one = _number(node.this, write, name)
+    one = numeric(node.this, write, name)
     if one.kind in WHOLE:
         return one
     if one.kind is Kind.DECIMAL:
@@ -135,16 +128,9 @@ def edge(node: exp.Floor | exp.Ceil, write: Write) -> Typed:
 # -- rounding ---------------------------------------------------------------------------------------------------------
 
 
-def _places(node: exp.Expr | None) -> int:
-    if node is None:
-        return 0
-    negative = isinstance(node, exp.Neg)
-    return (-1 if negative else 1) * int((node.this if negative else node).name)
-
-
 def rounded(node: exp.Round, write: Write) -> Typed:
     """Return ROUND(x, n): halves go away from zero."""
-    one, places = _number(node.this, write, "ROUND"), _places(node.args.get("decimals"))
+    one, places = numeric(node.this, write, "ROUND"), decimals_of(node.args.get("decimals"))
     if one.kind in EXACT:
         return _exactly("ROUND", one, places)
     if places == 0:
@@ -205,7 +191,7 @@ def _exactly(name: str, one: Typed, places: int) -> Typed:
 
 def truncated(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return TRUNC(x [, n]): cut off towards zero."""
-    one, places = _number(arguments[0], write, "TRUNC"), _places(arguments[1] if len(arguments) > 1 else None)
+    one, places = numeric(arguments[0], write, "TRUNC"), decimals_of(arguments[1] if len(arguments) > 1 else None)
     if one.kind in EXACT:
         return _exactly("TRUNC", one, places)
     if places:

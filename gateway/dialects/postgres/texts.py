@@ -1,32 +1,13 @@
 """Functions of texts in PostgreSQL's words, sign by sign. Regular expressions differ between engines: refused."""
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
+from gateway.dialects.arguments import count, text
 from gateway.dialects.letters import LOWERED, RAISED, pairs
 from gateway.dialects.operators import Write
 from gateway.dialects.postgres.words import collated
-from gateway.dialects.typed import WHOLE, Kind, Typed, call, case, cast, compare, held, number, refused, typed
-
-BLANKS = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
-"""What DuckDB's TRIM takes away: the blanks of Unicode that separate words."""
-
-Rule = Callable[[list[exp.Expr], Write], Typed]
-
-
-def _text(node: exp.Expr, write: Write) -> Typed:
-    one = write(node)
-    if one.kind not in (Kind.TEXT, Kind.NULL):
-        raise refused(f"A function of texts over {one.kind}")
-    return one
-
-
-def _count(node: exp.Expr, write: Write) -> exp.Expr:
-    one = write(node)
-    if one.kind not in WHOLE:
-        raise refused("A place in a text that is no whole number")
-    return one.node if one.kind is Kind.INT else cast(one.node, Kind.INT)
+from gateway.dialects.rules import Rule
+from gateway.dialects.typed import Kind, Typed, call, case, compare, held, number, typed
 
 
 def _whole(node: exp.Expr) -> Typed:
@@ -34,24 +15,14 @@ def _whole(node: exp.Expr) -> Typed:
 
 
 def length(node: exp.Length, write: Write) -> Typed:
-    return _whole(call("LENGTH", _text(node.this, write).node))
-
-
-def digest(node: exp.MD5, write: Write) -> Typed:
-    return typed(exp.MD5(this=_text(node.this, write).node), Kind.TEXT)
-
-
-def joined(node: exp.DPipe, write: Write) -> Typed:
-    left, right = _text(node.this, write), _text(node.expression, write)
-    sides = [one.node if isinstance(one.node, exp.DPipe) else one.copy() for one in (left, right)]
-    return typed(exp.DPipe(this=sides[0], expression=sides[1], safe=True), Kind.TEXT)
+    return _whole(call("LENGTH", text(node.this, write).node))
 
 
 _CASES = {"LOWER": pairs(LOWERED), "UPPER": pairs(RAISED)}
 
 
 def changed(node: exp.Lower | exp.Upper, write: Write) -> Typed:
-    return _changed("LOWER" if isinstance(node, exp.Lower) else "UPPER", _text(node.this, write))
+    return _changed("LOWER" if isinstance(node, exp.Lower) else "UPPER", text(node.this, write))
 
 
 def _changed(name: str, one: Typed) -> Typed:
@@ -66,13 +37,8 @@ def like_any_case(node: exp.ILike, write: Write) -> Typed:
     """Return ILIKE: both sides in small letters, as DuckDB compares them."""
     signs = str.maketrans(*_CASES["LOWER"])
     pattern = "".join(sign.lower() if sign.isascii() else sign for sign in node.expression.name).translate(signs)
-    subject = _changed("LOWER", _text(node.this, write))
+    subject = _changed("LOWER", text(node.this, write))
     return typed(exp.Like(this=subject.copy(), expression=exp.Literal.string(pattern)), Kind.BOOLEAN)
-
-
-def like(node: exp.Like, write: Write) -> Typed:
-    subject, pattern = _text(node.this, write), node.expression
-    return typed(exp.Like(this=subject.copy(), expression=exp.Literal.string(pattern.name)), Kind.BOOLEAN)
 
 
 def plain(name: str, numbers: int = 0) -> Rule:
@@ -80,30 +46,9 @@ def plain(name: str, numbers: int = 0) -> Rule:
 
     def rule(arguments: list[exp.Expr], write: Write) -> Typed:
         texts = arguments[: len(arguments) - numbers]
-        nodes = [_text(one, write).node for one in texts]
-        nodes += [_count(one, write) for one in arguments[len(texts) :]]
+        nodes = [text(one, write).node for one in texts]
+        nodes += [count(one, write) for one in arguments[len(texts) :]]
         return typed(call(name, *nodes), Kind.TEXT)
-
-    return rule
-
-
-def padded(name: str) -> Rule:
-    """Return the rule of LPAD or RPAD: to a literal length, by a literal text."""
-
-    def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        subject, filling = _text(arguments[0], write), _text(arguments[2], write)
-        return typed(call(name, subject.node, _count(arguments[1], write), filling.node), Kind.TEXT)
-
-    return rule
-
-
-def trimmed(position: str) -> Rule:
-    """Return the rule of TRIM, LTRIM or RTRIM: of some literal signs, or of blanks."""
-
-    def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        signs = arguments[1].name if len(arguments) > 1 else BLANKS
-        literal = exp.Literal.string(signs)
-        return typed(exp.Trim(this=_text(arguments[0], write).node, expression=literal, position=position), Kind.TEXT)
 
     return rule
 
@@ -113,9 +58,9 @@ def part(arguments: list[exp.Expr], write: Write) -> Typed:
 
     A length is 0 or more, as the canonical text has it.
     """
-    subject = _text(arguments[0], write)
-    start = _count(arguments[1], write)
-    size = _count(arguments[2], write) if len(arguments) > 2 else None
+    subject = text(arguments[0], write)
+    start = count(arguments[1], write)
+    size = count(arguments[2], write) if len(arguments) > 2 else None
     literal = _literal(arguments[1])
     forward = exp.Substring(this=subject.node.copy(), start=start, length=size)
     if literal is not None and literal > 0:
@@ -153,18 +98,18 @@ def _literal(node: exp.Expr) -> int | None:
 
 def ends(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return SUFFIX(t, s)."""
-    subject, end = _text(arguments[0], write), _text(arguments[1], write)
+    subject, end = text(arguments[0], write), text(arguments[1], write)
     tail = call("RIGHT", subject.node, call("LENGTH", end.node.copy()))
     return typed(held(compare(exp.EQ, tail, end.copy())), Kind.BOOLEAN)
 
 
 def begins(arguments: list[exp.Expr], write: Write) -> Typed:
-    return typed(call("STARTS_WITH", *(_text(one, write).node for one in arguments)), Kind.BOOLEAN)
+    return typed(call("STARTS_WITH", *(text(one, write).node for one in arguments)), Kind.BOOLEAN)
 
 
 def place(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return STRPOS."""
-    subject, sought = (_text(one, write).node for one in arguments)
+    subject, sought = (text(one, write).node for one in arguments)
     return _whole(exp.StrPosition(this=subject, substr=sought))
 
 
@@ -174,4 +119,4 @@ def holds(arguments: list[exp.Expr], write: Write) -> Typed:
 
 
 def code(arguments: list[exp.Expr], write: Write) -> Typed:
-    return _whole(call("ASCII", _text(arguments[0], write).node))
+    return _whole(call("ASCII", text(arguments[0], write).node))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import bare
 from gateway.dialects.operators import Write
 from gateway.dialects.spark import doubles
 from gateway.dialects.spark.words import MAX_DIGITS, as_decimal, digits_above, negative
@@ -41,7 +42,7 @@ def arithmetic(node: exp.Binary, write: Write) -> Typed:
 def _exact(node: exp.Binary, left: Typed, right: Typed) -> Typed:
     product = isinstance(node, exp.Mul)
     reach = left.reach * right.reach if product else left.reach + right.reach
-    natural = (product and _bare(node.this) == _bare(node.expression)) or (
+    natural = (product and bare(node.this) == bare(node.expression)) or (
         not isinstance(node, exp.Sub) and left.natural and right.natural
     )
     if left.kind is Kind.BIGINT and right.kind is Kind.BIGINT:
@@ -71,13 +72,6 @@ def _digits(one: Typed) -> int:
 def _narrowed(one: Typed, scale: int) -> bool:
     """Tell whether Spark's own type for a sum would not hold a number's digits beside so many places."""
     return one.kind is Kind.HUGE and scale > 0
-
-
-def _bare(node: exp.Expr) -> exp.Expr:
-    """Return a number without its brackets and casts."""
-    while isinstance(node, exp.Paren | exp.Cast):
-        node = node.this
-    return node
 
 
 def _doubles(left: Typed, right: Typed) -> tuple[Typed, Typed]:

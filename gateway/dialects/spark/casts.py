@@ -13,7 +13,9 @@ from gateway.dialects.operators import Write
 from gateway.dialects.spark import doubles, numbers
 from gateway.dialects.spark.words import MAX_DIGITS, as_decimal
 from gateway.dialects.typed import (
+    BITS,
     EXACT,
+    TARGETS,
     Kind,
     Typed,
     call,
@@ -28,23 +30,7 @@ from gateway.dialects.typed import (
     typed,
 )
 
-_TARGETS = {
-    exp.DType.BOOLEAN: Kind.BOOLEAN,
-    exp.DType.TINYINT: Kind.INT,
-    exp.DType.SMALLINT: Kind.INT,
-    exp.DType.INT: Kind.INT,
-    exp.DType.BIGINT: Kind.BIGINT,
-    exp.DType.INT128: Kind.HUGE,
-    exp.DType.DECIMAL: Kind.DECIMAL,
-    exp.DType.FLOAT: Kind.DOUBLE,
-    exp.DType.DOUBLE: Kind.DOUBLE,
-    exp.DType.TEXT: Kind.TEXT,
-    exp.DType.VARCHAR: Kind.TEXT,
-    exp.DType.DATE: Kind.DATE,
-    exp.DType.TIMESTAMP: Kind.TIMESTAMP,
-    exp.DType.TIMESTAMPNTZ: Kind.TIMESTAMP,
-}
-_BITS = {exp.DType.TINYINT: 7, exp.DType.SMALLINT: 15, exp.DType.INT: 31, exp.DType.BIGINT: 63}
+_TARGETS = {to: kind for to, kind in TARGETS.items() if kind is not Kind.UUID}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
 _LAST_DAYS = 106_751_990
 """Days from 1970 whose every moment is a TIMESTAMP, in either direction."""
@@ -64,7 +50,7 @@ def conversion(node: exp.Cast, write: Write) -> Typed:
     if type(node) is exp.Cast and isinstance(node.this, exp.Literal) and node.this.is_string:
         return _literal(node.this.name, kind, digits, scale)
     if kind in (Kind.INT, Kind.BIGINT) and (cut := numbers.whole(node.this, write)) is not None:
-        return _whole_of_double(cut, kind, _BITS[to.this], cut=True)
+        return _whole_of_double(cut, kind, BITS[to.this], cut=True)
     source = write(node.this)
     if source.kind is Kind.NULL:
         return replace(typed(cast(source.node, kind, digits, scale), kind, digits, scale), reach=0.0, least=1.0)
@@ -72,7 +58,7 @@ def conversion(node: exp.Cast, write: Write) -> Typed:
         case Kind.BOOLEAN:
             return _truth(source)
         case Kind.INT | Kind.BIGINT | Kind.HUGE:
-            return _whole(source, kind, _BITS.get(to.this), total=isinstance(node, exp.TryCast))
+            return _whole(source, kind, BITS.get(to.this), total=isinstance(node, exp.TryCast))
         case Kind.DECIMAL:
             return _decimal(source, digits, scale)
         case Kind.DOUBLE:

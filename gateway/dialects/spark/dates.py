@@ -7,10 +7,10 @@ import re
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import moment, stamp
 from gateway.dialects.operators import Write
 from gateway.dialects.typed import Kind, Typed, as_bigint, call, cast, held, number, quotient, refused, typed
 
-DATED = (Kind.DATE, Kind.TIMESTAMP)
 _UNITS = ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND")
 _CLOCK = {"HOUR": 3600, "MINUTE": 60, "SECOND": 1}
 _FIELDS = {
@@ -24,26 +24,13 @@ _FORMATS = {
 _HOUR_US = 3_600_000_000
 
 
-def _moment(node: exp.Expr, write: Write) -> Typed:
-    one = write(node)
-    if one.kind is Kind.NULL:
-        return typed(cast(exp.Null(), Kind.TIMESTAMP), Kind.TIMESTAMP)
-    if one.kind not in DATED:
-        raise refused(f"A field of {one.kind}")
-    return one
-
-
-def _stamp(one: Typed) -> exp.Expr:
-    return one.node.copy() if one.kind is Kind.TIMESTAMP else cast(one.node.copy(), Kind.TIMESTAMP)
-
-
 def _instant(node: exp.Expr) -> exp.Expr:
     return exp.Cast(this=node, to=exp.DataType.build("TIMESTAMP", dialect="spark"))
 
 
 def _start(unit: str, one: Typed) -> exp.Expr:
     """Return the start of a period, as an instant."""
-    return call("DATE_TRUNC", exp.Literal.string(unit), _instant(_stamp(one)))
+    return call("DATE_TRUNC", exp.Literal.string(unit), _instant(stamp(one)))
 
 
 def truncated(node: exp.TimestampTrunc, write: Write) -> Typed:
@@ -51,17 +38,17 @@ def truncated(node: exp.TimestampTrunc, write: Write) -> Typed:
     unit = str(node.args["unit"].name).upper()
     if unit not in _UNITS:
         raise refused(f"DATE_TRUNC to {unit}")
-    return typed(cast(_start(unit, _moment(node.this, write)), Kind.TIMESTAMP), Kind.TIMESTAMP)
+    return typed(cast(_start(unit, moment(node.this, write)), Kind.TIMESTAMP), Kind.TIMESTAMP)
 
 
 def field(node: exp.Extract, write: Write) -> Typed:
     """Return a field of a date as a whole number, or EPOCH as a floating point one."""
-    name, one = str(node.this.name).upper(), _moment(node.expression, write)
+    name, one = str(node.this.name).upper(), moment(node.expression, write)
     if name == "EPOCH":
         micros = cast(_micros(one), Kind.DOUBLE)
         return Typed(held(quotient(micros, cast(number(1_000_000), Kind.DOUBLE))), Kind.DOUBLE, reach=1e12, least=1e-6)
     if name in _CLOCK and one.kind is Kind.DATE:
-        one = typed(_stamp(one), Kind.TIMESTAMP)
+        one = typed(stamp(one), Kind.TIMESTAMP)
     match name:
         case "ISOYEAR":
             found: exp.Expr = exp.Extract(this=exp.Var(this="YEAROFWEEK"), expression=one.node.copy())
@@ -77,18 +64,18 @@ def field(node: exp.Extract, write: Write) -> Typed:
 
 
 def _micros(one: Typed) -> exp.Expr:
-    return call("UNIX_MICROS", _instant(_stamp(one)))
+    return call("UNIX_MICROS", _instant(stamp(one)))
 
 
 def microseconds(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return EPOCH_US."""
-    return Typed(_micros(_moment(arguments[0], write)), Kind.BIGINT, reach=2.0**63, least=1.0)
+    return Typed(_micros(moment(arguments[0], write)), Kind.BIGINT, reach=2.0**63, least=1.0)
 
 
 def difference(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return DATE_DIFF: how many borders of a unit lie between two dates."""
     unit = arguments[0].name.upper()
-    first, second = (_moment(part, write) for part in arguments[1:])
+    first, second = (moment(part, write) for part in arguments[1:])
     if unit not in _UNITS:
         raise refused(f"DATE_DIFF in {unit}")
     if unit in ("WEEK", "DAY"):
@@ -117,7 +104,7 @@ def _count(unit: str, one: Typed) -> exp.Expr:
 
 def month_end(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return LAST_DAY."""
-    return typed(call("LAST_DAY", cast(_moment(arguments[0], write).node, Kind.DATE)), Kind.DATE)
+    return typed(call("LAST_DAY", cast(moment(arguments[0], write).node, Kind.DATE)), Kind.DATE)
 
 
 def made(arguments: list[exp.Expr], write: Write) -> Typed:
@@ -158,7 +145,7 @@ _PART = re.compile(r"%(-?[A-Za-z])|(%%)|([^%]+)", re.DOTALL)
 
 def formatted(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return STRFTIME by a literal pattern; Java's patterns have no year of weeks."""
-    one, pattern, at = _moment(arguments[0], write), arguments[1].name, 0
+    one, pattern, at = moment(arguments[0], write), arguments[1].name, 0
     written, plain = [], ""
     while at < len(pattern):
         found = _PART.match(pattern, at)
@@ -171,7 +158,7 @@ def formatted(arguments: list[exp.Expr], write: Write) -> Typed:
             plain += "%" if found[2] else found[3]
         at = found.end()
     whole = "".join((*written, _quoted(plain)))
-    return typed(call("DATE_FORMAT", _instant(_stamp(one)), exp.Literal.string(whole)), Kind.TEXT)
+    return typed(call("DATE_FORMAT", _instant(stamp(one)), exp.Literal.string(whole)), Kind.TEXT)
 
 
 def _quoted(plain: str) -> str:

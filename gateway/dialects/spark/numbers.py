@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from gateway.dialects.arguments import decimals_of, numeric
 from gateway.dialects.operators import Write
 from gateway.dialects.spark import doubles
 from gateway.dialects.spark.words import MAX_DIGITS, as_decimal, negative
 from gateway.dialects.typed import (
     EXACT,
-    NUMBERS,
     WHOLE,
     Kind,
     Typed,
@@ -28,20 +28,13 @@ from gateway.dialects.typed import (
 )
 
 
-def _number(node: exp.Expr, write: Write, name: str) -> Typed:
-    one = write(node)
-    if one.kind not in NUMBERS:
-        raise refused(f"{name} of {one.kind}")
-    return one
-
-
 def _floating(node: exp.Expr, write: Write, name: str) -> Typed:
-    one = _number(node, write, name)
+    one = numeric(node, write, name)
     return one if one.kind is Kind.DOUBLE else doubles.of_exact(one)
 
 
 def absolute(node: exp.Abs, write: Write) -> Typed:
-    one = as_bigint(_number(node.this, write, "ABS"))
+    one = as_bigint(numeric(node.this, write, "ABS"))
     if isinstance(shown := negative(one), exp.Neg):
         return replace(one, node=call("ABS", one.node), natural=True)
     below = compare(exp.LT, one.copy(), cast(number(0), one.kind, one.digits, one.scale))
@@ -49,7 +42,7 @@ def absolute(node: exp.Abs, write: Write) -> Typed:
 
 
 def sign(node: exp.Sign, write: Write) -> Typed:
-    one = _number(node.this, write, "SIGN")
+    one = numeric(node.this, write, "SIGN")
     found = call("SIGN", one.node)
     if one.kind is Kind.DOUBLE:
         return Typed(found, Kind.DOUBLE, reach=1.0, least=1.0)
@@ -101,7 +94,7 @@ def infinite(node: exp.Expr, write: Write) -> Typed:
 def edge(node: exp.Floor | exp.Ceil, write: Write) -> Typed:
     """Return FLOOR or CEIL; of a decimal it is one without a fraction."""
     name = "FLOOR" if isinstance(node, exp.Floor) else "CEIL"
-    one = _number(node.this, write, name)
+    one = numeric(node.this, write, name)
     if one.kind in WHOLE:
         return one
     if one.kind is Kind.DECIMAL:
@@ -114,16 +107,9 @@ def edge(node: exp.Floor | exp.Ceil, write: Write) -> Typed:
 # -- rounding ---------------------------------------------------------------------------------------------------------
 
 
-def _places(node: exp.Expr | None) -> int:
-    if node is None:
-        return 0
-    negative = isinstance(node, exp.Neg)
-    return (-1 if negative else 1) * int((node.this if negative else node).name)
-
-
 def rounded(node: exp.Round, write: Write) -> Typed:
     """Return ROUND(x, n): halves go away from zero."""
-    one, places = _number(node.this, write, "ROUND"), _places(node.args.get("decimals"))
+    one, places = numeric(node.this, write, "ROUND"), decimals_of(node.args.get("decimals"))
     if one.kind in EXACT:
         return _exactly(one, places, _round)
     if places == 0:
@@ -168,7 +154,7 @@ def _exactly(one: Typed, places: int, way: Callable[[Typed, int], exp.Expr]) -> 
 
 def truncated(node: exp.Expr, places: exp.Expr | None, write: Write) -> Typed:
     """Return TRUNC(x [, n]): cut off towards zero."""
-    one, count = _number(node, write, "TRUNC"), _places(places)
+    one, count = numeric(node, write, "TRUNC"), decimals_of(places)
     if one.kind in EXACT:
         return _exactly(one, count, _cut)
     if count:

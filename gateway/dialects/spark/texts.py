@@ -1,33 +1,14 @@
 """Functions of texts in Spark's words, sign by sign. Regular expressions differ between engines: refused."""
 
-from collections.abc import Callable
-
 from sqlglot import exp
 
+from gateway.dialects.arguments import count, text
 from gateway.dialects.letters import LOWERED, RAISED, pairs
 from gateway.dialects.operators import Write
-from gateway.dialects.typed import WHOLE, Kind, Typed, call, case, cast, compare, held, number, refused, typed
-
-BLANKS = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
-"""What DuckDB's TRIM takes away: the blanks of Unicode that separate words."""
+from gateway.dialects.rules import Rule
+from gateway.dialects.typed import Kind, Typed, call, case, compare, held, number, refused, typed
 
 _SMALL, _LARGE = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-Rule = Callable[[list[exp.Expr], Write], Typed]
-
-
-def _text(node: exp.Expr, write: Write) -> Typed:
-    one = write(node)
-    if one.kind not in (Kind.TEXT, Kind.NULL):
-        raise refused(f"A function of texts over {one.kind}")
-    return one
-
-
-def _count(node: exp.Expr, write: Write) -> exp.Expr:
-    one = write(node)
-    if one.kind not in WHOLE:
-        raise refused("A place in a text that is no whole number")
-    return one.node if one.kind is Kind.INT else cast(one.node, Kind.INT)
 
 
 def _whole(node: exp.Expr) -> Typed:
@@ -35,24 +16,14 @@ def _whole(node: exp.Expr) -> Typed:
 
 
 def length(node: exp.Length, write: Write) -> Typed:
-    return _whole(call("LENGTH", _text(node.this, write).node))
-
-
-def digest(node: exp.MD5, write: Write) -> Typed:
-    return typed(exp.MD5(this=_text(node.this, write).node), Kind.TEXT)
-
-
-def joined(node: exp.DPipe, write: Write) -> Typed:
-    left, right = _text(node.this, write), _text(node.expression, write)
-    sides = [one.node if isinstance(one.node, exp.DPipe) else one.copy() for one in (left, right)]
-    return typed(exp.DPipe(this=sides[0], expression=sides[1], safe=True), Kind.TEXT)
+    return _whole(call("LENGTH", text(node.this, write).node))
 
 
 _CASES = {"LOWER": (_LARGE, _SMALL, *pairs(LOWERED)), "UPPER": (_SMALL, _LARGE, *pairs(RAISED))}
 
 
 def changed(node: exp.Lower | exp.Upper, write: Write) -> Typed:
-    return _changed("LOWER" if isinstance(node, exp.Lower) else "UPPER", _text(node.this, write))
+    return _changed("LOWER" if isinstance(node, exp.Lower) else "UPPER", text(node.this, write))
 
 
 def _changed(name: str, one: Typed) -> Typed:
@@ -68,41 +39,15 @@ def like_any_case(node: exp.ILike, write: Write) -> Typed:
     """Return ILIKE: both sides in small letters, as DuckDB compares them."""
     plain, became, more, more_became = _CASES["LOWER"]
     pattern = node.expression.name.translate(str.maketrans(plain + more, became + more_became))
-    subject = _changed("LOWER", _text(node.this, write))
+    subject = _changed("LOWER", text(node.this, write))
     return typed(exp.Like(this=subject.copy(), expression=exp.Literal.string(pattern)), Kind.BOOLEAN)
-
-
-def like(node: exp.Like, write: Write) -> Typed:
-    subject, pattern = _text(node.this, write), node.expression
-    return typed(exp.Like(this=subject.copy(), expression=exp.Literal.string(pattern.name)), Kind.BOOLEAN)
 
 
 def plain(name: str) -> Rule:
     """Return the rule of a function of texts that Spark computes alike."""
 
     def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        return typed(call(name, *(_text(one, write).node for one in arguments)), Kind.TEXT)
-
-    return rule
-
-
-def padded(name: str) -> Rule:
-    """Return the rule of LPAD or RPAD: to a literal length, by a literal text."""
-
-    def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        subject, filling = _text(arguments[0], write), _text(arguments[2], write)
-        return typed(call(name, subject.node, _count(arguments[1], write), filling.node), Kind.TEXT)
-
-    return rule
-
-
-def trimmed(position: str) -> Rule:
-    """Return the rule of TRIM, LTRIM or RTRIM: of some literal signs, or of blanks."""
-
-    def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        signs = arguments[1].name if len(arguments) > 1 else BLANKS
-        literal = exp.Literal.string(signs)
-        return typed(exp.Trim(this=_text(arguments[0], write).node, expression=literal, position=position), Kind.TEXT)
+        return typed(call(name, *(text(one, write).node for one in arguments)), Kind.TEXT)
 
     return rule
 
@@ -112,9 +57,9 @@ def part(arguments: list[exp.Expr], write: Write) -> Typed:
 
     A length is 0 or more, as the canonical text has it.
     """
-    subject = _text(arguments[0], write)
-    start = _count(arguments[1], write)
-    size = _count(arguments[2], write) if len(arguments) > 2 else None
+    subject = text(arguments[0], write)
+    start = count(arguments[1], write)
+    size = count(arguments[2], write) if len(arguments) > 2 else None
     literal = _literal(arguments[1])
     forward = exp.Substring(this=subject.node.copy(), start=start, length=size)
     if literal is not None and literal > 0:
@@ -159,7 +104,7 @@ def end(name: str) -> Rule:
         count = _literal(arguments[1])
         if count is None or count < 0:
             raise refused(f"A length below 0 of {name}", "Write SUBSTR(t, start, length).")
-        return typed(call(name, _text(arguments[0], write).node, number(count)), Kind.TEXT)
+        return typed(call(name, text(arguments[0], write).node, number(count)), Kind.TEXT)
 
     return rule
 
@@ -168,24 +113,24 @@ def split(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return SPLIT_PART by a literal delimiter: an empty one splits nothing in Spark."""
     if not arguments[1].name:
         raise refused("SPLIT_PART by an empty text", "Write SUBSTR(t, n, 1).")
-    subject, delimiter = (_text(one, write).node for one in arguments[:2])
-    return typed(call("SPLIT_PART", subject, delimiter, _count(arguments[2], write)), Kind.TEXT)
+    subject, delimiter = (text(one, write).node for one in arguments[:2])
+    return typed(call("SPLIT_PART", subject, delimiter, count(arguments[2], write)), Kind.TEXT)
 
 
 def test(name: str) -> Rule:
     """Return the rule of a test of one text by another."""
 
     def rule(arguments: list[exp.Expr], write: Write) -> Typed:
-        return typed(call(name, *(_text(one, write).node for one in arguments)), Kind.BOOLEAN)
+        return typed(call(name, *(text(one, write).node for one in arguments)), Kind.BOOLEAN)
 
     return rule
 
 
 def place(arguments: list[exp.Expr], write: Write) -> Typed:
     """Return STRPOS."""
-    subject, sought = (_text(one, write).node for one in arguments)
+    subject, sought = (text(one, write).node for one in arguments)
     return _whole(call("LOCATE", sought, subject))
 
 
 def code(arguments: list[exp.Expr], write: Write) -> Typed:
-    return _whole(call("ASCII", _text(arguments[0], write).node))
+    return _whole(call("ASCII", text(arguments[0], write).node))
