@@ -26,6 +26,7 @@ from tests.support import tpch
 THREADS = 2
 """Of the engine, in every column of every table."""
 
+ON_DUCKDB = "{kind: duckdb, path: tpch.duckdb}"
 DSN = "TPCH_DSN"
 SETTINGS = ("shared_buffers=2GB", "work_mem=64MB", f"max_parallel_workers_per_gather={THREADS - 1}", "jit=off")
 
@@ -33,16 +34,12 @@ SETTINGS = ("shared_buffers=2GB", "work_mem=64MB", f"max_parallel_workers_per_ga
 class Timed(Protocol):
     """An engine that is asked in three ways, each answered with rows that were all fetched."""
 
-    name: str
     data: Dataset
     environment: dict[str, str]
     """What a gateway has to be told to find it."""
 
     def plain(self, asked: Asked) -> None: ...
-    def by_hand(self, asked: Asked) -> bool:
-        """Run the hand-written query. False where nobody writes one."""
-        ...
-
+    def by_hand(self, hand: str) -> None: ...
     def bounded(self, made: Planned) -> None: ...
     def engine(self) -> str:
         """Return the policy's `engine` of it."""
@@ -50,8 +47,6 @@ class Timed(Protocol):
 
 
 class OnDuckDB:
-    name = "DuckDB"
-
     def __init__(self, scale: str) -> None:
         self.data = tpch.dataset(scale)
         self.environment: dict[str, str] = {}
@@ -64,10 +59,8 @@ class OnDuckDB:
     def plain(self, asked: Asked) -> None:
         self._run(asked.sql)
 
-    def by_hand(self, asked: Asked) -> bool:
-        if asked.hand is not None:
-            self._run(asked.hand)
-        return asked.hand is not None
+    def by_hand(self, hand: str) -> None:
+        self._run(hand)
 
     def bounded(self, made: Planned) -> None:
         for measurement in made.program.measurements:
@@ -75,15 +68,13 @@ class OnDuckDB:
                 self._run(probe.sql, ["0" * 64] * probe.parameters)
 
     def engine(self) -> str:
-        return "{kind: duckdb, path: tpch.duckdb}"
+        return ON_DUCKDB
 
     def close(self) -> None:
         self._connection.close()
 
 
 class OnPostgres:
-    name = "PostgreSQL"
-
     def __init__(self, scale: str, address: str) -> None:
         self.data = replace(tpch.dataset(scale), source=Source("postgres", f"{DSN}/public"))
         self.environment = {DSN: address}
@@ -100,10 +91,8 @@ class OnPostgres:
     def plain(self, asked: Asked) -> None:
         self._run(asked.sql)
 
-    def by_hand(self, asked: Asked) -> bool:
-        if asked.hand is not None:
-            self._run(re.sub(r"hash\(([^)]*)\)", r"hashtextextended(concat_ws('|', \1), 0)", asked.hand))
-        return asked.hand is not None
+    def by_hand(self, hand: str) -> None:
+        self._run(re.sub(r"hash\(([^)]*)\)", r"hashtextextended(concat_ws('|', \1), 0)", hand))
 
     def bounded(self, made: Planned) -> None:
         self._loop.run_until_complete(self._bounded(made))

@@ -66,8 +66,8 @@ def _timed(asked: Asked, engine: Timed, buyers: Buyers, rounds: int) -> Medians:
         "whole": lambda: buyers.ask(asked.sql)[0],
         "planning": lambda: milliseconds(lambda: tpch.planned(asked.sql, engine.data)),
     }
-    if asked.hand is not None:
-        ways["hand"] = lambda: milliseconds(lambda: engine.by_hand(asked))
+    if (hand := asked.hand) is not None:
+        ways["hand"] = lambda: milliseconds(lambda: engine.by_hand(hand))
     for way in ways.values():
         way()  # once before, for caches that every way of asking has
     times: dict[str, list[float]] = {way: [] for way in ways}

@@ -14,12 +14,10 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-from bench.performance.engines import THREADS
+from bench.performance.engines import ON_DUCKDB, THREADS
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey
 from tests.support import tpch
-
-ON_DUCKDB = "{kind: duckdb, path: tpch.duckdb}"
 
 _FIXED = ("nation", "region")
 
