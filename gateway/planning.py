@@ -18,6 +18,7 @@ from gateway.privacy.access import accesses, tables_read
 from gateway.privacy.bounding import Bounded, bound
 from gateway.privacy.calibrate import Compiled
 from gateway.privacy.expected import Unpredicted, width
+from gateway.privacy.extent import limit_pairs
 from gateway.privacy.forecast import Forecast
 from gateway.privacy.measurement import Derived, Measurement, Program
 from gateway.privacy.ownership import analyse
@@ -30,6 +31,7 @@ from gateway.request import Accuracy, Request
 from gateway.sql.explain import explain
 from gateway.sql.moments import at_moment
 from gateway.sql.parse import fingerprint, parse
+from gateway.sql.plan import Staged
 from gateway.sql.select import resolve
 
 ATTEMPTS = 4
@@ -123,6 +125,8 @@ def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
     analysis = analyse(resolved, dataset)
     measures = [step for step in analysis.steps if isinstance(step, Measure)]
     bounded = {step.name: bound(step, dataset) for step in measures}
+    staged = [step.plan for step in analysis.steps if isinstance(step, Staged)]
+    limit_pairs([*staged, analysis.root.plan], {name: one.cells for name, one in bounded.items()})
     # 5. permit
     epsilon = request.epsilon if request.epsilon is not None else dataset.privacy.default_epsilon
     used = accesses(analysis, dataset)

@@ -149,7 +149,8 @@ def interval(spread: Spread, draws: int, *, chosen: bool) -> tuple[float, float]
     chose (MAX, a rank, a sum of the rows over a limit) is biased towards what it was chosen for, and redrawing adds the
     bias once more: there the interval is widened to the basic one, which takes it off, at 99.6 %, as the largest of
     several noises is larger than one (measured: 99 % for a maximum that stands alone, 92 % for one of 40 equal cells).
-    A released value far from the median of its redraws is treated alike.
+    A released value far from the median of its redraws is treated alike. Where bounds hold nearly all draws at one
+    value (an average whose noise went beyond what its rows may be), the interval is that of 99.6 %.
     """
     if spread.quantiles is None or spread.value is None or spread.present < PRESENT * draws:
         return None
@@ -159,4 +160,4 @@ def interval(spread: Spread, draws: int, *, chosen: bool) -> tuple[float, float]
         return None
     if chosen or abs(value - middle) > SKEWED * (high - low) / (2 * Z95):
         return min(low, 2 * value - highest), max(high, 2 * value - lowest)
-    return low, high
+    return (low, high) if low < high else (lowest, highest)

@@ -12,25 +12,14 @@ from sqlglot import exp
 from gateway.catalog.model import Dataset
 from gateway.catalog.types import BOOLEAN, INTEGER, Cell, SqlType, TypeKind
 from gateway.errors import GatewayError
+from gateway.privacy.extent import most_rows
 from gateway.privacy.measurement import Key
 from gateway.privacy.origins import Origins
 from gateway.privacy.ownership import key_columns
 from gateway.privacy.relations import Factor, Measure
 from gateway.sql.dates import within_years
 from gateway.sql.operators import chain
-from gateway.sql.plan import (
-    Join,
-    JoinKind,
-    Measured,
-    Plan,
-    Read,
-    Scan,
-    SetOperation,
-    Staged,
-    Values,
-)
 from gateway.sql.ranges import UNKNOWN, type_limits
-from gateway.sql.singles import single
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import BaseColumn, Term, cast, number, span_ends
 from gateway.sql.writing import reference
@@ -99,37 +88,9 @@ def _listed(factor: Factor) -> int:
         domain = key_domain(fields[column]) if column in fields else None
         nulls = 1 if column in fields and fields[column].nullable else 0
         combinations = None if combinations is None or domain is None else combinations * (len(domain) + nulls)
-    rows = _declared(factor.plan)
+    rows = most_rows(factor.plan, {})
+    assert rows is not None  # INVARIANT: a public relation has no private keys
     return min(figure for figure in (combinations, rows) if figure is not None)
-
-
-def _declared(plan: Plan) -> int:
-    """Return how many rows a public relation has at most, by the declared sizes of its tables."""
-    match plan:
-        case Scan():
-            return max(plan.table.rows, 1)
-        case Values():
-            return max(len(plan.rows), 1)
-        case Join() if plan.kind in (JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK):
-            return _declared(plan.left)
-        case Join():
-            return _declared_pairs(plan)
-        case SetOperation():
-            return _declared(plan.left) + _declared(plan.right)
-        case _:
-            assert not isinstance(plan, Measured | Read | Staged)  # INVARIANT: public relations are of tables alone
-            return _declared(plan.input)
-
-
-def _declared_pairs(plan: Join) -> int:
-    """Return how many rows a join has at most: all pairs, or fewer where one side is single on what is equal."""
-    left, right = _declared(plan.left), _declared(plan.right)
-    left_single = single(plan.left, {a for a, _ in plan.equalities})
-    right_single = single(plan.right, {b for _, b in plan.equalities})
-    kept = {JoinKind.LEFT: left, JoinKind.RIGHT: right, JoinKind.FULL: left + right}.get(plan.kind, 0)
-    if (plan.kind is JoinKind.LEFT and right_single) or (plan.kind is JoinKind.RIGHT and left_single):
-        return kept
-    return min([left * right, *[left] * right_single, *[right] * left_single]) + kept
 
 
 def _key(name: str, term: Term, bases: frozenset[BaseColumn], dataset: Dataset) -> BoundedKey:

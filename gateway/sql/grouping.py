@@ -155,7 +155,7 @@ class Grouping:
         branches = [self._branch(chosen, calls, node) for chosen in self.sets]
         plan: Plan = branches[0]
         for branch in branches[1:]:
-            plan = combined(SetKind.UNION_ALL, plan, branch, self.ids, node)
+            plan = replace(combined(SetKind.UNION_ALL, plan, branch, self.ids, node), grouped=True)
         terms = [f.term for f in plan.fields]
         keys, rest = terms[: len(self.keys)], terms[len(self.keys) :]
         made = {call.field.id: term for call, term in zip(calls.made, rest, strict=False)}

@@ -5,6 +5,7 @@ import hashlib
 from sqlglot import TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.tokenizer_core import Token
 
 from gateway.errors import GatewayError, Position
 from gateway.sql.limits import tokenize
@@ -26,9 +27,9 @@ def parse(text: str, dialect: str) -> exp.Query:
     except RecursionError:
         raise _too_deep() from None
     except SqlglotError as error:
-        raise _syntax(error) from None
+        raise _syntax(error, tokens) from None
     except Exception:  # noqa: BLE001 - the parser's own mistakes on odd input; every one is the buyer's text
-        raise _syntax(SqlglotError()) from None
+        raise _syntax(SqlglotError(), tokens) from None
     if len(statements) != 1:
         detail = f"The text holds {len(statements)} statements." if statements else "The text holds no statement."
         raise GatewayError("sql_not_select", detail, "Send exactly one SELECT in each request.")
@@ -60,12 +61,27 @@ def _too_deep() -> GatewayError:
     return GatewayError("sql_too_deep", "The SQL is nested too deeply.", hint)
 
 
-def _syntax(error: SqlglotError) -> GatewayError:
+def _syntax(error: SqlglotError, tokens: list[Token]) -> GatewayError:
     described = getattr(error, "errors", None) or [{}]
     line, column = described[0].get("line"), described[0].get("col")
     where = Position(line, column) if line and column else None
     hint = "Check the spelling at this place, and that `dialect` names the dialect you write."
+    if where is not None and _lists_keys(tokens, where):
+        hint = "Put a key that compares or combines into parentheses of its own: CUBE ((a > 3), b)."
     return GatewayError("sql_syntax", "The SQL does not parse.", hint, where)
+
+
+def _lists_keys(tokens: list[Token], where: Position) -> bool:
+    """Tell whether a place is straight within the parentheses of ROLLUP or CUBE, where only arithmetic is read."""
+    opened: list[bool] = []
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if (token.line, token.col) >= (where.line, where.column):
+            break
+        if token.token_type is TokenType.L_PAREN:
+            opened.append(before is not None and before.token_type in (TokenType.ROLLUP, TokenType.CUBE))
+        elif token.token_type is TokenType.R_PAREN and opened:
+            opened.pop()
+    return bool(opened) and opened[-1]
 
 
 def _mark(tree: exp.Expr, dialect: str) -> None:

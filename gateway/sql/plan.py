@@ -281,13 +281,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SetOperation:
-    """Rows of two inputs with as many columns of the same types: column i of each becomes `fields[i]`."""
+    """Rows of two inputs with as many columns of the same types: column i of each becomes `fields[i]`.
+
+    `grouped`: they are grouping sets of one query.
+    """
 
     kind: SetKind
     left: "Plan"
     right: "Plan"
     fields: tuple[Field, ...]
     place: Position | None
+    grouped: bool = False
 
 
 # -- leaves that privacy/ownership puts in the place of what it has decided on ----------------------------------------

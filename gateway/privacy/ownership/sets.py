@@ -30,11 +30,19 @@ def united(plan: SetOperation, left: Relation, right: Relation, steps: Steps) ->
             made = replace(plan, left=_side(a, names[0], None), right=_side(b, names[1], None))
             return Released(made, noisy, _unique(plan))
         case _:
-            detail = f"{plan.kind.value} of private rows with rows that nobody owns."
-            hint = "Aggregate the private side first, then unite the results."
-            if isinstance(left, Padded) or isinstance(right, Padded):
-                hint = "Group the LEFT JOIN by its public columns first, then unite the results."
-            raise GatewayError("set_operation", detail, hint, plan.place)
+            raise _mixed(plan, left, right)
+
+
+def _mixed(plan: SetOperation, left: Relation, right: Relation) -> GatewayError:
+    if plan.grouped:
+        detail = "Some grouping sets have the unit as a key and others do not: their rows are of two kinds."
+        hint = "Leave the unit's key out of the sets; COUNT(DISTINCT ...) of it counts units in each."
+    else:
+        detail = f"{plan.kind.value} of private rows with rows that nobody owns."
+        hint = "Aggregate the private side first, then unite the results."
+        if isinstance(left, Padded) or isinstance(right, Padded):
+            hint = "Group the LEFT JOIN by its public columns first, then unite the results."
+    return GatewayError("set_operation", detail, hint, plan.place)
 
 
 def _unique(plan: SetOperation) -> Unique:

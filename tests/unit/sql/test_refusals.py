@@ -199,6 +199,26 @@ def test_an_argument_less_or_more_in_another_dialect(sql, dialect, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELECT COUNT(*) FROM purchases GROUP BY CUBE (quantity > 3)", True),
+        ("SELECT COUNT(*) FROM purchases GROUP BY ROLLUP (gift, quantity = 3)", True),
+        ("SELECT COUNT(*) FROM purchases GROUP BY ROLLUP (gift, (quantity = ))", False),
+        ("SELECT COUNT(*) FROM purchases GROUP BY ROLLUP (gift) HAVING (COUNT(*) > )", False),
+    ],
+)
+def test_a_comparison_within_rollup_is_told_to_stand_in_parentheses(sql, told):
+    with pytest.raises(GatewayError) as caught:
+        parse(sql, "duckdb")
+    assert (caught.value.code, "CUBE ((a > 3), b)" in caught.value.hint) == ("sql_syntax", told)
+
+
+def test_a_comparison_in_parentheses_is_a_key_of_rollup():
+    plan = resolve(parse("SELECT COUNT(*) AS n FROM purchases GROUP BY ROLLUP ((quantity > 3))", "duckdb"), SHOP)
+    assert [field.name for field in plan.fields] == ["n"]
+
+
 NOW_RESOLVED = [
     "SELECT quantity, gift, FROM purchases",
     "SELECT COUNT(*) FROM purchases WHERE quantity IN (1, 2,) GROUP BY gift,",
