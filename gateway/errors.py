@@ -107,6 +107,7 @@ CODES: dict[str, Code] = {
     "already_invoiced": Code(_U, 409, "The billing period has its invoices"),
     "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
     # after the charge, and operations
+    "query_cancelled": Code(_U, 409, "The buyer ended the query while it ran"),
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),
     "buyer_suspended": Code(_D, 403, "This buyer is suspended on this dataset until its provider looks"),

@@ -47,6 +47,7 @@ class Audit:
     answered: dict[str, Leaf] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
     limits: list[bytes] = field(default_factory=list)
     """Leaves that change limits, in order."""
@@ -96,6 +97,7 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
     elif kind == "failed":
         audit.failed.add(query_id)
         audit.excused |= {query_id} if content.get("excused") else set()
+        audit.cancelled |= {query_id} if content.get("cancelled") else set()
     elif kind in LIMITS:
         audit.limits.append(raw)
     elif kind == "excused":

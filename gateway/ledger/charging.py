@@ -8,12 +8,15 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, 
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, suspended
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
 EXCUSED = "excused"
 """Failed as well, but not held against the buyer: the provider has looked, or it was none of the buyer's doing."""
+
+CANCELLED = "cancelled"
+"""Ended by its buyer while it ran: the charge stays, and it is held against nobody."""
 
 EXPIRED = "expired"
 """Finished, and its answer was kept as long as the policy says: its bytes are gone, its commitment stays."""
@@ -24,6 +27,7 @@ Outcome = Charge | InFlight | Stored | Failed
 _BUYER: BindParameter[str] = bindparam("buyer")
 _DRAWS: BindParameter[str] = bindparam("draws", expanding=True)
 _BY_KEY = select(queries).where(queries.c.buyer == _BUYER, queries.c.idempotency_key == bindparam("key"))
+_BY_ID = select(queries.c.state).where(queries.c.query_id == bindparam("query"), queries.c.buyer == _BUYER)
 _STORED = select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1)
 _CLAIMED = select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1)
 _CLAIM, _OPEN = insert(claims), insert(queries)
@@ -47,7 +51,8 @@ def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Row[Any]
 def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
-    Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept.
+    Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept,
+    `query_cancelled`.
     """
     if row.body_digest != body_digest:
         hint = "Use a new Idempotency-Key for another question."
@@ -57,6 +62,8 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     if row.state == EXPIRED:
         hint = "Ask with a new Idempotency-Key: what is stored of it is free."
         raise GatewayError("answer_expired", "The answer to this key is no longer kept.", hint)
+    if row.state == CANCELLED:
+        raise cancelled(row.query_id)
     if row.state in (FAILED, EXCUSED):
         return Failed(row.query_id)
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None
@@ -138,11 +145,22 @@ def _pass_on(connection: Connection, order: Order, now: datetime) -> InFlight | 
 
 def give_up(connection: Connection, query_id: str, state: str, note: str, now: datetime) -> None:
     """Mark a charged query as failed for good, in its row and in the log; the charge stays."""
-    content: dict[str, object] = {"query_id": query_id, **({"excused": True} if state == EXCUSED else {})}
-    index, _hash = leaves.append(connection, "failed", now, content)
+    why = {state: True} if state in (EXCUSED, CANCELLED) else {}
+    index, _hash = leaves.append(connection, "failed", now, {"query_id": query_id, **why})
     given_up = {"state": state, "note": note[:2000], "answer_log_index": index}
     connection.execute(update(queries).where(queries.c.query_id == query_id).values(**given_up))
     let_go(connection, query_id)
+
+
+def cancel(connection: Connection, buyer: str, query_id: str, now: datetime) -> str | None:
+    """End a buyer's query if it still runs; return its state then, None where the buyer has no such query."""
+    row = connection.execute(_BY_ID, {"query": query_id, "buyer": buyer}).one_or_none()
+    if row is None:
+        return None
+    if row.state != RUNNING:
+        return str(row.state)
+    give_up(connection, query_id, CANCELLED, "its buyer cancelled it", now)
+    return CANCELLED
 
 
 def let_go(connection: Connection, query_id: str) -> None:

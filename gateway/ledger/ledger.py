@@ -41,6 +41,9 @@ _FINISH = (
         state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
     )
 )
+_ENDED = select(queries.c.query_id).where(
+    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state != RUNNING
+)
 _RELEASES = select(releases).where(
     releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
 )
@@ -198,6 +201,18 @@ class Ledger:
                 charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
 
         await self._store.run(work)
+
+    async def cancel(self, buyer: str, query_id: str) -> str | None:
+        """End a buyer's query if it still runs: its draw can no longer leave, its charge stays.
+
+        Returns its state then; None where the buyer has no such query.
+        """
+        return await self._store.run(lambda connection: charging.cancel(connection, buyer, query_id, self._clock.now()))
+
+    async def ended(self, running: Iterable[str]) -> frozenset[str]:
+        """Return which of some queries run no longer."""
+        wanted = {"running": list(running)}
+        return await self._store.read(lambda connection: frozenset(connection.execute(_ENDED, wanted).scalars()))
 
     # -- what is known ------------------------------------------------------------------------------------------
 

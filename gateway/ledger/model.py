@@ -17,6 +17,12 @@ def suspended() -> GatewayError:
     return GatewayError("buyer_suspended", "Two of your queries here failed.", "The provider has to look first.")
 
 
+def cancelled(query_id: str) -> GatewayError:
+    """Return the answer to whoever asks for a query that its buyer ended."""
+    hint = "What was charged stays charged. Ask with a new Idempotency-Key."
+    return GatewayError("query_cancelled", f"The query {query_id} was cancelled by its buyer.", hint)
+
+
 def buyer_name(organisation: str, subject: str) -> str:
     """Return organisation and subject as one name, escaped so that none can mix."""
     return f"{escaped(organisation, safe='')}/{escaped(subject, safe='')}"

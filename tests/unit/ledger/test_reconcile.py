@@ -50,6 +50,9 @@ async def books(request, tmp_path_factory):
     await ledger.record(charge, b"answer", {})
     await ledger.replay(priced("r", "0", currency="XXX", plan=None, rho=0, delta=0), b"again")
     await ledger.charge(priced("free", "0", currency="XXX", plan=None))
+    ended = priced("c", "0", currency="XXX", plan=None)
+    await ledger.charge(ended)
+    await ledger.cancel(ended.buyer, ended.query_id)
     await ledger.fail(await ledger.charge(priced("f", "1.00")), "cause")
     await meter.refuse("R1", json.dumps({"dataset": "shop", "reason": "raw_rows", "amount": "0"}))
     topups = TopUps(store, clock)
@@ -106,7 +109,7 @@ async def event_of(store, query_id, type_="charged"):
 async def test_what_was_done_the_regular_way_agrees(books):
     found = await books.read(reconcile)
     assert found.differences == ()
-    assert (found.charges, found.events) == (15, 17)
+    assert (found.charges, found.events) == (16, 18)
     assert found.leaves == len(await books.read(lambda c: c.execute(select(leaves.c.position)).all()))
     assert found.invoices == len(await books.read(lambda c: c.execute(select(invoices.c.number)).all())) > 2
 
@@ -286,6 +289,9 @@ async def test_an_edited_query(books, column):
     ("Qfree", {"state": "finished"}, {("missing leaf", "query Qfree")}),
     ("Qfree", {"state": "failed"}, {("missing leaf", "query Qfree")}),
     ("Qfree", {"state": "excused"}, {("missing leaf", "query Qfree"), ("changed query", "query Qfree")}),
+    ("Qfree", {"state": "cancelled"}, {("missing leaf", "query Qfree"), ("changed query", "query Qfree")}),
+    ("Qc", {"state": "failed"}, {("changed query", "query Qc")}),
+    ("Qc", {"state": "excused"}, {("changed query", "query Qc")}),
 ])  # fmt: skip
 async def test_an_answer_that_is_another_or_a_state_that_no_leaf_says(books, query, values, named_so):
     assert await named(books, update(queries).where(queries.c.query_id == query).values(**values)) == named_so

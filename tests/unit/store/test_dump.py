@@ -161,6 +161,18 @@ async def test_whom_the_provider_excused_after_the_backup_stays_excused(store, f
     assert (await fresh.read(reconcile)).differences == ()
 
 
+async def test_what_its_buyer_cancelled_after_the_backup_stays_cancelled(store, fresh, tmp_path):
+    clock = Clock()
+
+    async def meanwhile(ledger, charge, second):
+        assert await ledger.cancel("org/ana", "Q1") == "cancelled"
+
+    whole = await restored_after(store, fresh, clock, tmp_path / "b.zip", meanwhile)
+    await Replaying(fresh, clock, "gw").replay(whole)
+    await refused(ledger_of(fresh, clock).charge(order(1)), "query_cancelled")
+    assert (await fresh.read(reconcile)).differences == ()
+
+
 async def test_what_ran_at_a_backup_whose_log_is_lost_is_given_up(store, fresh, tmp_path):
     clock = Clock()
 
