@@ -129,7 +129,8 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
                 return found.answer
             case Failed():
                 raise _failed()
-            case InFlight():
+            case InFlight(query_id=query_id):
+                parts.telemetry.charged(query_id)
                 await parts.pause(0.02)
 
 
@@ -178,6 +179,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
             case Failed():
                 raise _failed()
             case Charge():
+                parts.telemetry.charged(charge.query_id)
                 return await _drawn(parts, request, quoted, lease, charge)
     finally:
         await lease.close()

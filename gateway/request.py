@@ -41,7 +41,7 @@ class Request:
     """One question, already checked for size, encoding and strict JSON.
 
     `epsilon` and `accuracy` exclude each other; with neither the policy's default is spent. `body_digest` is the
-    SHA-256 (hex) of the canonical body; with `idempotency_key` it names the request.
+    SHA-256 (hex) of what the body asks; with `idempotency_key` it names the request.
     """
 
     sql: str

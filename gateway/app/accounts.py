@@ -12,6 +12,7 @@ from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.identity.tokens import Tokens
 from gateway.ledger.buyers import PastQuery
+from gateway.ledger.charging import told
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text, timestamp
 from gateway.ledger.model import Cap, Per, buyer_name
 from gateway.ledger.topups import TopUp, within
@@ -165,7 +166,7 @@ def _past(query: PastQuery) -> dict[str, object]:
     return {
         "query_id": query.query_id,
         "dataset": query.dataset,
-        "state": query.state.upper(),
+        "state": told(query.state),
         "fingerprint": query.fingerprint,
         "charged_at": timestamp(query.charged_at),
         "privacy": {"rho": decimal_text(query.rho, RHO_DECIMALS), "delta": decimal_text(query.delta, DELTA_DECIMALS)},

@@ -22,6 +22,7 @@ from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
 from gateway.app.telemetry import Telemetry
+from gateway.app.tracking import Tracker
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
@@ -49,6 +50,7 @@ class Running:
     """A gateway whose parts are up."""
 
     service: GatewayService
+    tracker: Tracker
     accounts: AccountService
     publisher: Publisher
     operations: Operations
@@ -135,9 +137,10 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
         operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
-        tasks += [asyncio.create_task(_purge(accounts)), asyncio.create_task(observer.listen())]
+        tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
+        tasks += [asyncio.create_task(work) for work in (_purge(accounts), observer.listen(), tracker.watch())]
         async with delivering(store, settings):
-            yield Running(service, accounts, publisher, operations)
+            yield Running(service, tracker, accounts, publisher, operations)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:
@@ -173,9 +176,9 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        app, door = build(running.service, running.accounts, running.operations, settings)
+        app = build(running.service, running.tracker, running.accounts, running.operations, settings)
         async with beside(settings, running.operations, running.service):
-            await serve(app, door, settings, ready, stop)
+            await serve(app, running.tracker, settings, ready, stop)
 
 
 async def _reload(publisher: Publisher) -> None:

@@ -12,6 +12,7 @@ from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
+from gateway.ledger.charging import told
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Account, Balance, QueryRow
@@ -167,7 +168,7 @@ class GatewayService:
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the state of a query; its answer, once it is stored, to its buyer alone."""
         row = await self._seen(caller, query_id)
-        document: dict[str, object] = {"query_id": query_id, "state": row.state.upper()}
+        document: dict[str, object] = {"query_id": query_id, "state": told(row.state)}
         if row.answer is not None and row.buyer == buyer_id(caller):
             document["answer"] = json.loads(row.answer)
         return document

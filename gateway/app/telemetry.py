@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from gateway.app.tracking import CURRENT
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.meter import MeterLog
@@ -29,11 +30,23 @@ class Telemetry:
 
     def query(self, query_id: str) -> AbstractContextManager[None]:
         """Count what becomes of a question."""
+        question = CURRENT.get()
+        if question is not None:
+            question.named(query_id)
         return self._observer.query(query_id)
 
     def stage(self, stage: Stage) -> AbstractContextManager[None]:
-        """Time a stage of the path."""
+        """Time a stage of the path, and tell whoever follows the question."""
+        question = CURRENT.get()
+        if question is not None:
+            question.enter(stage)
         return self._observer.stage(stage)
+
+    def charged(self, query_id: str) -> None:
+        """Tell whoever waits that a question is charged, under this id."""
+        question = CURRENT.get()
+        if question is not None:
+            question.paid(query_id)
 
     def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
         """Write the true engine cost of a query's statement, for the provider alone, while the query goes on."""

@@ -39,6 +39,11 @@ _RUNNING = _COUNT.where(*_HERE, queries.c.state == RUNNING, queries.c.lease_unti
 _RECENT = _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
 
 
+def told(state: str) -> str:
+    """Return a state as its buyer is told it: what the provider excused failed, what is no longer kept was finished."""
+    return {EXCUSED: FAILED, EXPIRED: FINISHED}.get(state, state).upper()
+
+
 def microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger import accounts, charging, draws, leaves
-from gateway.ledger.charging import EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger.charging import CANCELLED, EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
 from gateway.ledger.model import (
     Account,
     Balance,
@@ -41,8 +41,8 @@ _FINISH = (
         state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
     )
 )
-_ENDED = select(queries.c.query_id).where(
-    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state != RUNNING
+_CANCELLED = select(queries.c.query_id).where(
+    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state == CANCELLED
 )
 _RELEASES = select(releases).where(
     releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
@@ -209,10 +209,10 @@ class Ledger:
         """
         return await self._store.run(lambda connection: charging.cancel(connection, buyer, query_id, self._clock.now()))
 
-    async def ended(self, running: Iterable[str]) -> frozenset[str]:
-        """Return which of some queries run no longer."""
+    async def cancelled(self, running: Iterable[str]) -> frozenset[str]:
+        """Return which of some queries their buyers have ended."""
         wanted = {"running": list(running)}
-        return await self._store.read(lambda connection: frozenset(connection.execute(_ENDED, wanted).scalars()))
+        return await self._store.read(lambda connection: frozenset(connection.execute(_CANCELLED, wanted).scalars()))
 
     # -- what is known ------------------------------------------------------------------------------------------
 

@@ -1,95 +1,35 @@
-"""The native REST front door: bytes to requests, answers to bytes. Steps 1 and 13 of the path."""
+"""The native REST front door: what is published, metered and logged; and how the whole door is served."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
-from gateway.errors import GatewayError, Interrupted
-from gateway.pipeline import REDONE
-from gateway.request import Caller, Request
+from gateway.errors import GatewayError
+from gateway.request import Caller
 from gateway.settings import Settings
-from gateway.web import billing, strict_json
+from gateway.web import billing
 from gateway.web.accounts import QUERIES, AccountDoor
 from gateway.web.connections import TimedConnection
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.exchange import bearer, json_response
 from gateway.web.log import LogDoor
 from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
-from gateway.web.reading import read_request
-from gateway.web.service import Accounts, Operations, Service
+from gateway.web.queries import QueryDoor
+from gateway.web.service import Accounts, Operations, Questions, Service
 
 MAX_EVENTS = 1000
 MAX_DIGITS = 18
 
 LAST_WORDS_S = 5.0
-"""How long, after the drain, what was cut short has to say so."""
+"""How long, after the drain, connections have to end."""
 
 
 class Door:
-    """The handlers of one gateway. Charged work goes on when its asker leaves: `tasks` are drained at the end."""
+    """The handlers of what is published, metered and logged."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._settings = settings
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self._running: Counter[str] = Counter()
-        self.draining = False
-
-    async def query(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/query with the exact stored bytes."""
-        asked, caller = await self._asked(request)
-        self._enter(caller)
-        task = asyncio.create_task(self._service.answer(asked, caller))
-        self.tasks.add(task)
-        task.add_done_callback(self._done)
-        task.add_done_callback(lambda _: self._leave(caller))
-        try:
-            body = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
-            raise Interrupted(REDONE) from None  # the drain is over
-        return web.Response(body=body, content_type="application/json")
-
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        self.tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen: the asker may be gone
-
-    async def quote(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/quote."""
-        asked, caller = await self._asked(request)
-        self._enter(caller)
-        try:
-            return json_response(await self._service.quote(asked, caller))
-        finally:
-            self._leave(caller)
-
-    def _enter(self, caller: Caller) -> None:
-        """Count a question that begins. One organisation has half of the room: another's can always be asked."""
-        most = self._settings.max_in_flight
-        if self._running.total() >= most or self._running[caller.organisation] >= max(1, most // 2):
-            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
-        self._running[caller.organisation] += 1
-
-    def _leave(self, caller: Caller) -> None:
-        self._running[caller.organisation] -= 1
-        if not self._running[caller.organisation]:
-            del self._running[caller.organisation]
-
-    async def _asked(self, request: web.Request) -> tuple[Request, Caller]:
-        if self.draining:
-            raise GatewayError("shutting_down", "The gateway is stopping.", "Ask again when it is back.")
-        token = bearer(request)
-        keys = request.headers.getall("Idempotency-Key", [])
-        if len(keys) > 1:
-            raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
-        caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
-        body = await read_body(request, self._settings)
-        return read_request(strict_json.parse(body), keys[0] if keys else None), caller
 
     async def _caller(self, request: web.Request) -> Caller:
         return await self._service.identify(bearer(request))
@@ -128,10 +68,6 @@ class Door:
         period, form = billing.asked(request)
         return billing.response(await self._service.invoices(caller, period), form)
 
-    async def one_query(self, request: web.Request) -> web.Response:
-        """Answer GET /v1/queries/{id}."""
-        return json_response(await self._service.query(await self._caller(request), request.match_info["id"]))
-
     async def receipt(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}/receipt; `since` is the size of a checkpoint that it is to extend."""
         caller, since = await self._caller(request), request.query.get("since")
@@ -147,12 +83,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EVENTS = "/v1/meter/events"
 INVOICES = "/v1/invoices"
+QUERY = "/v1/queries/{id}"
 RECEIPT = "/v1/queries/{id}/receipt"
 PARAMETERS: dict[str, frozenset[str]] = {
     EVENTS: frozenset({"after", "limit"}),
     QUERIES: frozenset({"before", "limit"}),
     INVOICES: frozenset({"period", "format"}),
     RECEIPT: frozenset({"since"}),
+    QUERY: frozenset({"format", "intervals", "wait_timeout"}),
 }
 """The query parameters of each route; the others take none."""
 
@@ -173,34 +111,32 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
 
 
 def build(
-    service: Service, accounts: Accounts, operations: Operations, settings: Settings
-) -> tuple[web.Application, Door]:
-    """Return the application and its door (whose tasks a shutdown waits for)."""
-    door = Door(service, settings)
+    service: Service, questions: Questions, accounts: Accounts, operations: Operations, settings: Settings
+) -> web.Application:
+    """Return the application."""
+    door = Door(service)
     middlewares = [watched(operations), errors, known_parameters]
     app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
-    app.router.add_post("/v1/query", door.query)
-    app.router.add_post("/v1/quote", door.quote)
     gets: list[tuple[str, Callable[[web.Request], Awaitable[web.Response]]]] = [
         ("/v1/datasets", door.datasets),
         ("/v1/datasets/{name}", door.dataset),
         ("/v1/budget", door.budget),
         (EVENTS, door.events),
         (INVOICES, door.invoices),
-        ("/v1/queries/{id}", door.one_query),
         (RECEIPT, door.receipt),
     ]
     for path, handler in gets:
         app.router.add_get(path, handler)
     app.router.add_post("/v1/datasets/{name}/refresh", door.refresh)
+    QueryDoor(service, questions, settings).add_to(app)
     AccountDoor(service, accounts, settings).add_to(app)
     LogDoor(service, settings).add_to(app)
-    OperationsDoor(operations, service, lambda: door.draining).add_to(app)
-    return app, door
+    OperationsDoor(operations, service, lambda: questions.draining).add_to(app)
+    return app
 
 
 async def serve(
-    app: web.Application, door: Door, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
+    app: web.Application, questions: Questions, settings: Settings, ready: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     """Listen until `stop`, then take nothing new and wait for what runs, at most `drain_s`."""
     runner = web.AppRunner(app, handler_cancellation=False, shutdown_timeout=LAST_WORDS_S)
@@ -221,12 +157,6 @@ async def serve(
     port = server.sockets[0].getsockname()[1]
     ready(f"http://{settings.host}:{port}")
     await stop.wait()
-    door.draining = True
-    if door.tasks:
-        await asyncio.wait(door.tasks, timeout=settings.drain_s)
-    for task in tuple(door.tasks):
-        task.cancel()  # a charge stands, and has not failed: its key has it redone
-    if door.tasks:
-        await asyncio.wait(door.tasks, timeout=LAST_WORDS_S)
+    await questions.drain(settings.drain_s)
     server.close()
     await runner.cleanup()

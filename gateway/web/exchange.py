@@ -47,7 +47,7 @@ async def read_body(request: web.Request, settings: Settings) -> bytes:
     return b"".join(parts)
 
 
-def json_response(content: object) -> web.Response:
+def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Return a document as JSON; NaN never leaves."""
     body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
-    return web.Response(body=body, content_type="application/json")
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)

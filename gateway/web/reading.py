@@ -9,10 +9,10 @@ from typing import Any
 from gateway.errors import GatewayError, Position
 from gateway.request import Accuracy, Request
 from gateway.sql.limits import DIALECTS
+from gateway.web import delivery
 
-MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "format", "accuracy", "wait_timeout",
-           "on_wait_timeout", "sandbox")  # fmt: skip
-RESERVED = ("wait_timeout", "on_wait_timeout", "sandbox")
+MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "accuracy", "sandbox", *delivery.MEMBERS)
+RESERVED = ("sandbox",)
 MAX_EPSILON = Decimal(10**9)
 MAX_HALF_WIDTH = Decimal(10**15)
 CONFIDENCES = (Decimal("0.5"), Decimal("0.9999"))
@@ -33,8 +33,6 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
     for name in RESERVED:
         if body.get(name) not in (None, False):
             raise GatewayError("unsupported_option", f"'{name}' is not served yet.", "Leave it out.")
-    if body.get("format", "json") != "json":
-        raise GatewayError("unsupported_option", "Only the format 'json' is served.", "Leave `format` out.")
     dialect = body.get("dialect", "duckdb")
     if dialect not in DIALECTS:
         raise _bad("The dialect is not known.", f"Use one of: {', '.join(DIALECTS)}.")
@@ -50,8 +48,14 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
         dialect=dialect,
         row_limit=_row_limit(body.get("row_limit")),
         idempotency_key=_key(idempotency_key),
-        body_digest=sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest(),
+        body_digest=_digest(body),
     )
+
+
+def _digest(body: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of what is asked, not of how its answer is to be handed over."""
+    asked = {name: value for name, value in body.items() if name not in delivery.MEMBERS}
+    return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def read_cosignature(body: dict[str, Any]) -> tuple[int, str]:

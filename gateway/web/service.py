@@ -1,11 +1,13 @@
 """What the front door needs behind it; the composition root passes it in."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Protocol
 
 from gateway.metering.papers import Papers
 from gateway.request import Caller, Request
+from gateway.stages import Stage
 
 
 class Service(Protocol):
@@ -25,6 +27,55 @@ class Service(Protocol):
     async def tile(self, caller: Caller, path: str) -> bytes: ...
     async def cosign(self, caller: Caller, tree_size: int, line: str) -> None: ...
     async def refresh(self, caller: Caller, name: str) -> dict[str, object]: ...
+
+
+class Question(Protocol):
+    """One question that this process works on."""
+
+    query_id: str
+    stage: Stage | None
+    charged: bool
+
+    @property
+    def over(self) -> bool: ...
+    async def answer(self) -> bytes:
+        """Return the answer's bytes once they are durable. Raises what the path raises."""
+        ...
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait so long at most; tell whether the answer or the error is there."""
+        ...
+
+    async def known(self) -> None:
+        """Wait until every replica knows it: it is charged, or over."""
+        ...
+
+    async def cancel(self) -> None:
+        """End it for its buyer, here and in the store."""
+        ...
+
+    def stages(self) -> AsyncIterator[Stage | None]:
+        """Yield the stage now and at each change, until it is over."""
+        ...
+
+
+class Questions(Protocol):
+    """The questions of this process, and how to end one wherever it runs."""
+
+    draining: bool
+
+    def submit(self, request: Request, caller: Caller) -> Question:
+        """Begin a question. Raises `shutting_down`, `too_many_requests`."""
+        ...
+
+    def room(self, caller: Caller) -> AbstractContextManager[None]:
+        """Hold room for work that is no question. Raises as `submit`."""
+        ...
+
+    def refuse_draining(self) -> None: ...
+    def tracked(self, query_id: str, caller: Caller) -> Question | None: ...
+    async def cancel(self, query_id: str, caller: Caller) -> None: ...
+    async def drain(self, seconds: float) -> None: ...
 
 
 class Seen(Protocol):

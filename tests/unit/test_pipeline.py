@@ -90,7 +90,7 @@ class Provider:
 
     def __init__(self):
         self.failures, self.refusals, self.stages = [], [], []
-        self.costs, self.settled_queries = [], []
+        self.costs, self.settled_queries, self.charged_queries = [], [], []
 
     def query(self, _query_id):
         return nullcontext()
@@ -104,6 +104,9 @@ class Provider:
 
     async def count(self, _caller):
         return
+
+    def charged(self, query_id):
+        self.charged_queries.append(query_id)
 
     def measured(self, charge, statement, cost):
         self.costs.append((charge.query_id, statement, cost.rows))
@@ -209,6 +212,7 @@ async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(par
     assert database.spent_at_the_first_row == whole > 0
     assert (await ledger.query("Q1")).answer == out
     assert [(query, statement) for query, statement, rows in provider.costs if rows] == [("Q1", 1)]
+    assert provider.charged_queries == ["Q1"]
     assert provider.settled_queries == ["Q1"], "what it cost is written by the time that it is answered"
     assert await pipeline.answer(parts, asked, CALLER) == out, "the stored bytes, and not another draw"
     again = await pipeline.answer(parts, Request(ANSWERED["count_by_month"]), CALLER)

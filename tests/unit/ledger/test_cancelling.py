@@ -57,10 +57,11 @@ async def test_only_its_buyer_ends_it_and_what_is_over_stays_as_it_is(ledger):
     assert (await ledger.query("Q1")).answer == b"answer"
 
 
-async def test_what_has_ended_is_told_to_whoever_works_on_it(ledger):
-    await ledger.charge(order(1))
+async def test_whoever_works_on_it_finds_that_it_was_cancelled(ledger):
+    done = await ledger.charge(order(1))
     await ledger.charge(order(2))
-    assert await ledger.ended(["Q1", "Q2"]) == frozenset()
+    await ledger.record(done, b"answer", {})
+    assert await ledger.cancelled(["Q1", "Q2"]) == frozenset()
     await ledger.cancel("org/ana", "Q2")
-    assert await ledger.ended(["Q1", "Q2", "Q9"]) == {"Q2"}
-    assert await ledger.ended([]) == frozenset()
+    assert await ledger.cancelled(["Q1", "Q2", "Q9"]) == {"Q2"}
+    assert await ledger.cancelled([]) == frozenset()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support.operations import Idle
+from support.operations import Idle, questions
 
 from gateway.settings import Settings
 from gateway.web.app import build, serve
@@ -13,9 +13,10 @@ class Service:
 
 
 async def served(work, **settings):
-    app, door = build(Service(), None, Idle(), Settings(port=0, **settings))
+    asked = questions(Service())
+    app = build(Service(), asked, None, Idle(), Settings(port=0, **settings))
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, door, Settings(port=0, **settings), address.set_result, stop))
+    task = asyncio.create_task(serve(app, asked, Settings(port=0, **settings), address.set_result, stop))
     try:
         host, port = (await address).removeprefix("http://").split(":")
         await work(host, int(port))

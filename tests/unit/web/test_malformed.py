@@ -5,7 +5,7 @@ import json
 import logging
 
 import pytest
-from support.operations import Idle
+from support.operations import Idle, questions
 
 from gateway.settings import Settings
 from gateway.web.app import build, serve
@@ -42,9 +42,10 @@ class Service:
 
 async def exchanged(*sent):
     settings = Settings(port=0, head_timeout_s=5.0)
-    app, door = build(Service(), None, Idle(), settings)
+    asked = questions(Service())
+    app = build(Service(), asked, None, Idle(), settings)
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, door, settings, address.set_result, stop))
+    task = asyncio.create_task(serve(app, asked, settings, address.set_result, stop))
     try:
         host, port = (await address).removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from support.operations import Idle
+from support.operations import Idle, questions
 
 from gateway.errors import GatewayError
 from gateway.request import Caller
@@ -38,14 +38,18 @@ class Service:
 
 
 async def asked(method, path):
-    app, _ = build(Service(), None, Idle(), Settings())
+    app = build(Service(), questions(Service()), None, Idle(), Settings())
     async with TestClient(TestServer(app)) as client:
         reply = await client.request(method, path, headers={"Authorization": "Bearer x"})
         return reply.status, reply.content_type, await reply.text()
 
 
 GETS = sorted(
-    {r.resource.canonical for r in build(Service(), None, Idle(), Settings())[0].router.routes() if r.method == "GET"}
+    {
+        r.resource.canonical
+        for r in build(Service(), questions(Service()), None, Idle(), Settings()).router.routes()
+        if r.method == "GET"
+    }
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from support.operations import Idle
+from support.operations import Idle, questions
 
 from gateway.request import Caller
 from gateway.settings import Settings
@@ -32,7 +32,7 @@ class Service:
 @pytest.mark.parametrize("path", ["/v1/query", "/v1/quote"])
 async def test_one_organisation_has_half_of_the_room_and_the_room_ends(path):
     service = Service()
-    app, _ = build(service, None, Idle(), Settings(max_in_flight=4))
+    app = build(service, questions(service, 4), None, Idle(), Settings())
     async with TestClient(TestServer(app)) as client:
 
         async def ask(organisation):

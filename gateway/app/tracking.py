@@ -1,0 +1,241 @@
+"""The questions that this process works on: who asked, which stage, and how to wait for, follow and end them.
+
+Charged work goes on when its asker leaves. What is told of a running question hangs on the question alone.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.errors import GatewayError, Interrupted, StoreUnavailable
+from gateway.ledger.model import cancelled
+from gateway.orders import buyer_id
+from gateway.pipeline import REDONE
+from gateway.request import Caller, Request
+from gateway.stages import Stage
+
+LOOK_EVERY_S = 0.25
+"""How often the store is asked which of the running queries were ended elsewhere."""
+
+LAST_WORDS_S = 5.0
+"""How long, after the drain, what was cut short has to say so."""
+
+
+class Ending(Protocol):
+    """The ledger, as far as queries are ended in it."""
+
+    async def cancel(self, buyer: str, query_id: str) -> str | None: ...
+    async def cancelled(self, running: Iterable[str]) -> frozenset[str]: ...
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """One question in this process. `query_id` is empty until the path names it."""
+
+    caller: Caller
+    ledger: Ending
+    query_id: str = ""
+    stage: Stage | None = None
+    charged: bool = False
+    cancelled: bool = False
+    task: "asyncio.Task[bytes] | None" = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    # -- what the path tells of it ------------------------------------------------------------------------------
+
+    def named(self, query_id: str) -> None:
+        self.query_id = query_id
+
+    def enter(self, stage: Stage) -> None:
+        """Note the stage that begins."""
+        if stage is not self.stage:
+            self.stage = stage
+            self._tell()
+
+    def paid(self, query_id: str) -> None:
+        """Note that it is charged, under this id: from now on every replica knows it."""
+        self.query_id, self.charged = query_id, True
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # -- for whoever waits --------------------------------------------------------------------------------------
+
+    @property
+    def work(self) -> "asyncio.Task[bytes]":
+        """What works on it."""
+        assert self.task is not None  # INVARIANT: a tracker hands out no question without its task
+        return self.task
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is worked on any more."""
+        return self.work.done()
+
+    async def answer(self) -> bytes:
+        """Return the answer's bytes once they are durable.
+
+        Raises what the path raises, `query_cancelled` where it was ended, `shutting_down` where the drain cut it short.
+        """
+        try:
+            return await asyncio.shield(self.work)
+        except asyncio.CancelledError:
+            if not self.work.cancelled():
+                raise  # who waits was cancelled, not the work
+            raise self._end() from None
+        except GatewayError:
+            if self.cancelled:  # the fence shut the worker out before it was told why
+                raise self._end() from None
+            raise
+
+    def _end(self) -> GatewayError:
+        return cancelled(self.query_id) if self.cancelled else Interrupted(REDONE)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for the answer or the error, so long at most; tell whether it is there."""
+        await asyncio.wait([self.work], timeout=seconds)
+        return self.over
+
+    async def known(self) -> None:
+        """Wait until every replica knows the question: it is charged, or over."""
+        while not (self.charged or self.over):
+            await self._change()
+
+    async def stages(self) -> AsyncIterator[Stage | None]:
+        """Yield the stage now and at each change, until it is over."""
+        told: object = self  # nothing yet
+        while not self.over:
+            if self.stage is not told:
+                told = self.stage
+                yield self.stage
+            else:
+                await self._change()
+
+    async def _change(self) -> None:
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait([changed, self.work], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+
+    async def cancel(self) -> None:
+        """End it for its buyer, here and in the store.
+
+        The work is ended before its row: a charge that was on its way is in the store by the time it is looked for.
+        """
+        self.stop()
+        await asyncio.wait([self.work])
+        await self.ledger.cancel(buyer_id(self.caller), self.query_id)
+
+    def stop(self) -> None:
+        """End the work for its buyer: what the engine does for it is ended too."""
+        self.cancelled = True
+        self.work.cancel()
+
+    def interrupt(self) -> None:
+        """End the work because the gateway stops: a charge stands, and has not failed."""
+        self.work.cancel()
+
+
+CURRENT: ContextVar[Question | None] = ContextVar("question", default=None)
+"""The question whose task this is: the path tells its stages to whoever listens here."""
+
+
+class Tracker:
+    """Satisfies gateway.web.service.Questions. `most` questions at once, half of them of one organisation."""
+
+    def __init__(self, answer: Callable[[Request, Caller], Awaitable[bytes]], ledger: Ending, most: int) -> None:
+        self._answer = answer
+        self._ledger = ledger
+        self._most = most
+        self._questions: set[Question] = set()
+        self._inside: Counter[str] = Counter()
+        self.draining = False
+
+    def submit(self, request: Request, caller: Caller) -> Question:
+        """Begin a question. Raises `shutting_down`, `too_many_requests`."""
+        self._enter(caller)
+        question = Question(caller, self._ledger)
+        task = asyncio.create_task(self._work(question, request))
+        question.task = task
+        self._questions.add(question)
+        task.add_done_callback(lambda _: self._done(question))
+        return question
+
+    async def _work(self, question: Question, request: Request) -> bytes:
+        CURRENT.set(question)
+        return await self._answer(request, question.caller)
+
+    def _done(self, question: Question) -> None:
+        self._questions.discard(question)
+        self._leave(question.caller)
+        if not question.work.cancelled():
+            question.work.exception()  # seen: the asker may be gone
+
+    @contextlib.contextmanager
+    def room(self, caller: Caller) -> Iterator[None]:
+        """Hold room for work that is not tracked, such as a quote. Raises `shutting_down`, `too_many_requests`."""
+        self._enter(caller)
+        try:
+            yield
+        finally:
+            self._leave(caller)
+
+    def _enter(self, caller: Caller) -> None:
+        """Count a question that begins. One organisation has half of the room: another's can always be asked."""
+        self.refuse_draining()
+        if self._inside.total() >= self._most or self._inside[caller.organisation] >= max(1, self._most // 2):
+            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
+        self._inside[caller.organisation] += 1
+
+    def _leave(self, caller: Caller) -> None:
+        self._inside[caller.organisation] -= 1
+        if not self._inside[caller.organisation]:
+            del self._inside[caller.organisation]
+
+    def refuse_draining(self) -> None:
+        """Raise `shutting_down` where the gateway takes nothing new."""
+        if self.draining:
+            raise GatewayError("shutting_down", "The gateway is stopping.", "Ask again when it is back.")
+
+    def tracked(self, query_id: str, caller: Caller) -> Question | None:
+        """Return a question of this caller that this process works on."""
+        return next(iter(self._of(query_id, caller)), None)
+
+    def _of(self, query_id: str, caller: Caller) -> list[Question]:
+        """Return a query's questions: with one idempotency key, several wait for one."""
+        buyer = buyer_id(caller)
+        return [q for q in self._questions if q.query_id == query_id and buyer_id(q.caller) == buyer]
+
+    async def cancel(self, query_id: str, caller: Caller) -> None:
+        """End a question of this caller, wherever it runs, if there is one."""
+        here = self._of(query_id, caller)
+        await asyncio.gather(*(question.cancel() for question in here))
+        if not here:
+            await self._ledger.cancel(buyer_id(caller), query_id)
+
+    async def watch(self) -> None:
+        """End, until cancelled, the work on queries that were ended elsewhere."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            running = {question.query_id: question for question in self._questions if question.charged}
+            if running:
+                with contextlib.suppress(StoreUnavailable):
+                    for query_id in await self._ledger.cancelled(running):
+                        running[query_id].stop()
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, wait so long for what runs, and cut short what is left."""
+        self.draining = True
+        if running := [question.work for question in self._questions]:
+            await asyncio.wait(running, timeout=seconds)
+        for question in tuple(self._questions):
+            question.interrupt()
+        if left := [question.work for question in self._questions]:
+            await asyncio.wait(left, timeout=LAST_WORDS_S)

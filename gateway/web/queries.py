@@ -1,0 +1,196 @@
+"""The door of questions: ask, quote, look, follow, cancel. Steps 1 and 13 of the path."""
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.request import Caller, Request
+from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.delivery import MEDIA, Delivery, Format, read_delivery
+from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.formats import written
+from gateway.web.problem import HEADERS
+from gateway.web.reading import read_request
+from gateway.web.service import Question, Questions, Service
+
+QUERY_ID = "Gateway-Query-Id"
+
+LOOK_EVERY_S = 0.5
+"""How often the store is asked about a query that another process works on, for those who follow it here."""
+
+BEAT_EVERY_S = 15.0
+"""A stream of events says something at least so often: proxies close what is silent."""
+
+RUNNING = "RUNNING"
+
+
+class QueryDoor:
+    """Handles /v1/query, /v1/quote and /v1/queries/{id}."""
+
+    def __init__(self, service: Service, questions: Questions, settings: Settings) -> None:
+        self._service = service
+        self._questions = questions
+        self._settings = settings
+
+    def add_to(self, app: web.Application) -> None:
+        """Give the application its addresses."""
+        app.router.add_post("/v1/query", self.query)
+        app.router.add_post("/v1/quote", self.quote)
+        app.router.add_get("/v1/queries/{id}", self.look)
+        app.router.add_delete("/v1/queries/{id}", self.cancel)
+        app.router.add_get("/v1/queries/{id}/events", self.follow)
+
+    async def query(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/query: the stored bytes in the format asked for, or 202 where they take longer than asked."""
+        asked, caller, delivery = await self._asked(request)
+        question = self._questions.submit(asked, caller)
+        if delivery.wait_s is None or await question.wait(delivery.wait_s):
+            return await self._answer(await question.answer(), delivery)
+        if delivery.cancel:
+            await question.cancel()
+        else:
+            await question.known()
+        if question.over:
+            return await self._answer(await question.answer(), delivery)
+        headers = {"Location": f"/v1/queries/{question.query_id}", QUERY_ID: question.query_id, "Retry-After": "1"}
+        return json_response(_running(question), status=202, headers=headers)
+
+    async def _answer(self, answer: bytes, delivery: Delivery) -> web.Response:
+        body = answer
+        if delivery.format is not Format.JSON:
+            body = await asyncio.to_thread(written, answer, delivery.format, intervals=delivery.intervals)
+        headers = {QUERY_ID: _query_id(answer)}
+        return web.Response(body=body, content_type=MEDIA[delivery.format], headers=headers)
+
+    async def quote(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/quote."""
+        asked, caller, _ = await self._asked(request)
+        with self._questions.room(caller):
+            return json_response(await self._service.quote(asked, caller))
+
+    async def _asked(self, request: web.Request) -> tuple[Request, Caller, Delivery]:
+        self._questions.refuse_draining()
+        token = bearer(request)
+        keys = request.headers.getall("Idempotency-Key", [])
+        if len(keys) > 1:
+            raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
+        caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
+        body = strict_json.parse(await read_body(request, self._settings))
+        asked = read_request(body, keys[0] if keys else None)
+        return asked, caller, read_delivery(body, request.headers.get("Accept"))
+
+    async def look(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries/{id}: how it stands, with its answer; in another format the answer alone."""
+        caller, query_id = await self._caller(request), request.match_info["id"]
+        delivery = read_delivery(_parameters(request), request.headers.get("Accept"))
+        question = self._questions.tracked(query_id, caller)
+        if question is not None and not (delivery.wait_s and await question.wait(delivery.wait_s)):
+            return json_response(_running(question))
+        found = await self._service.query(caller, query_id)
+        if "answer" in found and delivery.format is not Format.JSON:
+            return await self._answer(json.dumps(found["answer"]).encode(), delivery)
+        return json_response(found)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Answer DELETE /v1/queries/{id}: it runs no longer; what was charged stays charged."""
+        caller, query_id = await self._caller(request), request.match_info["id"]
+        await self._questions.cancel(query_id, caller)
+        return json_response({"query_id": query_id, "state": await self._state(caller, query_id)})
+
+    async def _state(self, caller: Caller, query_id: str) -> str:
+        return str((await self._service.query(caller, query_id))["state"])
+
+    async def follow(self, request: web.Request) -> web.StreamResponse:
+        """Answer GET /v1/queries/{id}/events: each stage as it begins, then the state that ends it."""
+        caller, query_id = await self._caller(request), request.match_info["id"]
+        question = self._questions.tracked(query_id, caller)
+        state = RUNNING if question is not None else await self._state(caller, query_id)
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):  # who follows may leave
+            await self._tell(_Stream(response), caller, query_id, question, state)
+        return response
+
+    async def _tell(
+        self, stream: "_Stream", caller: Caller, query_id: str, question: Question | None, state: str
+    ) -> None:
+        if question is not None:
+            await stream.stages(question)
+            state = await self._ended(caller, query_id, question)
+        while state == RUNNING and not self._questions.draining:
+            await stream.pause(LOOK_EVERY_S)
+            state = await self._state(caller, query_id)
+        await stream.send("state", {"query_id": query_id, "state": state})
+
+    async def _ended(self, caller: Caller, query_id: str, question: Question) -> str:
+        """Return the state of a question that this process is done with; one that was not charged has no row."""
+        try:
+            return await self._state(caller, query_id)
+        except GatewayError:
+            if question.charged:
+                raise
+            return "REFUSED"
+
+    async def _caller(self, request: web.Request) -> Caller:
+        return await self._service.identify(bearer(request))
+
+
+class _Stream:
+    """Server-sent events on their way to one listener."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+
+    async def send(self, event: str, data: dict[str, object]) -> None:
+        await self._response.write(f"event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+
+    async def beat(self) -> None:
+        """Say nothing, so that the connection is seen to live."""
+        await self._response.write(b": \n\n")
+
+    async def pause(self, seconds: float) -> None:
+        await self.beat()
+        await asyncio.sleep(seconds)
+
+    async def stages(self, question: Question) -> None:
+        """Send each stage of a question as it begins, until it is over."""
+        following = aiter(question.stages())
+        while True:
+            coming = asyncio.ensure_future(anext(following, _OVER))
+            while not (await asyncio.wait([coming], timeout=BEAT_EVERY_S))[0]:
+                await self.beat()
+            stage = coming.result()
+            if stage is _OVER:
+                return
+            await self.send("stage", _running(question))
+
+
+_OVER: Any = object()
+
+
+def _running(question: Question) -> dict[str, object]:
+    """Return what is told of a question while it runs: it hangs on the question alone."""
+    stage = question.stage
+    return {"query_id": question.query_id, "state": RUNNING, "stage": stage.value if stage is not None else None}
+
+
+def _query_id(answer: bytes) -> str:
+    """Return the id that an answer begins with."""
+    head = answer[:80].decode(errors="replace")
+    return head.partition('"query_id": "')[2].partition('"')[0]
+
+
+def _parameters(request: web.Request) -> dict[str, Any]:
+    """Return an address's parameters as a body would hold them."""
+    found: dict[str, Any] = dict(request.query)
+    if "intervals" in found:
+        found["intervals"] = {"true": True, "false": False}.get(found["intervals"], found["intervals"])
+    if "wait_timeout" in found:
+        text = found["wait_timeout"]
+        found["wait_timeout"] = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else text
+    return found
