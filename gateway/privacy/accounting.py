@@ -11,13 +11,14 @@ from decimal import ROUND_DOWN, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-import opendp.prelude as dp
+from opendp import combinators, domains, measurements, metrics
+from opendp.mod import enable_features
 
 from gateway.catalog.model import Accounting, Budget
 from gateway.errors import GatewayError
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT, epsilon_of_budget
 
-dp.enable_features("contrib", "honest-but-curious")
+enable_features("contrib", "honest-but-curious")
 
 _TIGHT_UP_TO = 10_000.0
 
@@ -66,9 +67,9 @@ def _epsilon(rho: int, delta: float) -> float:
     value = math.nextafter(rho / 10**12, math.inf)
     if value > _TIGHT_UP_TO:
         return math.nextafter(value + 2 * math.sqrt(value * -math.log(delta)), math.inf)
-    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-    gaussian = dp.m.make_gaussian(*space, scale=math.sqrt(1 / (2 * value)))
-    return float(dp.c.make_zCDP_to_approxDP(gaussian).map(1.0).epsilon(delta))
+    space = domains.vector_domain(domains.atom_domain(T="i64")), metrics.l2_distance(T="f64")
+    gaussian = measurements.make_gaussian(*space, scale=math.sqrt(1 / (2 * value)))
+    return float(combinators.make_zCDP_to_approxDP(gaussian).map(1.0).epsilon(delta))
 
 
 @lru_cache(maxsize=4096)

@@ -11,14 +11,15 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-import opendp.prelude as dp
+from opendp import domains, measurements, metrics
+from opendp.mod import enable_features
 
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import Noise
 from gateway.privacy.norms import l2
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 
-dp.enable_features("contrib", "honest-but-curious")
+enable_features("contrib", "honest-but-curious")
 
 TOTAL_LIMIT = 2**62
 """Exact totals lie within this before they meet 64-bit noise."""
@@ -38,10 +39,10 @@ def stacked(norm: float, times: int) -> float:
 
 @lru_cache(maxsize=1024)
 def _mechanism(noise: Noise, scale: float) -> Any:
-    domain = dp.vector_domain(dp.atom_domain(T="i64"))
+    domain = domains.vector_domain(domains.atom_domain(T="i64"))
     if noise is Noise.LAPLACE:
-        return dp.m.make_laplace(domain, dp.l1_distance(T="f64"), scale=scale)
-    return dp.m.make_gaussian(domain, dp.l2_distance(T="f64"), scale=scale)
+        return measurements.make_laplace(domain, metrics.l1_distance(T="f64"), scale=scale)
+    return measurements.make_gaussian(domain, metrics.l2_distance(T="f64"), scale=scale)
 
 
 @lru_cache(maxsize=4096)
@@ -99,9 +100,9 @@ def deviation(noise: Noise, scale: float) -> float:
 
 
 def _selection(scale: float, threshold: int) -> Any:
-    space = dp.map_domain(dp.atom_domain(T="i64"), dp.atom_domain(T="i64"))
-    return dp.m.make_gaussian_threshold(
-        space, dp.l02inf_distance(dp.absolute_distance(T="f64")), scale=scale, threshold=threshold
+    space = domains.map_domain(domains.atom_domain(T="i64"), domains.atom_domain(T="i64"))
+    return measurements.make_gaussian_threshold(
+        space, metrics.l02inf_distance(metrics.absolute_distance(T="f64")), scale=scale, threshold=threshold
     )
 
 

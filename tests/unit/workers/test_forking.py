@@ -190,3 +190,11 @@ def test_what_is_loaded_ends_when_its_gateway_is_killed():
 
 def test_the_modules_are_those_of_the_factories():
     assert modules(PLANNER, FINISHER) == ("gateway.planning_worker", "gateway.engines.finishing")
+
+
+def test_the_code_of_workers_leaves_alone_what_a_data_frame_user_has_installed():
+    """Polars starts threads when it is imported, and a library that finds it may import it: nothing could be forked."""
+    named = modules(PLANNER, engine_role(Settings()), FINISHER)
+    code = f"import sys, {', '.join(named)}\nprint(*sorted({{'polars', 'pandas', 'IPython'}} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert found.stdout.split() == []
