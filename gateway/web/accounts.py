@@ -8,8 +8,10 @@ from gateway.settings import Settings
 from gateway.web import strict_json
 from gateway.web.bodies import CapBody, Model, RevocationBody, TopUpBody, read_as
 from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Accounts, Service
 
+TAG = "accounts"
 QUERIES = "/v1/queries"
 MAX_QUERIES = 200
 MAX_ID = 26
@@ -23,16 +25,35 @@ class AccountDoor:
         self._accounts = accounts
         self._settings = settings
 
-    def add_to(self, app: web.Application) -> None:
-        """Give the application its addresses."""
-        app.router.add_get(QUERIES, self.queries)
-        app.router.add_get("/v1/queries/{id}/text", self.text)
-        app.router.add_get("/v1/spending", self.spending)
-        app.router.add_put("/v1/spending", self.cap)
-        app.router.add_post("/v1/tokens/revoke", self.revoke)
-        app.router.add_get("/v1/topups", self.topups)
-        app.router.add_post("/v1/topups", self.propose)
-        app.router.add_post("/v1/topups/{id}/{decision:approve|reject}", self.decide)
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        page = (
+            Parameter(
+                "before", "the last query_id of the page before", {"type": "string", "pattern": "^[0-9A-Za-z]{1,26}$"}
+            ),
+            Parameter("limit", "how many at most", {"type": "integer", "minimum": 1, "maximum": MAX_QUERIES}),
+        )
+        spent = replies("by currency", "Spending")
+        decided = replies("the proposal as it stands", "TopUp")
+        return [
+            Route("GET", QUERIES, self.queries, "queries", "your own past queries, newest first", parameters=page,
+                  replies=replies("a page", "PastQueries")),
+            Route("GET", f"{QUERIES}/{{id}}/text", self.text, "queries", "the SQL, while the policy keeps it",
+                  roles=("provider",), replies=replies("its text", "Text")),
+            Route("GET", "/v1/spending", self.spending, TAG, "what you spent, and your caps", replies=spent),
+            Route("PUT", "/v1/spending", self.cap, TAG, "cap what you spend, or lift the cap", roles=("buyer",),
+                  body="Cap", replies=spent),
+            Route("POST", "/v1/tokens/revoke", self.revoke, TAG, "take tokens back", body="Revocation",
+                  replies=replies("done", {"type": "object"})),
+            Route("GET", "/v1/topups", self.topups, TAG, "proposals to raise a limit", roles=("provider",),
+                  replies=replies("every one", "TopUps")),
+            Route("POST", "/v1/topups", self.propose, TAG, "propose to raise a limit", roles=("provider",),
+                  body="TopUpProposal", replies=decided),
+            Route("POST", "/v1/topups/{id}/approve", self.approve, TAG, "approve another person's proposal",
+                  roles=("provider",), replies=decided),
+            Route("POST", "/v1/topups/{id}/reject", self.reject, TAG, "reject a proposal", roles=("provider",),
+                  replies=decided),
+        ]  # fmt: skip
 
     async def _caller(self, request: web.Request) -> Caller:
         return await self._service.identify(bearer(request))
@@ -83,8 +104,14 @@ class AccountDoor:
         budget = (body.epsilon, body.delta)
         return json_response(await self._accounts.propose(caller, body.dataset, budget, body.account, body.reason))
 
-    async def decide(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/topups/{id}/approve and /reject."""
-        approve = request.match_info["decision"] == "approve"
+    async def approve(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/topups/{id}/approve."""
+        return await self._decide(request, approve=True)
+
+    async def reject(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/topups/{id}/reject."""
+        return await self._decide(request, approve=False)
+
+    async def _decide(self, request: web.Request, *, approve: bool) -> web.Response:
         caller = await self._caller(request)
         return json_response(await self._accounts.decide(caller, request.match_info["id"], approve=approve))

@@ -6,8 +6,11 @@ from gateway.settings import Settings
 from gateway.web import strict_json
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.reading import read_cosignature
+from gateway.web.routes import ANYONE, Route, replies
 from gateway.web.service import Service
 
+TAG = "log"
+WATCHERS = ("billing", "supervisor", "arbiter", "provider")
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -18,12 +21,18 @@ class LogDoor:
         self._service = service
         self._settings = settings
 
-    def add_to(self, app: web.Application) -> None:
-        """Give the application its addresses."""
-        app.router.add_get("/v1/log/checkpoint", self.checkpoint)
-        app.router.add_get("/v1/log/checkpoint/witnessed", self.witnessed)
-        app.router.add_get("/v1/log/tile/{path:.+}", self.tile)
-        app.router.add_post("/v1/log/cosignatures", self.cosignature)
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        head = replies("a signed note", {"type": "string"}, "text/plain")
+        tile = replies("C2SP tlog-tiles", {"type": "string", "format": "binary"}, "application/octet-stream")
+        return [
+            Route("GET", "/v1/log/checkpoint", self.checkpoint, TAG, "the signed head", ANYONE, replies=head),
+            Route("GET", "/v1/log/checkpoint/witnessed", self.witnessed, TAG,
+                  "the largest head that a witness signed", ANYONE, replies=head),
+            Route("GET", "/v1/log/tile/{path:.+}", self.tile, TAG, "hashes and leaves", WATCHERS, replies=tile),
+            Route("POST", "/v1/log/cosignatures", self.cosignature, TAG, "hand in a witness's signature", WATCHERS,
+                  body="Cosignature", replies=replies("kept", {"type": "object"})),
+        ]  # fmt: skip
 
     async def checkpoint(self, _request: web.Request) -> web.Response:
         """Answer GET /v1/log/checkpoint: the signed head of the log."""

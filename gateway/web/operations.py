@@ -11,8 +11,10 @@ from gateway.observability.metrics import CONTENT_TYPE
 from gateway.settings import Settings
 from gateway.web.exchange import bearer, json_response
 from gateway.web.problem import Handler, errors
+from gateway.web.routes import ANYONE, Route, replies
 from gateway.web.service import Operations, Service
 
+TAG = "operations"
 FIGURES = CONTENT_TYPE
 
 
@@ -38,10 +40,17 @@ class OperationsDoor:
         self._service = service
         self._draining = draining
 
-    def add_to(self, app: web.Application) -> None:
-        app.router.add_get("/healthz", self.healthz)
-        app.router.add_get("/readyz", self.readyz)
-        app.router.add_get("/metrics", self.metrics)
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        document = {"type": "object"}
+        return [
+            Route("GET", "/healthz", self.healthz, TAG, "the process is alive", ANYONE,
+                  replies=replies("alive", document)),
+            Route("GET", "/readyz", self.readyz, TAG, "queries would be taken", ANYONE,
+                  replies=replies("ready", document)),
+            Route("GET", "/metrics", self.metrics, TAG, "figures in Prometheus' text format",
+                  ("provider", "supervisor"), replies=replies("figures", {"type": "string"}, "text/plain")),
+        ]  # fmt: skip
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Answer GET /healthz: the process is alive."""

@@ -11,11 +11,12 @@ from gateway.errors import GatewayError
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
-from gateway.web.delivery import MEDIA, Delivery, Format, read_delivery
+from gateway.web.delivery import MAX_WAIT_S, MEDIA, Delivery, Format, read_delivery
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.formats import written
 from gateway.web.problem import HEADERS
 from gateway.web.reading import read_request
+from gateway.web.routes import JSON, Parameter, Reply, Route, replies
 from gateway.web.service import Question, Questions, Service
 
 QUERY_ID = "Gateway-Query-Id"
@@ -28,6 +29,16 @@ BEAT_EVERY_S = 15.0
 
 RUNNING = "RUNNING"
 
+TAG = "queries"
+QUERY = "/v1/queries/{id}"
+MAX_DIGITS = 18
+WAIT = Parameter(
+    "wait_timeout", "seconds to wait for it to end", {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_S}
+)
+FORMAT = Parameter("format", "what the answer is written as", {"type": "string", "enum": list(Format)})
+INTERVALS = Parameter("intervals", "with columns `n_low` and `n_high`", {"type": "boolean"})
+SINCE = Parameter("since", "the size of a checkpoint that the log is to extend", {"type": "integer", "minimum": 0})
+
 
 class QueryDoor:
     """Handles /v1/query, /v1/quote and /v1/queries/{id}."""
@@ -37,13 +48,32 @@ class QueryDoor:
         self._questions = questions
         self._settings = settings
 
-    def add_to(self, app: web.Application) -> None:
-        """Give the application its addresses."""
-        app.router.add_post("/v1/query", self.query)
-        app.router.add_post("/v1/quote", self.quote)
-        app.router.add_get("/v1/queries/{id}", self.look)
-        app.router.add_delete("/v1/queries/{id}", self.cancel)
-        app.router.add_get("/v1/queries/{id}/events", self.follow)
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        key = Parameter(
+            "Idempotency-Key",
+            "names the request: sent again, it is answered again and charged once",
+            {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            header=True,
+        )
+        text = {"type": "string"}
+        written = {MEDIA[form]: text for form in Format if form is not Format.JSON}
+        goes_on = Reply("it goes on; `Location` says where", {JSON: "Running"})
+        answered = {200: Reply("the answer", {JSON: "Answer", **written}), 202: goes_on}
+        looked = {200: Reply("how it stands, or its answer", {JSON: "Query", **written})}
+        events = replies("`stage` and `state` events", text, "text/event-stream")
+        return [
+            Route("POST", "/v1/query", self.query, TAG, "ask", ("buyer",), (key,), "Question", answered),
+            Route("POST", "/v1/quote", self.quote, TAG, "what asking would cost, and how exact it would be", ("buyer",),
+                  body="Question", replies=replies("the quote", "Quote")),
+            Route("GET", QUERY, self.look, TAG, "how a query of yours stands, with its answer",
+                  parameters=(WAIT, FORMAT, INTERVALS), replies=looked),
+            Route("DELETE", QUERY, self.cancel, TAG, "end a query of yours; what was charged stays charged",
+                  replies=replies("how it stands", "State")),
+            Route("GET", f"{QUERY}/events", self.follow, TAG, "follow a query of yours", replies=events),
+            Route("GET", f"{QUERY}/receipt", self.receipt, TAG, "the signed receipt, with inclusion proofs",
+                  parameters=(SINCE,), replies=replies("the receipt", "Receipt")),
+        ]  # fmt: skip
 
     async def query(self, request: web.Request) -> web.Response:
         """Answer POST /v1/query: the stored bytes in the format asked for, or 202 where they take longer than asked."""
@@ -104,6 +134,16 @@ class QueryDoor:
 
     async def _state(self, caller: Caller, query_id: str) -> str:
         return str((await self._service.query(caller, query_id))["state"])
+
+    async def receipt(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/queries/{id}/receipt; `since` is the size of a checkpoint that it is to extend."""
+        caller, since = await self._caller(request), request.query.get("since")
+        if since is not None and not (since.isascii() and since.isdigit() and len(since) <= MAX_DIGITS):
+            raise GatewayError(
+                "bad_request", "`since` is no size of a log.", "Send the second line of a checkpoint that you kept."
+            )
+        size = None if since is None else int(since)
+        return json_response(await self._service.receipt(caller, request.match_info["id"], size))
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """Answer GET /v1/queries/{id}/events: each stage as it begins, then the state that ends it."""

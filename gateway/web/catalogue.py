@@ -1,0 +1,52 @@
+"""Front door to what may be asked: datasets as their policies describe them, and what is left of their budgets."""
+
+from aiohttp import web
+
+from gateway.request import Caller
+from gateway.web.exchange import bearer, json_response
+from gateway.web.routes import Route, replies
+from gateway.web.service import Service
+
+TAG = "datasets"
+
+
+class CatalogueDoor:
+    """The handlers of datasets and budgets."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        one = "what may be asked of a dataset, from its policy alone; to its provider also why it is shut"
+        refreshed = "the data version that is declared by it"
+        return [
+            Route("GET", "/v1/datasets", self.datasets, TAG, "the datasets that you may ask or provide",
+                  replies=replies("by name", "Datasets")),
+            Route("GET", "/v1/datasets/{name}", self.dataset, TAG, one, replies=replies("the dataset", "Dataset")),
+            Route("POST", "/v1/datasets/{name}/refresh", self.refresh, TAG,
+                  "declare a new data version, or publish a file that is new", roles=("provider",),
+                  replies=replies(refreshed, "Refreshed")),
+            Route("GET", "/v1/budget", self.budget, TAG,
+                  "limits, what is spent and left, and about how many more queries that is",
+                  replies=replies("by dataset", "Budget")),
+        ]  # fmt: skip
+
+    async def _caller(self, request: web.Request) -> Caller:
+        return await self._service.identify(bearer(request))
+
+    async def datasets(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets."""
+        return json_response({"datasets": await self._service.datasets(await self._caller(request))})
+
+    async def dataset(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets/{name}."""
+        return json_response(await self._service.dataset(await self._caller(request), request.match_info["name"]))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/datasets/{name}/refresh."""
+        return json_response(await self._service.refresh(await self._caller(request), request.match_info["name"]))
+
+    async def budget(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/budget."""
+        return json_response({"datasets": await self._service.budget(await self._caller(request))})

@@ -1,0 +1,131 @@
+"""JSON Schemas of what the API takes and gives, by name. What is sent is strict; what is given may have more in it."""
+
+from typing import Any
+
+from gateway.sql.limits import DIALECTS
+from gateway.web.bodies import CapBody, RevocationBody, TopUpBody
+from gateway.web.delivery import MAX_WAIT_S, ON_TIMEOUT, Format
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+WHOLE: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+FREE: Schema = {"type": "object"}
+
+
+def given(**members: Schema) -> Schema:
+    """Return the schema of a document that has these members, and may have more."""
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def every(schema: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": schema}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
+_ABOVE_ZERO: Schema = {"type": "number", "exclusiveMinimum": 0}
+_CONFIDENCE: Schema = {"type": "number", "minimum": 0.5, "maximum": 0.9999}
+_ACCURACY: Schema = {
+    "type": "object",
+    "properties": {"half_width": _ABOVE_ZERO, "relative": {**_ABOVE_ZERO, "maximum": 10}, "confidence": _CONFIDENCE},
+    "oneOf": [{"required": ["half_width"]}, {"required": ["relative"]}],
+    "additionalProperties": False,
+    "description": "the error to reach, in place of epsilon",
+}
+_QUESTION: Schema = {
+    "type": "object",
+    "properties": {
+        "sql": {"type": "string", "minLength": 1, "description": "one SELECT"},
+        "dataset": {**_NAME, "description": "may be left out where you have a grant on one alone"},
+        "purpose": {**_NAME, "description": "where the grant asks for one that the token does not state"},
+        "epsilon": {**_ABOVE_ZERO, "maximum": 10**9, "description": "what to spend; the policy's default if neither"},
+        "accuracy": _ACCURACY,
+        "dialect": {"type": "string", "enum": list(DIALECTS), "default": "duckdb"},
+        "row_limit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        "format": {"type": "string", "enum": list(Format), "default": "json"},
+        "intervals": {"type": "boolean", "default": False},
+        "wait_timeout": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
+        "on_wait_timeout": {"type": "string", "enum": list(ON_TIMEOUT), "default": "continue"},
+        "sandbox": {"const": False, "description": "reserved"},
+    },
+    "required": ["sql"],
+    "not": {"required": ["epsilon", "accuracy"]},
+    "dependentRequired": {"on_wait_timeout": ["wait_timeout"]},
+    "additionalProperties": False,
+}
+
+_COLUMN = given(name=TEXT, type=TEXT)
+_PRICE = given(amount=TEXT, currency=TEXT, plan=nullable(TEXT), version=nullable(TEXT))
+_VERSIONS = given(policy=TEXT, data=TEXT)
+_STATES = ["RUNNING", "FINISHED", "FAILED", "CANCELLED"]
+_STATE = given(query_id=TEXT, state={"type": "string", "enum": _STATES})
+_POSITION = given(line=WHOLE, column=WHOLE)
+
+SCHEMAS: dict[str, Schema] = {
+    "Question": _QUESTION,
+    "Answer": given(
+        query_id=TEXT,
+        state={"const": "FINISHED"},
+        columns=every(_COLUMN),
+        rows=every({"type": "array"}),
+        intervals=given(confidence=NUMBER, columns=FREE),
+        privacy=given(rho=NUMBER, delta=NUMBER, stored=FLAG, bounds=FREE),
+        versions=_VERSIONS,
+        notices=every(TEXT),
+        price=_PRICE,
+        receipt=nullable(given(log_index=WHOLE, leaf=TEXT)),
+    ),
+    "Quote": given(
+        state={"const": "QUOTED"},
+        columns=every(_COLUMN),
+        privacy=FREE,
+        price=_PRICE,
+        expected=FREE,
+        levels=every(FREE),
+        cells=every(FREE),
+        proposal=nullable(FREE),
+        measured=every(FREE),
+        reasons=FREE,
+        versions=_VERSIONS,
+        notices=every(TEXT),
+    ),
+    "Running": given(query_id=TEXT, state={"const": "RUNNING"}, stage=nullable(TEXT)),
+    "State": _STATE,
+    "Query": {**_STATE, "properties": {**_STATE["properties"], "stage": nullable(TEXT), "answer": ref("Answer")}},
+    "PastQueries": given(queries=every(given(query_id=TEXT, dataset=TEXT, state=TEXT, charged_at=TEXT))),
+    "Text": given(query_id=TEXT, sql=TEXT),
+    "Receipt": FREE,
+    "Datasets": given(datasets=every(given(name=TEXT, title=TEXT, provider=TEXT, state=TEXT))),
+    "Dataset": given(name=TEXT, title=TEXT, provider=TEXT, versions=FREE, state=TEXT),
+    "Refreshed": given(dataset=TEXT, data_version=TEXT),
+    "Budget": given(datasets=every(given(dataset=TEXT, levels=every(FREE), share_left=NUMBER, queries_left=WHOLE))),
+    "Spending": given(spending=every(FREE)),
+    "TopUp": given(topup_id=TEXT, account=TEXT, state=TEXT),
+    "TopUps": given(topups=every(ref("TopUp"))),
+    "Papers": FREE,
+    "Cap": CapBody.model_json_schema(),
+    "Revocation": RevocationBody.model_json_schema(),
+    "TopUpProposal": TopUpBody.model_json_schema(),
+    "Cosignature": {
+        "type": "object",
+        "properties": {"tree_size": {"type": "integer", "minimum": 1}, "line": {"type": "string", "maxLength": 1024}},
+        "required": ["tree_size", "line"],
+        "additionalProperties": False,
+    },
+    "Problem": {
+        **given(type=TEXT, title=TEXT, status=WHOLE, code=TEXT, kind=TEXT, detail=TEXT, hint=TEXT),
+        "description": "RFC 9457; docs/errors.md lists the codes",
+    },
+}
+SCHEMAS["Problem"]["properties"]["position"] = _POSITION

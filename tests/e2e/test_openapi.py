@@ -1,0 +1,61 @@
+"""The API is as its own document says: schemathesis asks every address as each role, with valid and invalid requests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.web.reading import MEMBERS
+from gateway.web.schemas import SCHEMAS
+
+ROLES = {
+    "buyer": ("ana", "widgets", ("buyer",)),
+    "provider": ("eve", "acme", ("provider",)),
+    "watchers": ("clerk", "acme", ("billing", "supervisor", "arbiter")),
+}
+NOT_FOR_A_SCHEMA = "positive_data_acceptance"
+"""Whether SQL means anything, and whose tokens are meant, is no matter of a schema."""
+
+
+def run(gateway, role, examples):
+    subject, organisation, roles = ROLES[role]
+    command = [
+        Path(sys.executable).parent / "schemathesis", "run", f"{gateway.url}/openapi.json",
+        "-H", f"Authorization: Bearer {gateway.token(subject, organisation, roles)}",
+        "--checks", "all", "--exclude-checks", NOT_FOR_A_SCHEMA, "--max-examples", str(examples), "--workers", "1",
+        "--suppress-health-check", "all", "--seed", "1", "--no-color", "--request-timeout", "30",
+    ]  # fmt: skip
+    return subprocess.run(command, text=True, capture_output=True, cwd=gateway.folder, timeout=900)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_address_answers_as_documented(own, role):
+    done = run(own(), role, 8)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "Tested: 29" in done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("role", ROLES)
+def test_every_address_answers_as_documented_to_many_more(own, role):
+    done = run(own(GATEWAY_FREE_PER_MINUTE="100000"), role, 300)
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def test_the_document_knows_every_member_of_a_question():
+    assert set(SCHEMAS["Question"]["properties"]) == set(MEMBERS)
+
+
+def test_the_page_shows_every_address_and_lets_nothing_else_in(gateway):
+    _, document = gateway.call("GET", "/openapi.json")
+    status, page = gateway.call("GET", "/docs")
+    assert status == 200
+    text = page.decode()
+    for path, methods in json.loads(document)["paths"].items():
+        for method in methods:
+            assert f"<h3><b>{method.upper()}</b> {path.replace('{path}', '{path:.+}')}</h3>" in text
+    assert "<script" not in text
+    assert "http://" not in text
+    assert "https://" not in text
