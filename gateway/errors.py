@@ -128,14 +128,26 @@ CODES: dict[str, Code] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit of pace by its name: so many within a window of seconds, how many are left, and when that changes."""
+
+    name: str
+    most: int
+    window_s: int
+    left: int
+    wait_s: int
+
+
 class GatewayError(Exception):
     """An answer other than the one asked for.
 
     `detail` says what is wrong with this request, `hint` what to write instead. `fingerprint` is that of the SQL that
-    is refused, where it could be read: for the meter event, no answer shows it.
+    is refused, where it could be read: for the meter event, no answer shows it. `quota` is the pace that was passed.
     """
 
     fingerprint: str | None = None
+    quota: Quota | None = None
 
     def __init__(self, code: str, detail: str, hint: str = "", position: Position | None = None) -> None:
         super().__init__(f"{code}: {detail}")

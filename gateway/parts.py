@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gateway.answer import Finished, Known
 from gateway.catalog.model import Dataset, Grant
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 from gateway.ledger.model import Charge, Failed, Held, InFlight, Order, Release, Stored
 from gateway.planning import Planned
 from gateway.ports import Clock, EngineCost, ExactRows, Lease
@@ -85,6 +85,7 @@ class Free(Protocol):
         """Raise `too_many_requests` where the buyer's minute is spent."""
         ...
 
+    def quota(self, caller: Caller) -> Quota: ...
     async def count(self, caller: Caller) -> None: ...
 
 

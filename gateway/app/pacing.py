@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 from gateway.ledger.meter import MeterLog
 from gateway.orders import buyer_id
 from gateway.ports import Clock
@@ -35,7 +35,15 @@ class Pace:
         """Raise GatewayError `too_many_requests` where the buyer's minute is spent."""
         if self._now()[buyer_id(caller)] >= self._most:
             detail = f"{self._most:,} of your questions in this minute were refused or free, and no more are read."
-            raise GatewayError("too_many_requests", detail, "Ask again in the next minute; the log says so once.")
+            error = GatewayError("too_many_requests", detail, "Ask again in the next minute; the log says so once.")
+            error.quota = self.quota(caller)
+            raise error
+
+    def quota(self, caller: Caller) -> Quota:
+        """Return what is left of the buyer's minute."""
+        left = max(self._most - self._now()[buyer_id(caller)], 0)
+        into = int(self._clock.now().timestamp()) % WINDOW_S
+        return Quota("free", self._most, WINDOW_S, left, WINDOW_S - into)
 
     async def count(self, caller: Caller) -> None:
         """Count one decision; the one that spends the buyer's minute is told to the log."""

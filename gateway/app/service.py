@@ -9,7 +9,7 @@ from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened
 from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.charging import told
@@ -59,6 +59,10 @@ class GatewayService:
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]:
         """Return what a query would cost."""
         return await pipeline.quote(self._parts, request, caller)
+
+    def quota(self, caller: Caller) -> Quota:
+        """Return what is left of the free decisions that a caller has in a minute."""
+        return self._parts.free.quota(caller)
 
     async def identify(self, token: str) -> Caller:
         """Return who holds a token."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, insert, select, update
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, suspended
 from gateway.store.tables import claims, queries, releases
@@ -36,6 +36,13 @@ _COUNT = select(func.count()).select_from(queries)
 _HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
 _FAILURES = _COUNT.where(*_HERE, queries.c.state == FAILED)
 _RUNNING = _COUNT.where(*_HERE, queries.c.state == RUNNING, queries.c.lease_until_us > bindparam("now"))
+_LEAVING = (
+    select(queries.c.charged_at_us)
+    .where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
+    .order_by(queries.c.charged_at_us)
+    .limit(1)
+    .offset(bindparam("beyond"))
+)
 _RECENT = _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
 
 
@@ -201,7 +208,13 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
         recent = connection.execute(_RECENT, {"grant": allowance.grant, "since": since}).scalar_one()
         if recent >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
-            raise GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
+            error = GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
+            # room comes when the query that is that many before the newest leaves the window
+            leaving = {"grant": allowance.grant, "since": since, "beyond": recent - allowance.rate_count}
+            wait_us = connection.execute(_LEAVING, leaving).scalar_one() - since
+            wait_s = -(-wait_us // 1_000_000)
+            error.quota = Quota("grant", allowance.rate_count, allowance.rate_seconds, 0, wait_s)
+            raise error
     limit = 1 if failed else allowance.at_once
     here = {"buyer": order.buyer, "dataset": order.dataset, "now": microseconds(now)}
     if limit is not None and connection.execute(_RUNNING, here).scalar_one() >= limit:

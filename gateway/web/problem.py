@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 
 log = logging.getLogger("gateway.web")
 
@@ -18,6 +18,14 @@ HEADERS = {
 }
 
 RETRY_AFTER_S = "2"
+
+
+def paced(quota: Quota) -> dict[str, str]:
+    """Return the headers that tell a pace (IETF draft ratelimit-headers): what may be had, and what is left of it."""
+    return {
+        "RateLimit-Policy": f'"{quota.name}";q={quota.most};w={quota.window_s}',
+        "RateLimit": f'"{quota.name}";r={quota.left};t={quota.wait_s}',
+    }
 
 
 def problem(error: GatewayError, headers: dict[str, str] | None = None) -> web.Response:
@@ -38,6 +46,9 @@ def problem(error: GatewayError, headers: dict[str, str] | None = None) -> web.R
         extra["WWW-Authenticate"] = "Bearer"
     if error.status in (429, 503):
         extra["Retry-After"] = RETRY_AFTER_S
+    if error.quota is not None:
+        extra |= paced(error.quota)
+        extra["Retry-After"] = str(error.quota.wait_s)
     body = json.dumps(document, ensure_ascii=False).encode()
     return web.Response(body=body, status=error.status, content_type="application/problem+json", headers=extra)
 

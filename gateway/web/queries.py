@@ -14,7 +14,7 @@ from gateway.web import strict_json
 from gateway.web.delivery import MAX_WAIT_S, MEDIA, Delivery, Format, read_delivery
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.formats import written
-from gateway.web.problem import HEADERS
+from gateway.web.problem import HEADERS, paced
 from gateway.web.reading import read_request
 from gateway.web.routes import JSON, Parameter, Reply, Route, replies
 from gateway.web.service import Question, Questions, Service
@@ -80,28 +80,29 @@ class QueryDoor:
         asked, caller, delivery = await self._asked(request)
         question = self._questions.submit(asked, caller)
         if delivery.wait_s is None or await question.wait(delivery.wait_s):
-            return await self._answer(await question.answer(), delivery)
+            return await self._answer(await question.answer(), delivery, caller)
         if delivery.cancel:
             await question.cancel()
         else:
             await question.known()
         if question.over:
-            return await self._answer(await question.answer(), delivery)
+            return await self._answer(await question.answer(), delivery, caller)
         headers = {"Location": f"/v1/queries/{question.query_id}", QUERY_ID: question.query_id, "Retry-After": "1"}
         return json_response(_running(question), status=202, headers=headers)
 
-    async def _answer(self, answer: bytes, delivery: Delivery) -> web.Response:
+    async def _answer(self, answer: bytes, delivery: Delivery, caller: Caller) -> web.Response:
         body = answer
         if delivery.format is not Format.JSON:
             body = await asyncio.to_thread(written, answer, delivery.format, intervals=delivery.intervals)
-        headers = {QUERY_ID: _query_id(answer)}
+        headers = {QUERY_ID: _query_id(answer), **paced(self._service.quota(caller))}
         return web.Response(body=body, content_type=MEDIA[delivery.format], headers=headers)
 
     async def quote(self, request: web.Request) -> web.Response:
         """Answer POST /v1/quote."""
         asked, caller, _ = await self._asked(request)
         with self._questions.room(caller):
-            return json_response(await self._service.quote(asked, caller))
+            quote = await self._service.quote(asked, caller)
+        return json_response(quote, headers=paced(self._service.quota(caller)))
 
     async def _asked(self, request: web.Request) -> tuple[Request, Caller, Delivery]:
         self._questions.refuse_draining()
@@ -123,7 +124,7 @@ class QueryDoor:
             return json_response(_running(question))
         found = await self._service.query(caller, query_id)
         if "answer" in found and delivery.format is not Format.JSON:
-            return await self._answer(json.dumps(found["answer"]).encode(), delivery)
+            return await self._answer(json.dumps(found["answer"]).encode(), delivery, caller)
         return json_response(found)
 
     async def cancel(self, request: web.Request) -> web.Response:

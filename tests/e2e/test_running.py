@@ -7,10 +7,12 @@ import os
 import signal
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import pyarrow as pa
-from support.gateways import Gateway, eventually, releasing, states
+import pytest
+from support.gateways import POLICY, Gateway, eventually, releasing, states
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
 
@@ -93,6 +95,26 @@ def test_every_format_has_the_stored_answer(gateway):
     ]
     assert json.loads(table.schema.metadata[b"gateway.answer"])["price"] == answer["price"]
     assert gateway.call("POST", "/v1/query", {"sql": BY_COHORT, "format": "xml"}, token=token)[0] == 400
+
+
+def test_the_pace_is_told_in_headers_and_a_rate_that_is_passed_says_when_to_come_back(own):
+    limited = POLICY.replace("price_plan: standard}", "price_plan: standard, rate: 1/h}")
+    assert limited != POLICY
+    gateway = own(limited)
+    asked = urllib.request.Request(f"{gateway.url}/v1/query", json.dumps({"sql": BY_COHORT}).encode())
+    asked.add_header("Authorization", f"Bearer {gateway.token()}")
+    asked.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(asked, timeout=30) as reply:
+        assert reply.headers["RateLimit-Policy"] == '"free";q=240;w=60'
+        assert reply.headers["RateLimit"].startswith('"free";r=240;t=')
+        assert reply.headers["Gateway-Query-Id"] == json.load(reply)["query_id"]
+    asked.data = json.dumps({"sql": "SELECT COUNT(*) AS n FROM purchases"}).encode()
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(asked, timeout=30):
+        pass
+    with caught.value as error:
+        assert error.code == 429
+        assert error.headers["RateLimit-Policy"] == '"grant";q=1;w=3600'
+        assert 3500 < int(error.headers["Retry-After"]) <= 3600
 
 
 def test_what_is_refused_or_not_ready_in_time_is_told_at_once(own):

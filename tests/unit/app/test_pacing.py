@@ -4,7 +4,7 @@ import pytest
 from support.stores import START, Clock
 
 from gateway.app.pacing import Pace
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Quota
 from gateway.request import Caller
 
 ANA, BOB = (Caller(name, "org", frozenset({"buyer"})) for name in ("ana", "bob"))
@@ -28,6 +28,8 @@ async def test_a_buyers_minute_is_spent_once_and_comes_again():
     with pytest.raises(GatewayError) as caught:
         pace.admit(ANA)
     assert (caught.value.code, caught.value.status) == ("too_many_requests", 429)
+    assert caught.value.quota == Quota("free", 3, 60, 0, 60)
+    assert pace.quota(BOB).left == 3
     pace.admit(BOB)
     clock.pass_(59)
     with pytest.raises(GatewayError):

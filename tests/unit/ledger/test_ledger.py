@@ -12,7 +12,7 @@ from sqlalchemy import select
 from support.evidence import evidence_of
 from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
 
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.errors import GatewayError, Quota, StoreUnavailable
 from gateway.evidence.offline.receipts import verify
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.ledger import Ledger
@@ -107,6 +107,22 @@ async def test_free_repeats_use_up_no_rate(ledger):
         await ledger.replay(order(number, allowance=once, draws=(), rho=0, delta=0), b"again")
     assert isinstance(await ledger.charge(order(4, allowance=once)), Charge)
     await refused(ledger.charge(order(5, allowance=once)), "rate_limited")
+
+
+async def test_whoever_passes_a_rate_is_told_when_there_is_room(ledger, clock):
+    pace = Allowance("g", 2, 60)
+    for number, seconds in ((1, 20), (2, 15)):
+        await ledger.charge(order(number, allowance=pace))
+        clock.pass_(seconds)
+    error = await refused(ledger.charge(order(3, allowance=pace)), "rate_limited")
+    assert error.quota == Quota("grant", 2, 60, 0, 25), "the first leaves the window 60 s after it was charged"
+    narrower = Allowance("g", 1, 60)  # the policy has changed: both have to leave
+    error = await refused(ledger.charge(order(3, allowance=narrower)), "rate_limited")
+    assert error.quota.wait_s == 45
+    clock.pass_(24)
+    await refused(ledger.charge(order(3, allowance=pace)), "rate_limited")
+    clock.pass_(1)
+    assert isinstance(await ledger.charge(order(3, allowance=pace)), Charge)
 
 
 async def test_failures_on_one_dataset_are_nothing_to_another(ledger):

@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from support.operations import Idle, questions
 
+from gateway.errors import Quota
 from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web.app import build
@@ -16,6 +17,9 @@ class Service:
 
     def __init__(self):
         self.go = asyncio.Event()
+
+    def quota(self, _caller):
+        return Quota("free", 240, 60, 239, 12)
 
     async def identify(self, token):
         return Caller("ana", token)
