@@ -1,0 +1,82 @@
+"""The guides are run as they stand: every shell block of a page, in order, in one shell."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs" / "guides"
+BIN = Path(sys.executable).parent
+
+
+def blocks(name):
+    """Return the shell blocks of a guide."""
+    found = re.findall(r"^```sh\n(.*?)^```$", (GUIDES / f"{name}.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert found
+    return found
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def run(folder, *guides, before=""):
+    """Run the blocks of guides in one shell that ends with what it started; return its output."""
+    port = str(free_port())
+    script = "\n".join(["set -euo pipefail", before, *(block for guide in guides for block in blocks(guide))])
+    script = re.sub(r"\b80(80|81)\b", port, script)
+    environment = {
+        "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    }  # fmt: skip
+    output = folder / "output"
+    with output.open("w") as kept:
+        process = subprocess.Popen(
+            ["bash", "-c", script], cwd=folder, env=environment, stdout=kept, stderr=kept, start_new_session=True
+        )
+    try:
+        code = process.wait(timeout=180)
+        return code, output.read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)  # the gateway that it left
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOT / "policies", tmp_path / "policies", ignore=shutil.ignore_patterns("*.duckdb"))
+    return tmp_path
+
+
+def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
+    code, output = run(folder, "provider", "billing", "supervisor")
+    assert code == 0, output[-4000:]
+    assert "Oslo" in output
+    assert "raw_rows" in output, "a refusal is shown"
+    assert "approved" in output
+    assert "all agree" in output
+    (mine,) = (folder / "mine").glob("*.yaml")
+    assert mine.name == "shop.yaml"
+
+
+def test_a_buyer_asks_the_demos_gateway(folder):
+    serve = "gateway demo --serve --port 8080 > demo.log 2>&1 &\nuntil curl -sf http://127.0.0.1:8080/readyz; do sleep 0.5; done"
+    code, output = run(folder, "buyer", before=serve)
+    assert code == 0, output[-4000:]
+    assert "refused, and nothing was charged" in output
+    assert "quantity,n,n_low,n_high" in output
+    assert "1997-01" in output
+
+
+def test_every_guide_is_run():
+    assert {path.stem for path in GUIDES.glob("*.md")} == {"buyer", "provider", "billing", "supervisor"}
