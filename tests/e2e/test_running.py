@@ -1,10 +1,7 @@
 """Questions that take their time, over HTTP: 202, stages, every format, cancel here and on another replica."""
 
-import contextlib
 import io
 import json
-import os
-import signal
 import threading
 import time
 import urllib.error
@@ -12,23 +9,9 @@ import urllib.request
 
 import pyarrow as pa
 import pytest
-from support.gateways import POLICY, Gateway, eventually, releasing, states
+from support.gateways import POLICY, Gateway, eventually, held_up, releasing_or_none, states
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
-
-
-@contextlib.contextmanager
-def held_up(gateway):
-    """Hold every answer of a gateway up between its charge and its noise."""
-    stopped = releasing(gateway)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):  # ended with the question that it worked on
-                os.kill(pid, signal.SIGCONT)
 
 
 def look(gateway, query_id, token, query=""):
@@ -148,13 +131,6 @@ def test_a_cancelled_query_stays_charged_and_is_no_failure(own):
     assert json.loads(gateway.call("DELETE", path, token=token)[1])["state"] == "CANCELLED"
     _, listed = gateway.call("GET", "/v1/queries", token=token)
     assert sorted(q["state"] for q in json.loads(listed)["queries"]) == ["CANCELLED"] * 3 + ["FINISHED"]
-
-
-def releasing_or_none(gateway):
-    try:
-        return releasing(gateway)
-    except (AssertionError, FileNotFoundError):
-        return []
 
 
 def test_a_query_is_seen_and_ended_from_another_replica(own):
