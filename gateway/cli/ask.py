@@ -11,8 +11,9 @@ from rich.text import Text
 
 from gateway.cli.failures import reporting
 from gateway.cli.forecast import cells_lines, quote_table
-from gateway.cli.http import Client, Reply
+from gateway.cli.http import Client
 from gateway.cli.show import accuracy_line, answer_table, budget_table, console, cost_line, datasets_table, notes
+from gateway.client.wire import Reply
 from gateway.errors import GatewayError
 from gateway.evidence.offline import notes as signed
 from gateway.evidence.offline import receipts

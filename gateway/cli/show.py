@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.client.errors import excerpt
 from gateway.errors import GatewayError
 from gateway.metering.prices import FREE_CURRENCY
 
@@ -148,13 +149,12 @@ def error_text(error: GatewayError, sql: str | None = None) -> Text:
     text = Text()
     text.append(error.code, style="bold red")
     text.append(f"  {error.detail}\n")
-    lines = sql.splitlines() if sql else []
-    if error.position is not None and 1 <= error.position.line <= len(lines):
-        # A tab is one column to the parser, so it must be one on the screen.
-        line = lines[error.position.line - 1].replace("\t", " ")
-        start = max(0, error.position.column - 70)
-        text.append(f"  {line[start : start + 110]}\n")
-        text.append("  " + " " * (error.position.column - 1 - start) + "^\n", style="bold red")
+    place = error.position
+    shown = None if sql is None or place is None else excerpt(sql, place.line, place.column)
+    if shown is not None:
+        line, caret = shown
+        text.append(f"  {line}\n")
+        text.append(f"  {caret}\n", style="bold red")
     if error.hint:
         text.append("hint: ", style="bold green")
         text.append(f"{error.hint}\n")
