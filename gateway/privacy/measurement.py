@@ -92,13 +92,14 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier release of the same quantity that a draw is combined with: its name, and the rho it is worth.
+    """An earlier release of the same quantity that a draw is combined with.
 
-    `bound` is the index of the candidate that it was released at: what is combined keeps to it, and searches none.
+    `digest` is its name, `together` the rho that both are worth, `bound` the index of the candidate that it was
+    released at: what is combined keeps to it, and searches none.
     """
 
     digest: str
-    worth: int
+    together: int
     bound: int = 0
 
 
@@ -130,8 +131,8 @@ class Primitive:
 
     @property
     def worth(self) -> int:
-        """What the release is worth in rho units: of the draw, and of what it is combined with. The search apart."""
-        return self.rho + (self.earlier.worth if self.earlier is not None else 0)
+        """What the release is worth in rho units: of the draw and what it is combined with. The search apart."""
+        return self.rho if self.earlier is None else self.earlier.together
 
     @property
     def charge(self) -> int:

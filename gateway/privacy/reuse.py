@@ -6,6 +6,7 @@ inverse variances are as exact as one at rho1 + rho2. All of it is post-processi
 drawn is charged for what it loses. Rules: docs/decisions/0011.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,9 @@ from gateway.privacy.release import bound_of
 
 LEAST_DRAW = 20
 """A draw that makes up a difference has at least this part of what was asked for: a weaker one tells nothing."""
+
+ROUNDED = 1 / 12
+"""The variance that rounding to whole steps adds."""
 
 WORSE = 4
 """A bound that was found with less than a quarter of what is asked for is looked for again: a better one may show."""
@@ -61,8 +65,11 @@ def reuse(program: Program, stored: Mapping[str, bytes], held: Mapping[str, Held
         bound = bound_of(known.content)
         if primitive.search is not None and (bound == primitive.search.fallback or WORSE * known.worth < primitive.rho):
             return primitive
+        added = _added(primitive, known, bound)
+        if added is None:
+            return primitive
         beside[known.digest] = known.content
-        return _added(primitive, known, bound)
+        return added
 
     steps = tuple(
         replace(
@@ -77,11 +84,25 @@ def reuse(program: Program, stored: Mapping[str, bytes], held: Mapping[str, Held
     return Reused(replace(program, steps=steps), served, beside, notices)
 
 
-def _added(primitive: Primitive, known: Held, bound: int) -> Primitive:
-    """Return the draw that makes up what a release lacks, at the bound that it was released at."""
-    share = max(primitive.rho - known.worth, -(-primitive.rho // LEAST_DRAW))
+def _added(primitive: Primitive, known: Held, bound: int) -> Primitive | None:
+    """Return the draw that makes up what a release lacks, at the bound that it was released at.
+
+    What is combined is rounded to whole steps, which adds a variance of 1/12: the draw makes up for that too. None
+    where so little noise is asked for that the whole draw costs no more.
+    """
+    one = primitive.candidates[bound]
+    asked = (one.scale / one.denominator) ** 2  # the variance at primitive.rho, in steps
+    if asked <= ROUNDED:
+        return None
+    needed = math.ceil(primitive.rho * asked / (asked - ROUNDED))
+    share = max(needed - known.worth, -(-primitive.rho // LEAST_DRAW))
+    if share >= primitive.rho:
+        return None
     first = primitive.candidates[0].norm
     scale, charge = noise.least_scale(primitive.noise, first, share)
+    total = known.worth + charge
+    reached = asked * primitive.rho / total
+    together = int(total * reached / (reached + ROUNDED))
     return replace(
         primitive,
         candidates=tuple(
@@ -90,5 +111,5 @@ def _added(primitive: Primitive, known: Held, bound: int) -> Primitive:
         ),
         search=None,
         rho=charge,
-        earlier=Earlier(known.digest, known.worth, bound),
+        earlier=Earlier(known.digest, together, bound),
     )

@@ -87,7 +87,9 @@ def test_only_the_difference_is_drawn_and_charged():
     reused = reuse(more, {}, held(little))
     (before,), (asked,) = little.measurements[0].primitives, more.measurements[0].primitives
     (left,) = reused.program.measurements[0].primitives
-    assert left.rho == pytest.approx(asked.rho - before.rho, rel=1e-9)
+    variance = (asked.candidates[0].scale / asked.candidates[0].denominator) ** 2
+    rounded = asked.rho * (1 / 12) / (variance - 1 / 12)  # what it takes to make up for rounding to whole steps
+    assert left.rho == pytest.approx(asked.rho - before.rho + rounded, rel=1e-9)
     assert left.rho == noise.loss(left.noise, left.candidates[0].norm, left.candidates[0].scale)
     assert left.worth == pytest.approx(asked.rho, rel=1e-9)
     assert (left.digest, left.series) == (asked.digest, asked.series)
@@ -112,10 +114,17 @@ def test_two_releases_together_are_as_exact_as_they_say():
         scales.add(column.scale)
     (scale,) = scales
     wanted = asked.candidates[0].scale / asked.candidates[0].denominator
-    assert wanted < scale < math.hypot(wanted, 0.3)  # what was asked for, and rounding
+    assert scale == pytest.approx(wanted, rel=1e-8)
+    assert scale <= wanted * (1 + 1e-9), "rounding to whole steps included"
     count = len(errors)
     assert np.mean(errors) == pytest.approx(0, abs=4 * scale / math.sqrt(count))
     assert np.std(errors) == pytest.approx(scale, rel=4 / math.sqrt(2 * count))
+
+
+def test_noise_within_one_step_is_drawn_whole():
+    little, more = program(UNITS, "1000"), program(UNITS, "10000")
+    reused = reuse(more, {}, held(little))
+    assert (reused.program, reused.beside, reused.notices) == (more, {}, ())
 
 
 def test_a_chain_of_releases_grows_more_exact():
