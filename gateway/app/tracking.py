@@ -205,8 +205,8 @@ class Tracker:
             raise GatewayError("shutting_down", "The gateway is stopping.", "Ask again when it is back.")
 
     def tracked(self, query_id: str, caller: Caller) -> Question | None:
-        """Return a question of this caller that this process works on."""
-        return next(iter(self._of(query_id, caller)), None)
+        """Return a question of this caller that this process works on: not one that waits for another with its key."""
+        return next((question for question in self._of(query_id, caller) if question.stage is not None), None)
 
     def _of(self, query_id: str, caller: Caller) -> list[Question]:
         """Return a query's questions: with one idempotency key, several wait for one."""

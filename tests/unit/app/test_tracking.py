@@ -72,6 +72,9 @@ async def test_an_answer_is_waited_for_as_long_as_asked(tracker, path):
 async def test_who_asked_sees_it_and_nobody_else(tracker, path):
     question = tracker.submit(ASKED, ANA)
     await question.wait(0.01)
+    assert tracker.tracked("Q1", ANA) is None, "it may wait for another with its key"
+    path.steps.put_nowait(Stage.PLAN)
+    await question.wait(0.01)
     assert tracker.tracked("Q1", ANA) is question
     assert tracker.tracked("Q1", BOB) is None
     assert tracker.tracked("", ANA) is None
