@@ -151,9 +151,7 @@ def chosen(node: exp.Case, write: Write) -> Typed:
     values = write.words.alike([value for _, value in pairs] + ([last] if last is not None else []))
     pairs = [(test, value) for (test, _), value in zip(pairs, values, strict=False)]
     last = values[-1] if last is not None else None
-    known = joined(values)
-    if last is not None and _is_clamp(node):
-        known = replace(known, reach=max(value.reach for _, value in pairs), natural=pairs[0][1].natural)
+    known = clamped(*values) if is_clamp(node) else joined(values)
     built = case(
         *((test.node, _in(value, known)) for test, value in pairs),
         otherwise=None if last is None else _in(last, known),
@@ -166,10 +164,15 @@ def _in(value: Typed, known: Typed) -> exp.Expr:
     return value.node if value.kind is not Kind.NULL or known.kind is Kind.NULL else exp.Null()
 
 
-def _is_clamp(node: exp.Case) -> bool:
+def clamped(low: Typed, high: Typed, value: Typed) -> Typed:
+    """Return what is known of a value between two literals (its node is the first one's)."""
+    return replace(joined([low, high, value]), reach=max(low.reach, high.reach), natural=low.natural)
+
+
+def is_clamp(node: exp.Case) -> bool:
     """Tell whether this is CASE WHEN x < lo THEN lo WHEN x > hi THEN hi ELSE x END, of two literals."""
     branches = node.args["ifs"]
-    if len(branches) != 2:
+    if len(branches) != 2 or node.args.get("default") is None:
         return False
     tests = [branch.this for branch in branches]
     if not (isinstance(tests[0], exp.LT) and isinstance(tests[1], exp.GT)):

@@ -26,6 +26,7 @@ from gateway.errors import GatewayError
 from gateway.sql.expressions import ALLOWED, TABLES
 from gateway.sql.functions_page import example_term
 from gateway.sql.parse import parse
+from gateway.sql.terms import Term, cast, clamp, data_type, whole
 
 COLUMNS = {f.name: f.term.type for f in functions.FIELDS}
 GRID = Tables({"grid": {**COLUMNS, "place": INTEGER}}, {})
@@ -208,6 +209,115 @@ def test_every_letter_changes_its_case_as_in_duckdb(both):
         term = functions.resolved(f"{name}(t)")
         theirs = both.loop.run_until_complete(_of_texts(both.pg, write(query_of([term]), "postgres", GRID).sql, texts))
         assert theirs == [both.duck.execute(f"SELECT {name}(?)", [text]).fetchone()[0] for text in texts]
+
+
+# -- what PostgreSQL computes by functions of its own -------------------------------------------------------------------
+
+
+def compared(both, *terms):
+    """Check terms over the grid on both engines; return PostgreSQL's text."""
+    query = query_of(terms)
+    theirs = both.of_postgres(query, terms)
+    for term, ours, other in zip(terms, both.of_duck(query.copy()), theirs, strict=True):
+        wrong = [(a, b) for a, b in zip(ours, other, strict=True) if not same(a, b)]
+        assert wrong == [], term.node.sql("duckdb")
+    return write(query_of(terms), "postgres", GRID).sql
+
+
+def ended(column, low, high):
+    """Return a column of the grid, or a number made of one, between two ends of its type."""
+    node = exp.column(column) if isinstance(column, str) else column
+    type_ = next(COLUMNS[found.name] for found in node.find_all(exp.Column))
+    ends = [cast(exp.Literal.string(end), type_) if isinstance(end, str) else whole(end) for end in (low, high)]
+    return Term(clamp(node, *ends), type_, nullable=True)
+
+
+HUGE = exp.Cast(this=exp.column("i"), to=data_type("HUGEINT"))
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high", "name"),
+    [
+        ("i", 0, 50, "INT8"),
+        ("i", -(2**63) + 1, 2**63 - 2, "INT8"),
+        ("d", "0.0000", "1.5000", "NUMERIC_"),
+        ("wide", "-2.5", "9999999999999999999999999999.9999999999", "NUMERIC_"),
+        ("f", "0.0", "1.0", "FLOAT8"),
+        ("f", "-1.0", "-0.0", "FLOAT8"),
+        ("f", "-1e308", "1e308", "FLOAT8"),
+        ("day", "0001-01-01", "9999-12-31", "DATE_"),
+        ("moment", "1970-01-01", "2000-02-29 23:59:59.999999", "TIMESTAMP_"),
+    ],
+)
+def test_a_clamp_is_the_same_by_functions_that_read_their_value_once(both, column, low, high, name):
+    sql = compared(both, ended(column, low, high))
+    assert f"{name}SMALLER(" in sql
+    assert "CASE" not in sql
+
+
+def test_a_clamp_of_sums_ends_in_64_bits(both):
+    term = ended(HUGE.copy(), -(2**62), 2**62)
+    sql = compared(both, Term(cast(term.node, INTEGER), INTEGER, nullable=True))
+    assert "NUMERIC_LARGER(" in sql
+
+
+def test_clamps_of_clamps_read_their_value_once(both):
+    inner = ended("d", "-1.5000", "1.5000")
+    sql = compared(both, ended(exp.paren(ended(exp.paren(inner.node), "0.0000", "1.0000").node), "0.5000", "2.0000"))
+    assert sql.count("LARGER(") == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"), [("i", 50, 0), ("f", "1.0", "0.0"), ("day", "9999-12-31", "2000-01-01")]
+)
+def test_ends_that_are_not_in_order_stay_a_case(both, column, low, high):
+    sql = compared(both, ended(column, low, high))
+    assert "CASE" in sql
+
+
+def placed(node, limits, first=0):
+    """Return a number's place among limits, as a CASE."""
+    ifs = [
+        exp.If(this=exp.LTE(this=node.copy(), expression=whole(limit)), true=whole(first + place))
+        for place, limit in enumerate(limits)
+    ]
+    return Term(exp.Case(ifs=ifs, default=whole(first + len(limits))), INTEGER, nullable=False)
+
+
+@pytest.mark.parametrize(
+    ("column", "limits"),
+    [
+        ("i", [0, 1, 7, 11, 12, 2999999, 3000000]),
+        ("i", [0, 1, 2147483648, 2**63 - 2, 2**63 - 1]),
+        ("i", [1, 12, 2**63, 2**64]),
+        (HUGE, [1, 7, 4611686018427387903, 4611686018427387904, 2**64]),
+    ],
+)
+def test_a_place_among_limits_is_the_same_by_a_search(both, column, limits):
+    sql = compared(both, placed(exp.column(column) if isinstance(column, str) else column, limits))
+    assert "WIDTH_BUCKET(" in sql
+    assert "CASE" not in sql
+
+
+@pytest.mark.parametrize(
+    ("column", "limits", "first"),
+    [("d", [0, 1, 2, 3], 0), ("i", [0, 1], 0), ("i", [7, 1, 12, 13], 0), ("i", [0, 1, 2, 3], 1)],
+)
+def test_what_is_no_place_among_rising_limits_stays_a_case(both, column, limits, first):
+    sql = compared(both, placed(exp.column(column), limits, first))
+    assert "WIDTH_BUCKET(" not in sql
+
+
+@pytest.mark.parametrize(("most", "small"), [(50, True), (9_223_372, True), (9_223_373, False), (2**62, False)])
+def test_a_sum_of_small_numbers_is_the_same_in_64_bits(both, most, small):
+    value = cast(ended("i", -most, most).node, INTEGER)
+    total = Term(exp.Sum(this=value), INTEGER, nullable=True)
+    rows = sub(listing(named(exp.column("i", "t"), "i"), source=table("grid", "t")), "r")
+    query = listing(named(total.node, "x0"), source=rows)
+    sql = write(query.copy(), "postgres", GRID).sql
+    assert ("AS INT)" in sql) is small
+    (ours,) = both.duck.execute(write(query, "duckdb", GRID).sql).fetchone()
+    assert int(both.loop.run_until_complete(both.pg.fetchval(sql))) == ours
 
 
 async def _of_texts(pg, sql, texts):

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from gateway.dialects import aggregates, operators
 from gateway.dialects import texts as alike_texts
-from gateway.dialects.postgres import arithmetic, casts, dates, numbers, texts
+from gateway.dialects.postgres import arithmetic, casts, choices, dates, numbers, sums, texts
 from gateway.dialects.rules import NodeRule, Rule, Rules
 
 _NODES: Mapping[type[Any], NodeRule] = {
@@ -28,7 +28,7 @@ _NODES: Mapping[type[Any], NodeRule] = {
     exp.Div: arithmetic.division,
     exp.IntDiv: arithmetic.whole_division,
     exp.Mod: arithmetic.remainder,
-    exp.Case: operators.chosen,
+    exp.Case: choices.chosen,
     exp.Coalesce: operators.coalesced,
     exp.Nullif: operators.nullif,
     **dict.fromkeys((exp.Greatest, exp.Least), operators.extreme),
@@ -50,7 +50,7 @@ _NODES: Mapping[type[Any], NodeRule] = {
     exp.ILike: texts.like_any_case,
     **dict.fromkeys((exp.Lower, exp.Upper), texts.changed),
     exp.Count: aggregates.count,
-    exp.Sum: aggregates.total,
+    exp.Sum: sums.total,
     **dict.fromkeys((exp.Min, exp.Max), aggregates.least),
     **dict.fromkeys((exp.LogicalAnd, exp.LogicalOr), aggregates.every),
     exp.Filter: aggregates.filtered,
