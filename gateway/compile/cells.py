@@ -56,7 +56,7 @@ class _Cells:
         rows: list[exp.Select | None] = [listed(self.bounded, leaf=False)]
         owned = rows_of(self.bounded, [part.row for part in self.parts.values()])
         if self.bounded.single and not self.scaled:
-            rows += [row(self.bounded, i, integer(0), held(reference(f"p{i}"))) for i in self.parts]
+            rows += [row(self.bounded, i, integer(0), self._kept(i)) for i in self.parts]
             return together(rows, {"r": owned, "g": self._straight()}, ("g",) if len(self.parts) > 1 else ())
         rows += [self._row(index) for index in self.parts]
         rows += [unit_row(self.bounded, i, f"b{i}", "m") for i in self.scaled if self.bounded.clips[i].searched]
@@ -68,9 +68,12 @@ class _Cells:
             "m": self._bins() if self.scaled else None,
             "g": self._sums(),
         }
-        return together(rows, steps, ("m", "g"))
+        return together(rows, steps, ("m", "g") if len(self.parts) > 1 else ("m",))
 
     def _row(self, index: int) -> exp.Select:
+        if set(self.scaled) <= {index}:  # no other part's bins: a cell and bin has one line in g
+            bin_, small = (reference(f"b{index}"), held(reference(f"w{index}"))) if self.scaled else (integer(0), None)
+            return row(self.bounded, index, bin_, held(reference(f"p{index}")), small)
         kept, bins = held(exp.Sum(this=reference(f"p{index}"))), []
         if index in self.scaled:
             bins = [f"b{index}"]
@@ -80,6 +83,11 @@ class _Cells:
             query = row(self.bounded, index, integer(0), kept)
         return grouped(query, *self.names, *bins)
 
+    def _kept(self, index: int) -> exp.Expr:
+        """Return a sum of one line in g; how many rows there are is far below the limit, and never NULL."""
+        kept = reference(f"p{index}")
+        return kept if self.parts[index].quantity in COUNTS else held(kept)
+
     def _straight(self) -> exp.Select:
         """Return the sums by cell of units with one row each, which no norm scales: a clamp is all that holds a row."""
         columns = []
@@ -87,7 +95,7 @@ class _Cells:
             value = reference(f"v{place}")
             if part.quantity in COUNTS:
                 assert part.lower <= 0 and part.upper >= 1  # noqa: PT018 - INVARIANT: a row counts once, within its clamp
-                made: exp.Expr = exp.Count(this=value, big_int=True)
+                made: exp.Expr = _counted(part, value)
             else:
                 made = exp.Sum(this=clamp(value, whole(part.lower), whole(part.upper)))
             columns.append(named(made, f"p{index}"))
@@ -105,7 +113,7 @@ class _Cells:
             value = reference(f"v{place}")
             made: exp.Expr = exp.Sum(this=value)
             if part.quantity in COUNTS:
-                made = exp.Count(this=value, big_int=True)
+                made = _counted(part, value)
             if self.bounded.single:
                 made = _one_or_none(value) if part.quantity in COUNTS else value
             columns.append(named(made, f"p{index}"))
@@ -168,6 +176,11 @@ class _Cells:
             units = exp.EQ(this=reference("u", "b"), expression=reference("u", "m"))
             join(query, step("m"), JoinKind.INNER, units)
         return grouped(query, *keys, *bins)
+
+
+def _counted(part: Partial, value: exp.Expr) -> exp.Expr:
+    """Return how many rows have a value: a literal is in all of them."""
+    return exp.Count(this=exp.Star() if isinstance(part.row, exp.Literal) else value, big_int=True)
 
 
 def _one_or_none(value: exp.Expr) -> exp.Expr:
