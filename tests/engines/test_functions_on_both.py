@@ -15,7 +15,7 @@ from sqlglot import exp
 from support import functions
 from support.two_engines import address, new_database
 
-from gateway.catalog.types import INTEGER, TypeKind
+from gateway.catalog.types import DOUBLE, INTEGER, TypeKind
 from gateway.compile.leaves import _widened
 from gateway.compile.statements import listing, more, named, sub, table
 from gateway.dialects import letters
@@ -208,7 +208,7 @@ def test_every_letter_changes_its_case_as_in_duckdb(both):
         texts = [f"aB{sign}-{sign}Z" for sign in (*old, *new, "日", "'", "\\")]
         term = functions.resolved(f"{name}(t)")
         theirs = both.loop.run_until_complete(_of_texts(both.pg, write(query_of([term]), "postgres", GRID).sql, texts))
-        assert theirs == [both.duck.execute(f"SELECT {name}(?)", [text]).fetchone()[0] for text in texts]
+        assert theirs == [both.duck.execute(f"SELECT {name}(?)", [text]).fetchall()[0][0] for text in texts]
 
 
 # -- what PostgreSQL computes by functions of its own -------------------------------------------------------------------
@@ -253,6 +253,19 @@ def test_a_clamp_is_the_same_by_functions_that_read_their_value_once(both, colum
     sql = compared(both, ended(column, low, high))
     assert f"{name}SMALLER(" in sql
     assert "CASE" not in sql
+
+
+MINUS_ZERO = exp.Coalesce(this=exp.column("f"), expressions=[cast(exp.Literal.string("-0.0"), DOUBLE)])
+"""The grid's floating point numbers, with -0.0 in place of NULL."""
+
+
+def test_a_clamp_keeps_minus_zero_beside_zero(both):
+    compared(both, ended(MINUS_ZERO, "0.0", "1.0"), ended(MINUS_ZERO, "-1.0", "0.0"))
+
+
+def test_minus_zero_rounded_to_a_single_number_keeps_its_sign(both):
+    single = exp.TryCast(this=MINUS_ZERO.copy(), to=data_type("REAL"))
+    compared(both, Term(MINUS_ZERO, DOUBLE, nullable=False), Term(cast(single, DOUBLE), DOUBLE, nullable=True))
 
 
 def test_a_clamp_of_sums_ends_in_64_bits(both):
@@ -316,7 +329,7 @@ def test_a_sum_of_small_numbers_is_the_same_in_64_bits(both, most, small):
     query = listing(named(total.node, "x0"), source=rows)
     sql = write(query.copy(), "postgres", GRID).sql
     assert ("AS INT)" in sql) is small
-    (ours,) = both.duck.execute(write(query, "duckdb", GRID).sql).fetchone()
+    ((ours,),) = both.duck.execute(write(query, "duckdb", GRID).sql).fetchall()
     assert int(both.loop.run_until_complete(both.pg.fetchval(sql))) == ours
 
 

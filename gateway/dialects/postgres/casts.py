@@ -177,7 +177,7 @@ def _double(source: Typed) -> Typed:
 def _single(source: Typed) -> Typed:
     """Return a DOUBLE rounded to the 24 bits of a REAL; NULL beyond its largest, zero below half of its least."""
     small = compare(exp.LTE, doubles.size(source), double(2.0**-150))
-    zero = exp.Mul(this=doubles.sign(source.node.copy()), expression=double(0.0))
+    zero = exp.Mul(this=source.copy(), expression=double(0.0))  # of its own sign: that of -0.0 is 0 to SIGN
     largest = double(2.0**128 - 2.0**103)
     infinite = compare(exp.EQ, doubles.size(source), double(math.inf))
     beyond = every(
