@@ -9,10 +9,12 @@ from urllib.parse import quote as escaped
 import typer
 from rich.text import Text
 
+from gateway.cli.answering import Format, asked, check_place, written
 from gateway.cli.failures import reporting
 from gateway.cli.forecast import cells_lines, quote_table
 from gateway.cli.http import Client
 from gateway.cli.show import accuracy_line, answer_table, budget_table, console, cost_line, datasets_table, notes
+from gateway.client.result import Result
 from gateway.client.wire import Reply
 from gateway.errors import GatewayError
 from gateway.evidence.offline import notes as signed
@@ -61,23 +63,66 @@ def query(
     confidence: Confidence = None,
     dialect: Dialect = "duckdb",
     purpose: Purpose = None,
+    row_limit: Annotated[int | None, typer.Option(help="The most rows to return.")] = None,
     idempotency_key: Key = None,
+    form: Annotated[Format, typer.Option("--format", help="What the answer is printed as.")] = Format.TABLE,
+    intervals: Annotated[bool, typer.Option(help="csv, ndjson, arrow: with columns n_low and n_high.")] = True,
+    out: Annotated[Path | None, typer.Option(help="The file to write in place of the screen.")] = None,
+    verify: Annotated[bool, typer.Option(help="Check the receipt of the answer.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Ask one question: charged, noised, with its 95 % intervals."""
-    text = _sql(sql)
+    """Ask one question: charged, noised, with its 95 % intervals, its receipt checked. Ctrl-C cancels it."""
+    text, form = _sql(sql), Format.JSON if as_json else form
     with reporting(text, as_json=as_json):
+        check_place(form, out)
         body = _body(text, dataset, dialect, purpose) | _spent(epsilon, half_width, relative, confidence)
-        reply = client(url, token).post("/v1/query", body, idempotency_key)
+        options = {name: value for name, value in body.items() if name != "sql"}
+        caller = client(url, token)
+        result = asked(
+            caller,
+            text,
+            {**options, "row_limit": row_limit, "idempotency_key": idempotency_key, "verify": verify},
+        )
+        if form is Format.TABLE:
+            _show(result)
+        else:
+            _write(written(caller, result, form, intervals=intervals), out)
+
+
+def _show(result: Result) -> None:
+    answer, screen = result.document, console()
+    screen.print(answer_table(answer), cost_line(answer))
+    if "accuracy" in answer:
+        screen.print(accuracy_line(answer))
+    checked = "  receipt verified" if result.receipt is not None else ""
+    screen.print(Text(f"query {result.query_id}  policy {answer['versions']['policy'][:19]}{checked}", style="dim"))
+    for note in notes(answer):
+        screen.print(note)
+
+
+def _write(body: bytes, out: Path | None) -> None:
+    if out is not None:
+        try:
+            out.write_bytes(body)
+        except OSError as error:
+            hint = "Name a file that can be written; the same question again is answered for nothing."
+            raise GatewayError("settings_invalid", f"{out} cannot be written: {error.strerror}.", hint) from None
+    else:
+        sys.stdout.buffer.write(body)
+        sys.stdout.flush()
+
+
+def cancel(
+    query_id: Annotated[str, typer.Argument(help="The query_id of a question that runs.")],
+    token: Token,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """End a question of yours that runs; what was charged stays charged."""
+    with reporting(as_json=as_json):
+        reply = client(url, token).delete(f"/v1/queries/{escaped(query_id, safe='')}")
         if not printed(reply, as_json=as_json):
-            answer = reply.json()
-            out = console()
-            out.print(answer_table(answer), cost_line(answer))
-            if "accuracy" in answer:
-                out.print(accuracy_line(answer))
-            out.print(Text(f"query {answer['query_id']}  policy {answer['versions']['policy'][:19]}", style="dim"))
-            for note in notes(answer):
-                out.print(note)
+            console().print(Text(f"query {query_id} is {reply.json()['state']}"))
 
 
 def quote(

@@ -35,6 +35,10 @@ class Client:
         """Send one JSON body in place of what is there. Raises as `get` does."""
         return self._call(json_call("PUT", path, body))
 
+    def delete(self, path: str) -> Reply:
+        """Send one DELETE. Raises as `get` does."""
+        return self._call(Call("DELETE", path))
+
     def _call(self, call: Call) -> Reply:
         """Return the reply.
 
@@ -49,11 +53,19 @@ class Client:
         except Lost as lost:
             raise Unreachable(str(lost)) from None
         except ClientError as error:
-            code = error.code if error.code in CODES else "internal"
-            raise GatewayError(code, error.detail, error.hint) from None
+            raise ours(error) from None
         if not 200 <= reply.status < 300:
             raise _as_gateway_error(reply)
         return reply
+
+
+def ours(error: ClientError) -> GatewayError:
+    """Return an error of the client as one of the command line's: a newer server may have newer codes."""
+    place = error.position
+    position = None if place is None else Position(place.line, place.column)
+    if error.code in CODES:
+        return GatewayError(error.code, error.detail, error.hint, position)
+    return GatewayError("internal", f"{error.code}: {error.detail}", error.hint, position)
 
 
 def check_address(url: str) -> None:

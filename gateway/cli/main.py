@@ -9,7 +9,6 @@ from gateway.cli.doctor import doctor
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,  # locals may hold tokens
     help="A controlled query gateway: SQL in, bounded, noised, charged and receipted aggregates out.",
 )
@@ -36,6 +35,7 @@ app.command()(operate.token)
 app.command()(doctor)
 app.command()(ask.query)
 app.command()(ask.quote)
+app.command()(ask.cancel)
 app.command()(ask.datasets)
 app.command()(ask.budget)
 app.command()(ask.receipt)
