@@ -22,6 +22,9 @@ enable_features("contrib", "honest-but-curious")
 
 _TIGHT_UP_TO = 10_000.0
 
+SECANTS, CLOSE = 9, 1e-10
+"""How many secants are tried at most, and how near two of them are, relative to their size, when they have met."""
+
 
 def limits(epsilon: Decimal, delta: Decimal, accounting: Accounting = Accounting.ZCDP) -> tuple[int, int]:
     """Return (rho limit, threshold-delta limit) in ledger units, both rounded down; pure: (epsilon, 0).
@@ -43,13 +46,34 @@ def _limits(epsilon: Decimal, delta: Decimal) -> tuple[int, int]:
     target = _down(float(epsilon), Fraction(epsilon))
     # rho <= epsilon always, since the conversion is at least rho
     low, high = 0, math.floor(Fraction(epsilon) * 10**12)
+    within, beyond = _around(target, at, high)
     while low < high:
         middle = (low + high + 1) // 2
-        if _epsilon(middle, at) <= target:
+        if middle <= within or (middle < beyond and _epsilon(middle, at) <= target):
             low = middle
         else:
             high = middle - 1
     return low, math.floor(half / DELTA_UNIT)
+
+
+def _around(target: float, delta: float, most: int) -> tuple[int, int]:
+    """Return a rho whose epsilon is within `target` and one whose is not, close together: few conversions are slow.
+
+    The logarithms are nearly on a line, so secants find the place; an end that is not what it should be is left open.
+    """
+    slack = -math.log(delta)
+    rhos = [(math.sqrt(slack + target) - math.sqrt(slack)) ** 2 * 1e12]  # of the closed form, which is too small
+    rhos.append(rhos[0] * 1.1)
+    epsilons = [_epsilon(max(int(rho), 1), delta) for rho in rhos]
+    while len(rhos) < SECANTS and epsilons[-1] != epsilons[-2] and abs(rhos[-1] / rhos[-2] - 1) > CLOSE:
+        slope = math.log(epsilons[-1] / epsilons[-2]) / math.log(rhos[-1] / rhos[-2])
+        rhos.append(rhos[-1] * (target / epsilons[-1]) ** (1 / slope))
+        epsilons.append(_epsilon(max(int(rhos[-1]), 1), delta))
+    within, beyond = math.floor(rhos[-1] * (1 - CLOSE)) - 1, math.ceil(rhos[-1] * (1 + CLOSE)) + 1
+    return (
+        within if 0 < within <= most and _epsilon(within, delta) <= target else 0,
+        beyond if 0 < beyond <= most and _epsilon(beyond, delta) > target else most + 1,
+    )
 
 
 def _down(value: float, exact: Fraction) -> float:

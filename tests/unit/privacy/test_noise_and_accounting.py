@@ -30,6 +30,22 @@ def test_limits_convert_back_to_no_more_than_was_given(epsilon):
     assert value <= float(epsilon)
 
 
+@pytest.mark.parametrize(
+    ("epsilon", "delta"),
+    [("10", "1e-6"), ("0.1", "1e-5"), ("0.006762", "0.168"), ("3", "0.9999"), ("1e-12", "0.5"), ("0.001", "1e-30")]
+    + [("10100", "1e-6"), ("20000", "1e-6"), ("1000000000", "1e-6"), ("200", "1e-300")],
+)
+def test_a_limit_is_the_last_that_every_step_of_a_bisection_finds(epsilon, delta):
+    """The search starts near the place: what it finds is what it finds from the widest ends."""
+    half = Fraction(D(delta)) / 2
+    at, target = (accounting._down(float(value), Fraction(value)) for value in (half, D(epsilon)))
+    low, high = 0, math.floor(Fraction(D(epsilon)) * 10**12)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if accounting._epsilon(middle, at) <= target else (low, middle - 1)
+    assert accounting.limits(D(epsilon), D(delta))[0] == low
+
+
 def test_whatever_is_given_is_rounded_down_to_whole_units():
     assert rho_of_epsilon(D("0.0000015")) == 1  # 1.125 units
     assert budget_of_epsilon(D("0.0000000000019"), Accounting.PURE) == 1
