@@ -33,6 +33,7 @@ from gateway.sql.plan import (
 )
 from gateway.sql.terms import Term
 from gateway.sql.walk import upward
+from gateway.sql.writing import named_in
 
 _PICKING = {
     AggregateKind.MIN,
@@ -93,7 +94,7 @@ class Lineage:
 
 
 def _ids(node: exp.Expr) -> set[str]:
-    return {column.name for column in node.find_all(exp.Column)}
+    return set(named_in(node))
 
 
 def _choices(node: exp.Expr) -> Iterator[tuple[exp.Expr, list[exp.Expr]]]:

@@ -32,6 +32,8 @@ LONG = 4096
 
 def stacked(norm: float, times: int) -> float:
     """Return the L1 norm of so many vectors side by side, each within `norm`: rounded up."""
+    if times == 1:
+        return norm
     exact = Fraction(norm) * times
     root = float(exact)
     return root if Fraction(root) >= exact else math.nextafter(root, math.inf)

@@ -5,7 +5,7 @@ a unit's whole vector reaches is said in norms; nothing here knows of keys or no
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from gateway.privacy.measurement import Quantity
 from gateway.sql.operators import as_double, digits_needed
 from gateway.sql.ranges import Range, type_limits
 from gateway.sql.terms import Term, cast, clamp, data_type, number, whole
-from gateway.sql.writing import copied, shown
+from gateway.sql.writing import shown
 
 MAX_PARTIAL = 2**50
 """A partial beyond this would drown in noise of its own making; the squares of 2^26 of them still fit 128 bits."""
@@ -53,6 +53,11 @@ class Partial:
     cancels: bool = False
     known: bool = True
     one: int = 1
+    written: str = field(init=False, compare=False)
+    """The text of `row`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", shown(self.row))
 
     @property
     def linf(self) -> int:
@@ -61,7 +66,7 @@ class Partial:
 
     def identity(self) -> str:
         """Return what makes two partials of one measurement the same."""
-        return f"{self.quantity}|{shown(self.row)}|{self.lower}|{self.upper}|{self.known}"
+        return f"{self.quantity}|{self.written}|{self.lower}|{self.upper}|{self.known}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ def _whole(term: Term, step: Fraction, low: int, high: int) -> exp.Expr:
     lo_d, hi_d = number(term.range.lo, DOUBLE), number(term.range.hi, DOUBLE)
     inside = exp.paren(clamp(value, lo_d, hi_d), copy=False)
     scaled = exp.Round(this=exp.Div(this=inside, expression=number(step, DOUBLE)))
-    finite = exp.func("ISFINITE", copied(value))
+    finite = exp.func("ISFINITE", value)
     return exp.Case(ifs=[exp.If(this=finite, true=cast(scaled, INTEGER))])
 
 
@@ -178,12 +183,12 @@ def only_where(condition: exp.Expr | None, value: exp.Expr) -> exp.Expr:
     """Return `value` where the condition holds, else NULL."""
     if condition is None:
         return value
-    return exp.Case(ifs=[exp.If(this=copied(condition), true=value)])
+    return exp.Case(ifs=[exp.If(this=condition, true=value)])
 
 
 def present(node: exp.Expr) -> exp.Expr:
     """Return the test that a value is not NULL."""
-    null = exp.Is(this=exp.paren(copied(node), copy=False), expression=exp.Null())
+    null = exp.Is(this=exp.paren(node, copy=False), expression=exp.Null())
     return exp.paren(exp.Not(this=null), copy=False)
 
 
@@ -223,9 +228,7 @@ def count_units(condition: exp.Expr | None) -> Partial:
 
 def count_truths(term: Term, condition: exp.Expr | None, rows: int, *, sought: bool) -> Partial:
     """Return the count of rows in which a boolean is what is sought."""
-    test = (
-        exp.paren(copied(term.node), copy=False) if sought else exp.Not(this=exp.paren(copied(term.node), copy=False))
-    )
+    test = exp.paren(term.node, copy=False) if sought else exp.Not(this=exp.paren(term.node, copy=False))
     one = only_where(exp.paren(test, copy=False), exp.Literal.number(1))
     return Partial(Quantity.TRUTHS, only_where(condition, one), 0, rows)
 
@@ -245,7 +248,7 @@ def total(value: FixedPoint, term: Term, test: exp.Expr | None, condition: exp.E
         lower = max(lower, min(0, math.floor(term.per_unit_sum[0] / value.step)))
         upper = min(upper, max(0, math.ceil(term.per_unit_sum[1] / value.step)))
         known = max(-lower, upper) <= MAX_PARTIAL
-    row = only_where(condition, only_where(test, copied(value.node)))
+    row = only_where(condition, only_where(test, value.node))
     ends = _ends(lower, upper)
     return Partial(Quantity.SUM, row, *ends, typical=value.typical, known=known, one=_one(value.step))
 
@@ -264,9 +267,9 @@ def centred(value: FixedPoint, test: exp.Expr | None, condition: exp.Expr | None
 def deviation(value: FixedPoint) -> exp.Expr:
     """Return the distance of a value from the middle of its range, in steps."""
     if value.middle == 0:
-        return copied(value.node)
+        return value.node
     middle = number(Fraction(value.middle), INTEGER)
-    return exp.paren(exp.Sub(this=exp.paren(copied(value.node), copy=False), expression=middle), copy=False)
+    return exp.paren(exp.Sub(this=exp.paren(value.node, copy=False), expression=middle), copy=False)
 
 
 def _one(step: Fraction) -> int:
@@ -347,9 +350,9 @@ def _product(a: exp.Expr, b: exp.Expr, largest: int, widest: int) -> exp.Expr:
 
 def count_distinct(term: Term, condition: exp.Expr | None, rows: int) -> Partial:
     """Return the count of distinct values, of which one unit brings at most `rows` to a cell."""
-    node: exp.Expr = exp.paren(copied(term.node), copy=False)
+    node: exp.Expr = exp.paren(term.node, copy=False)
     if term.type.kind is TypeKind.DOUBLE:  # minus zero equals zero, and must be picked as it is
-        zero = exp.EQ(this=copied(node), expression=number(Fraction(0), DOUBLE))
+        zero = exp.EQ(this=node, expression=number(Fraction(0), DOUBLE))
         node = exp.Case(ifs=[exp.If(this=zero, true=number(Fraction(0), DOUBLE))], default=node)
     values = rows if term.domain is None or term.raw else max(min(rows, len(term.domain)), 1)
     return Partial(Quantity.DISTINCT, only_where(condition, node), 0, values)

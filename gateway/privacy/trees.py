@@ -20,6 +20,7 @@ from gateway.privacy.measurement import SCORES, Quantity, Tree
 from gateway.privacy.partials import FixedPoint, fixed_point, only_where
 from gateway.sql.plan import AggregateCall, AggregateKind
 from gateway.sql.terms import Term, cast, clamp, span_ends, whole
+from gateway.sql.writing import shown
 
 FANOUT = 16
 MAX_LEAVES = 65_536
@@ -59,9 +60,14 @@ class TreePart:
     def quantity(self) -> Quantity:
         return Quantity.TREE
 
+    @property
+    def written(self) -> str:
+        """The text of `row`."""
+        return shown(self.row)
+
     def identity(self) -> str:
         """Return what makes two trees of one measurement the same; what is asked of it does not."""
-        return f"{Quantity.TREE}|{self.row.sql('duckdb', copy=False)}|{self.lower}|{self.upper}|{self.step}"
+        return f"{Quantity.TREE}|{self.written}|{self.lower}|{self.upper}|{self.step}"
 
 
 def part_of(term: Term, condition: exp.Expr | None, place: Position | None, cells: int | None) -> TreePart:

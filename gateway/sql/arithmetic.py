@@ -19,7 +19,6 @@ from gateway.sql.parse import dialect_of, place
 from gateway.sql.ranges import BIGINT_MAX, BIGINT_MIN, Range
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import MAX_IMAGES, Term, cast, merge, number
-from gateway.sql.writing import copied
 
 Operands = tuple[SqlType, exp.Expr, exp.Expr]
 
@@ -31,14 +30,14 @@ def _exact_operands(node: exp.Binary, left: Term, right: Term, limits: Range) ->
         return None
     if kinds == {TypeKind.INTEGER}:
         fits = limits.lo is not None and limits.hi is not None and limits.lo >= BIGINT_MIN and limits.hi <= BIGINT_MAX
-        return (INTEGER, copied(left.node), copied(right.node)) if fits else None
+        return (INTEGER, left.node, right.node) if fits else None
     if isinstance(node, exp.Mul):
         widths = [digits_needed(term.limits(), term.type.scale) for term in (left, right)]
         if sum(widths) > 38:
             return None
         if sum(widths) > 18 >= max(widths):  # DuckDB multiplies two narrow decimals in 18 digits, and raises beyond
             widths[0] = 19
-        operands = [cast(copied(t.node), decimal(w, t.type.scale)) for t, w in zip((left, right), widths, strict=True)]
+        operands = [cast(t.node, decimal(w, t.type.scale)) for t, w in zip((left, right), widths, strict=True)]
         scale = left.type.scale + right.type.scale
         return decimal(digits_needed(limits, scale), scale), operands[0], operands[1]
     scale = max(left.type.scale, right.type.scale)
@@ -48,8 +47,8 @@ def _exact_operands(node: exp.Binary, left: Term, right: Term, limits: Range) ->
     common = decimal(width, scale)
     return (
         decimal(digits_needed(limits, scale), scale),
-        cast(copied(left.node), common),
-        cast(copied(right.node), common),
+        cast(left.node, common),
+        cast(right.node, common),
     )
 
 
@@ -93,7 +92,7 @@ def negation(node: exp.Neg, resolve: Resolve) -> Term:
     if term.literal is not None:
         cell = term.literal
         domain = (-cell,) if isinstance(cell, int) else (_negated(str(cell)),)
-    result = exp.paren(exp.Neg(this=exp.paren(copied(term.node), copy=False)), copy=False)
+    result = exp.paren(exp.Neg(this=exp.paren(term.node, copy=False)), copy=False)
     return replace(
         term, node=result, range=ranges.negate(term.range), domain=domain, granularity=None, per_unit_sum=None
     )
@@ -139,8 +138,8 @@ def _whole_quotient(node: exp.Expr, left: Term, right: Term) -> Term:
     if limits.hi is None or limits.hi > BIGINT_MAX:  # the smallest integer over -1
         detail = "This whole division may overflow."
         raise GatewayError("no_bounds", detail, "Divide a column with bounds.", place(node))
-    divisor = exp.Nullif(this=copied(right.node), expression=number(Fraction(0), INTEGER))
-    result = exp.paren(exp.IntDiv(this=exp.paren(copied(left.node), copy=False), expression=divisor), copy=False)
+    divisor = exp.Nullif(this=right.node, expression=number(Fraction(0), INTEGER))
+    result = exp.paren(exp.IntDiv(this=exp.paren(left.node, copy=False), expression=divisor), copy=False)
     claimed = ranges.truncated_quotient(left.range, right.range)
     return Term(result, INTEGER, nullable=nullable, range=claimed, **merge(left, right))
 
@@ -151,7 +150,7 @@ def modulo(node: exp.Mod, resolve: Resolve) -> Term:
     if TypeKind.DOUBLE in (left.type.kind, right.type.kind):
         raise mismatch(node, "% takes integers or decimals.")
     scale = max(left.type.scale, right.type.scale)
-    type_, first, second = INTEGER, copied(left.node), copied(right.node)
+    type_, first, second = INTEGER, left.node, right.node
     if not left.type == right.type == INTEGER:
         width = max(digits_needed(ranges.type_limits(term.type), scale) for term in (left, right))
         if width > 38:

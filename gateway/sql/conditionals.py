@@ -19,7 +19,6 @@ from gateway.sql.operators import (
 from gateway.sql.ranges import Range
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, cast, merge
-from gateway.sql.writing import copied
 
 
 def one_type(node: exp.Expr, terms: list[Term]) -> list[Term]:
@@ -57,7 +56,7 @@ def _into(node: exp.Expr, term: Term, type_: SqlType) -> Term:
     if type_ == TIMESTAMP and term.type == DATE:
         return as_timestamp(term)
     domain = term.domain if not term.domain or type_ == DOUBLE else _recast(term.domain, type_)
-    return replace(term, node=cast(copied(term.node), type_), type=type_, domain=domain, origin=None)
+    return replace(term, node=cast(term.node, type_), type=type_, domain=domain, origin=None)
 
 
 def _recast(domain: tuple[object, ...], type_: SqlType) -> tuple[str, ...] | None:
@@ -106,7 +105,7 @@ def case(node: exp.Case, resolve: Resolve) -> Term:
     conditions: list[Term] = []
     branches: list[Term] = []
     for branch in node.args.get("ifs") or []:
-        test = branch.this if node.this is None else exp.EQ(this=copied(node.this), expression=copied(branch.this))
+        test = branch.this if node.this is None else exp.EQ(this=node.this, expression=branch.this)
         conditions.append(truth(test, resolve))
         branches.append(resolve(branch.args["true"]))
     default = node.args.get("default")
@@ -122,30 +121,30 @@ def if_function(node: exp.If, resolve: Resolve) -> Term:
 
 def _conditional(node: exp.Expr, conditions: list[Term], branches: list[Term]) -> Term:
     terms = _ranged(one_type(node, branches))
-    ifs = [exp.If(this=copied(c.node), true=copied(t.node)) for c, t in zip(conditions, terms, strict=False)]
-    built = exp.Case(ifs=ifs, default=copied(terms[-1].node))
+    ifs = [exp.If(this=c.node, true=t.node) for c, t in zip(conditions, terms, strict=False)]
+    built = exp.Case(ifs=ifs, default=terms[-1].node)
     return choose(terms, conditions, built, nullable=any(t.nullable for t in terms))
 
 
 def nvl2(node: exp.Nvl2, resolve: Resolve) -> Term:
     """Return NVL2(a, b, c): b where a is not NULL, else c."""
-    test = exp.Not(this=exp.Is(this=copied(node.this), expression=exp.Null()))
+    test = exp.Not(this=exp.Is(this=node.this, expression=exp.Null()))
     if node.args.get("false") is None:
         raise mismatch(node, "NVL2 takes three arguments.")
-    return resolve(exp.If(this=test, true=copied(node.args["true"]), false=copied(node.args["false"])))
+    return resolve(exp.If(this=test, true=node.args["true"], false=node.args["false"]))
 
 
 def coalesce(node: exp.Coalesce, resolve: Resolve) -> Term:
     terms = _ranged(one_type(node, [resolve(x) for x in (node.this, *node.expressions)]))
-    built = exp.Coalesce(this=copied(terms[0].node), expressions=[copied(t.node) for t in terms[1:]])
+    built = exp.Coalesce(this=terms[0].node, expressions=[t.node for t in terms[1:]])
     return choose(terms, [], built, nullable=all(t.nullable for t in terms))
 
 
 def nullif(node: exp.Nullif, resolve: Resolve) -> Term:
     subject = resolve(node.this)
     left, right = comparable(node, subject, resolve(node.expression))
-    test = exp.EQ(this=exp.paren(copied(left.node), copy=False), expression=exp.paren(copied(right.node), copy=False))
-    built = exp.Case(ifs=[exp.If(this=test, true=exp.Null())], default=copied(subject.node))
+    test = exp.EQ(this=exp.paren(left.node, copy=False), expression=exp.paren(right.node, copy=False))
+    built = exp.Case(ifs=[exp.If(this=test, true=exp.Null())], default=subject.node)
     both = merge(subject, conditional=(right,))
     return replace(subject, node=built, nullable=True, origin=None, **both)
 
@@ -156,7 +155,7 @@ def extreme(node: exp.Greatest | exp.Least, resolve: Resolve) -> Term:
     terms = one_type(node, [resolve(x) for x in (node.this, *node.expressions)])
     if not (terms[0].type.numeric or terms[0].type.temporal):
         raise mismatch(node, f"{node.key.upper()} takes numbers or dates.")
-    built = type(node)(this=copied(terms[0].node), expressions=[copied(t.node) for t in terms[1:]], ignore_nulls=skips)
+    built = type(node)(this=terms[0].node, expressions=[t.node for t in terms[1:]], ignore_nulls=skips)
     missing = [t.nullable for t in terms]
     chosen = choose(terms, [], built, nullable=all(missing) if skips else any(missing))
     sure = [t for t in terms if not (t.nullable and skips)]

@@ -70,7 +70,7 @@ def _head(plan: Plan) -> str:
         case Scan():
             return f"Scan {plan.table.name} [{_fields(plan.fields)}]"
         case Values():
-            rows = ", ".join(f"({', '.join(_sql(cell) for cell in row)})" for row in plan.rows)
+            rows = ", ".join(f"({', '.join(cell.text for cell in row)})" for row in plan.rows)
             return f"Values [{_fields(plan.fields)}] {rows}"
         case Filter():
             return "Filter " + _condition(plan.condition)
@@ -98,42 +98,38 @@ def _head(plan: Plan) -> str:
             return f"{type(plan).__name__} {plan.name} [{_fields(plan.fields)}]"
 
 
-def _sql(term: Term) -> str:
-    return shown(term.node)
-
-
 def _fields(fields: tuple[Field, ...]) -> str:
     return ", ".join(f"{f.name} {f.id}".strip() for f in fields)
 
 
 def _assigned(column: Computed) -> str:
-    return f"{column.field.id} := {_sql(column.term)}"
+    return f"{column.field.id} := {column.term.text}"
 
 
 def _condition(terms: tuple[Term, ...]) -> str:
-    return " AND ".join(_sql(term) for term in terms)
+    return " AND ".join(term.text for term in terms)
 
 
 def _order(keys: tuple[SortKey, ...]) -> str:
     return ", ".join(
-        " ".join(filter(None, (_sql(k.term), "DESC" * k.descending, "NULLS FIRST" * k.nulls_first))) for k in keys
+        " ".join(filter(None, (k.term.text, "DESC" * k.descending, "NULLS FIRST" * k.nulls_first))) for k in keys
     )
 
 
 def _call(call: AggregateCall) -> str:
-    arguments = [_sql(a) for a in call.arguments]
+    arguments = [a.text for a in call.arguments]
     if call.parameter is not None:
         arguments.append(str(call.parameter))
-    where = f" FILTER {_sql(call.filter)}" if call.filter is not None else ""
+    where = f" FILTER {call.filter.text}" if call.filter is not None else ""
     return f"{call.kind.value} {', '.join(arguments)}".strip() + where
 
 
 def _window(call: WindowCall) -> str:
-    parts = [f"{call.kind.value} {', '.join(_sql(a) for a in call.arguments)}".strip()]
+    parts = [f"{call.kind.value} {', '.join(a.text for a in call.arguments)}".strip()]
     if call.filter is not None:
-        parts.append(f"FILTER {_sql(call.filter)}")
+        parts.append(f"FILTER {call.filter.text}")
     if call.partition:
-        parts.append(f"PARTITION BY {', '.join(_sql(p) for p in call.partition)}")
+        parts.append(f"PARTITION BY {', '.join(p.text for p in call.partition)}")
     if call.order:
         parts.append(f"ORDER BY {_order(call.order)}")
     if call.frame is not None:

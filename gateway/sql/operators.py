@@ -14,7 +14,6 @@ from gateway.sql.parse import place
 from gateway.sql.ranges import Range
 from gateway.sql.rows import Resolve
 from gateway.sql.terms import Term, cast, enforced, predicate, try_cast
-from gateway.sql.writing import copied
 
 MAX_COPIED = 2_000
 """Nodes of an expression that has to be written more than once in what an engine runs."""
@@ -45,7 +44,7 @@ def numeric(node: exp.Expr, resolve: Resolve) -> Term:
 
 
 def as_double(term: Term) -> exp.Expr:
-    return term.node if term.type == DOUBLE else cast(copied(term.node), DOUBLE)
+    return term.node if term.type == DOUBLE else cast(term.node, DOUBLE)
 
 
 def digits_needed(limits: Range, scale: int) -> int:
@@ -88,7 +87,7 @@ def as_timestamp(term: Term) -> Term:
     if term.type == TIMESTAMP:
         return term
     held = enforced(term)
-    built = try_cast(copied(held.node), TIMESTAMP)
+    built = try_cast(held.node, TIMESTAMP)
     return replace(
         held, node=built, type=TIMESTAMP, nullable=held.nullable or held.span is None, domain=None, origin=None
     )
@@ -136,16 +135,14 @@ def _one_number(node: exp.Expr, left: Term, right: Term) -> tuple[Term, Term]:
         if wide > 38:  # as DOUBLEs, numbers that differ might be equal
             raise mismatch(node, f"{left.type} and {right.type} have more digits than one type holds.")
         type_ = decimal(wide, scale)
-        return replace(left, node=cast(copied(left.node), type_)), replace(right, node=cast(copied(right.node), type_))
+        return replace(left, node=cast(left.node, type_)), replace(right, node=cast(right.node, type_))
     return replace(left, node=as_double(left)), replace(right, node=as_double(right))
 
 
 def comparison(node: exp.Binary, resolve: Resolve) -> Term:
     """Return =, <>, <, <=, >, >=, IS [NOT] DISTINCT FROM."""
     left, right = comparable(node, resolve(node.this), resolve(node.expression))
-    built = type(node)(
-        this=exp.paren(copied(left.node), copy=False), expression=exp.paren(copied(right.node), copy=False)
-    )
+    built = type(node)(this=exp.paren(left.node, copy=False), expression=exp.paren(right.node, copy=False))
     safe = isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ)
     return predicate(exp.paren(built, copy=False), left, right, nullable=not safe and (left.nullable or right.nullable))
 
@@ -154,10 +151,10 @@ def between(node: exp.Between, resolve: Resolve) -> Term:
     """Return BETWEEN; SYMMETRIC takes the ends in either order."""
     if node.args.get("symmetric"):
         subject, low, high = (node.args[part] for part in ("this", "low", "high"))
-        ways = [exp.Between(this=copied(subject), low=copied(a), high=copied(b)) for a, b in ((low, high), (high, low))]
+        ways = [exp.Between(this=subject, low=a, high=b) for a, b in ((low, high), (high, low))]
         return resolve(exp.Or(this=ways[0], expression=ways[1]))
-    low = exp.GTE(this=copied(node.this), expression=copied(node.args["low"]))
-    high = exp.LTE(this=copied(node.this), expression=copied(node.args["high"]))
+    low = exp.GTE(this=node.this, expression=node.args["low"])
+    high = exp.LTE(this=node.this, expression=node.args["high"])
     return resolve(exp.And(this=low, expression=high))
 
 
@@ -173,15 +170,11 @@ def membership(node: exp.In, resolve: Resolve) -> Term:
     terms = [subject]
     for member in node.expressions:
         left, right = comparable(node, subject, resolve(member))
-        members.append(
-            exp.EQ(this=exp.paren(copied(left.node), copy=False), expression=exp.paren(right.node, copy=False))
-        )
+        members.append(exp.EQ(this=exp.paren(left.node, copy=False), expression=exp.paren(right.node, copy=False)))
         terms.append(right)
     uniform = all(t.type == subject.type for t in terms) and subject.type != OTHER
     if uniform:
-        built: exp.Expr = exp.In(
-            this=exp.paren(copied(subject.node), copy=False), expressions=[copied(t.node) for t in terms[1:]]
-        )
+        built: exp.Expr = exp.In(this=exp.paren(subject.node, copy=False), expressions=[t.node for t in terms[1:]])
     else:
         built = chain(exp.Or, members)
     return predicate(exp.paren(built, copy=False), *terms, nullable=any(t.nullable for t in terms))
@@ -212,7 +205,7 @@ def flatten(node: exp.Expr, kind: type[exp.Binary]) -> list[exp.Expr]:
 
 def connector(node: exp.Connector, resolve: Resolve) -> Term:
     terms = [truth(member, resolve) for member in flatten(node, type(node))]
-    built = chain(type(node), [copied(t.node) for t in terms])
+    built = chain(type(node), [t.node for t in terms])
     return predicate(built, *terms, nullable=any(t.nullable for t in terms))
 
 
@@ -229,7 +222,7 @@ def truth(node: exp.Expr, resolve: Resolve) -> Term:
 def negated(node: exp.Not, resolve: Resolve) -> Term:
     term = truth(node.this, resolve)
     return predicate(
-        exp.paren(exp.Not(this=exp.paren(copied(term.node), copy=False)), copy=False),
+        exp.paren(exp.Not(this=exp.paren(term.node, copy=False)), copy=False),
         term,
         nullable=term.nullable,
     )
@@ -241,5 +234,5 @@ def is_test(node: exp.Is, resolve: Resolve) -> Term:
         raise GatewayError("unsupported_sql", "IS takes NULL, TRUE or FALSE.", "Write IS NULL.", place(node))
     is_null = isinstance(node.expression, exp.Null)
     term = resolve(node.this) if is_null else truth(node.this, resolve)
-    built = exp.Is(this=exp.paren(copied(term.node), copy=False), expression=copied(node.expression))
+    built = exp.Is(this=exp.paren(term.node, copy=False), expression=node.expression)
     return predicate(exp.paren(built, copy=False), term, nullable=False)

@@ -4,7 +4,7 @@ Columns are ids (`c1`, `c2`...) that are unique in a whole plan, so that a node 
 says anything of privacy; privacy/ownership reads them. Positions point into the buyer's SQL.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -21,12 +21,12 @@ class Field:
 
     name: str
     term: Term
+    id: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def id(self) -> str:
+    def __post_init__(self) -> None:
         column_id = self.term.id
         assert column_id is not None  # INVARIANT: a field is a bare column
-        return column_id
+        object.__setattr__(self, "id", column_id)
 
 
 class JoinKind(StrEnum):

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 from gateway.catalog.types import SqlType, TypeKind
@@ -65,6 +66,7 @@ def between(lo: Fraction | int, hi: Fraction | int) -> Range:
     return Range(Fraction(lo), Fraction(hi))
 
 
+@lru_cache(maxsize=256)
 def type_limits(type_: SqlType) -> Range:
     """Return the interval that the type itself enforces (open for floating point)."""
     match type_.kind:

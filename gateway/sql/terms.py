@@ -15,7 +15,7 @@ from gateway.catalog.types import BOOLEAN, TIMESTAMP, Cell, SqlType, TypeKind
 from gateway.errors import Position
 from gateway.sql import ranges
 from gateway.sql.ranges import UNKNOWN, Range
-from gateway.sql.writing import copied, named_in, reference
+from gateway.sql.writing import copied, named_in, reference, shown
 
 BaseColumn = tuple[str, str]
 """(table, column) as the policy spells them."""
@@ -33,6 +33,7 @@ class Origin:
 class Term:
     """A scalar expression over column ids.
 
+    INVARIANT: nobody changes a `node`. Terms share parts of theirs, so whoever writes one into a statement copies it.
     `range` (numbers) and `span` (dates) say where values lie; while `raw`, a declared bound is only claimed by the
     policy and not enforced by the expression. `domain` is a finite set of non-NULL cells that holds every value
     (`raw`: every value that counts). `value` are the base columns whose values it shows, `condition` those that it
@@ -55,6 +56,8 @@ class Term:
     per_unit_sum: tuple[Fraction, Fraction] | None = None
     pieces: int = 1
     place: Position | None = field(default=None, compare=False)
+    _ids: frozenset[str] | None = field(default=None, init=False, repr=False, compare=False)
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def bases(self) -> frozenset[BaseColumn]:
@@ -70,8 +73,21 @@ class Term:
 
     @property
     def ids(self) -> frozenset[str]:
-        """The ids of all columns that it is computed from."""
-        return named_in(self.node)
+        """The ids of all columns that it is computed from: asked by every node above, found once."""
+        found = self._ids
+        if found is None:
+            found = frozenset(named_in(self.node))
+            object.__setattr__(self, "_ids", found)
+        return found
+
+    @property
+    def text(self) -> str:
+        """Its SQL over column ids, written once."""
+        written = self._text
+        if written is None:
+            written = self.id or shown(self.node)  # an id is a plain word
+            object.__setattr__(self, "_text", written)
+        return written
 
     @property
     def literal(self) -> Cell:

@@ -13,6 +13,9 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 E = TypeVar("E", bound=exp.Expr)
 
 _DIALECT = DuckDB()
+_LEAVES = frozenset((exp.Identifier, exp.Literal))
+"""Nodes that hold words alone: half of a tree."""
+
 _PLAIN_WORD = re.compile(r"[_a-zA-Z][\w]*")
 
 
@@ -37,21 +40,22 @@ def identifier(name: str) -> exp.Identifier:
     return exp.Identifier(this=name, quoted=_PLAIN_WORD.fullmatch(name) is None)
 
 
-def named_in(node: exp.Expr) -> frozenset[str]:
-    """Return the names of all columns in a tree."""
-    found: set[str] = set()
-    pending = [node]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, exp.Column):
-            found.add(one.name)
-            continue
-        for value in one.args.values():
-            if isinstance(value, exp.Expr):
-                pending.append(value)
-            elif type(value) is list:
-                pending += [part for part in value if isinstance(part, exp.Expr)]
-    return frozenset(found)
+def named_in(*nodes: exp.Expr) -> dict[str, None]:
+    """Return the names of all columns in some trees, each once: tree by tree, each from its top down."""
+    found: dict[str, None] = {}
+    for node in nodes:
+        pending = [node]
+        for one in pending:  # which grows
+            if isinstance(one, exp.Column):
+                found[one.name] = None
+                continue
+            for value in one.args.values():
+                if isinstance(value, exp.Expr):
+                    if value.__class__ not in _LEAVES:
+                        pending.append(value)
+                elif type(value) is list:
+                    pending += [part for part in value if isinstance(part, exp.Expr)]
+    return found
 
 
 def copied(node: E) -> E:
@@ -65,7 +69,10 @@ def copied(node: E) -> E:
             if isinstance(value, exp.Expr):
                 args[key] = made = value.__class__()
                 made.parent, made.arg_key = twin, key
-                pending.append((value, made))
+                if value.__class__ in _LEAVES and value._meta is None:  # noqa: SLF001
+                    made.args = value.args.copy()
+                else:
+                    pending.append((value, made))
             elif type(value) is list:
                 args[key] = parts = []
                 for place, one in enumerate(value):

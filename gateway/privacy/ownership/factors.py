@@ -32,7 +32,7 @@ from gateway.sql.plan import (
 from gateway.sql.sources import key_domain
 from gateway.sql.terms import Term
 from gateway.sql.walk import upward
-from gateway.sql.writing import copied
+from gateway.sql.writing import copied, named_in
 
 MAX_NARROWING = 100_000
 """A public relation of more declared rows than this is not read for the sake of fewer cells alone."""
@@ -110,7 +110,7 @@ class Shadow:
                 self.conditions.append(_over(term, known))
 
     def leaves_of(self, node: exp.Expr) -> frozenset[int]:
-        return frozenset(self.holders[column.name] for column in node.find_all(exp.Column))
+        return frozenset(self.holders[name] for name in named_in(node))
 
 
 def _over(term: Term, known: Known) -> exp.Expr:

@@ -3,6 +3,8 @@
 import pytest
 from sqlglot import exp, parse_one
 
+from gateway.catalog.types import INTEGER
+from gateway.sql.terms import Term
 from gateway.sql.writing import copied, identifier, named_in, reference, shown, text
 
 TREES = (
@@ -46,7 +48,8 @@ def test_a_copy_is_equal_and_shares_nothing(tree):
 
 @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.sql("duckdb")[:40])
 def test_the_columns_of_a_tree(tree):
-    assert named_in(tree) == {column.name for column in tree.find_all(exp.Column)}
+    assert list(named_in(tree)) == list(dict.fromkeys(column.name for column in tree.find_all(exp.Column)))
+    assert list(named_in(tree, exp.column("z"), tree)) == [*named_in(tree), "z"]
 
 
 @pytest.mark.parametrize("name", ["a", "A_1", "_", "1a", "odd name", "é", "select", 'a"b', "", "a-b"])
@@ -55,3 +58,13 @@ def test_names_are_quoted_where_sqlglot_quotes_them(name):
     assert reference(name) == exp.column(name)
     assert reference(name, "t") == exp.column(name, "t")
     assert shown(reference(name, "t")) == exp.column(name, "t").sql("duckdb")
+
+
+def test_what_is_kept_of_a_term_is_of_its_own_node():
+    whole = parse_one("c1 + CAST(c2 AS BIGINT)", read="duckdb")
+    term, fresh = Term(whole, INTEGER, nullable=False), Term(copied(whole), INTEGER, nullable=False)
+    assert (term.ids, term.text) == ({"c1", "c2"}, "c1 + CAST(c2 AS BIGINT)")
+    assert term == fresh
+    assert hash(term) == hash(fresh)
+    other = term.reference("c12_owner")
+    assert (other.ids, other.text) == ({"c12_owner"}, shown(other.node))
