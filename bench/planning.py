@@ -16,7 +16,7 @@ from tests.support import tpch
 
 ROUNDS = 15
 STAGES = {
-    "parse": ("parse", "at_moment", "fingerprint"),
+    "parse": ("parsed", "at_moment"),
     "resolve": ("resolve", "explain"),
     "analyse": ("analyse", "bound", "accesses"),
     "compile": ("compile_measurement", "compile_read", "compile_derived", "compile_finish"),

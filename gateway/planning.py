@@ -30,7 +30,7 @@ from gateway.programs import Budgeted, PlanJob, Understood, drawn, program_of
 from gateway.request import Accuracy, Request
 from gateway.sql.explain import explain
 from gateway.sql.moments import at_moment
-from gateway.sql.parse import fingerprint, parse
+from gateway.sql.parse import parsed
 from gateway.sql.plan import Staged
 from gateway.sql.select import resolve
 
@@ -110,8 +110,7 @@ def _marked(mark: str) -> Iterator[None]:
 def understand(job: PlanJob) -> Understood:
     """Return what is asked and how it is bounded: steps 3 to 6a. Raises GatewayError for every refusal of SQL."""
     # 3. parse
-    tree = parse(job.request.sql, job.request.dialect)
-    mark = fingerprint(job.request.sql, job.request.dialect)
+    tree, mark = parsed(job.request.sql, job.request.dialect)
     with _marked(mark):
         return _understood(job, tree, mark)
 

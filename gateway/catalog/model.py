@@ -4,7 +4,7 @@ Everything here is public (PRIVACY: everything in a policy is public). No data b
 public tables, no connection, no secret.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -50,8 +50,8 @@ class Column:
     data_class: DataClass
     use: frozenset[Use]
     bounds: tuple[Scalar, Scalar] | None = None
-    values: tuple[Cell, ...] | None = None
-    public_values: tuple[Cell, ...] | None = None
+    values: tuple[Cell, ...] | None = field(default=None, hash=False)
+    public_values: tuple[Cell, ...] | None = field(default=None, hash=False)
     granularity: Decimal | None = None
     per_unit_sum: tuple[Decimal, Decimal] | None = None
 

@@ -261,6 +261,8 @@ def _star(
     """Return what a star means after a join: merged columns stay in place in DuckDB, elsewhere they come first."""
     if kind in (JoinKind.SEMI, JoinKind.ANTI):
         return star
+    if not merged:
+        return (*star, *right)
     folded = {name.casefold() for name in merged}
     at_left = {name.casefold(): (table, name) for table, name in star}
     at_right = {name.casefold(): (table, name) for table, name in right}

@@ -1,6 +1,7 @@
 """Text to one syntax tree: a single query, within limits of size and depth. Refusals name construct and place."""
 
 import hashlib
+from typing import Any
 
 from sqlglot import TokenType, exp
 from sqlglot.dialects.dialect import Dialect
@@ -20,7 +21,16 @@ def parse(text: str, dialect: str) -> exp.Query:
 
     Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax` or `sql_not_select`.
     """
+    return _tree(tokenize(text, dialect), text, dialect)
+
+
+def parsed(text: str, dialect: str) -> tuple[exp.Query, str]:
+    """Return the syntax tree and the fingerprint of one query. Raises what `parse` raises."""
     tokens = tokenize(text, dialect)
+    return _tree(tokens, text, dialect), _fingerprint(tokens)
+
+
+def _tree(tokens: list[Token], text: str, dialect: str) -> exp.Query:
     try:
         parser = Dialect.get_or_raise(dialect).parser(error_level=ErrorLevel.RAISE)
         statements = [tree for tree in parser.parse(tokens, text) if tree is not None]
@@ -41,13 +51,10 @@ def parse(text: str, dialect: str) -> exp.Query:
     return tree
 
 
-def fingerprint(text: str, dialect: str) -> str:
-    """Return a hash of the SQL with every literal left out: for meter events and reports.
-
-    Raises what `parse` raises for texts that are too long or cannot be split into words.
-    """
+def _fingerprint(tokens: list[Token]) -> str:
+    """Return a hash of the SQL with every literal left out: for meter events and reports."""
     literals = (TokenType.NUMBER, TokenType.STRING, TokenType.RAW_STRING, TokenType.NATIONAL_STRING)
-    words = ["?" if t.token_type in literals else t.text.casefold() for t in tokenize(text, dialect)]
+    words = ["?" if t.token_type in literals else t.text.casefold() for t in tokens]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
@@ -89,32 +96,36 @@ def _mark(tree: exp.Expr, dialect: str) -> None:
 
     Chains of AND and OR count once, as they are flattened later.
     """
-    pending: list[tuple[exp.Expr, int]] = [(tree, 1)]
-    order: list[exp.Expr] = []
+    pending: list[tuple[exp.Expr, int, int]] = [(tree, 1, 0)]
+    order: list[tuple[exp.Expr, int]] = []
     while pending:
-        node, depth = pending.pop()
+        node, depth, above = pending.pop()
         if depth > MAX_TREE_DEPTH:
             raise _too_deep()
-        order.append(node)
+        here = len(order)
+        order.append((node, above))
         if isinstance(node, exp.Func | exp.Binary | exp.Interval | exp.Query | exp.Values | exp.Join):
             node.meta["dialect"] = dialect
         for child in node.iter_expressions():
             chained = isinstance(node, exp.Connector) and type(child) is type(node)
-            pending.append((child, depth if chained else depth + 1))
-    for node in reversed(order):  # children before their parents
-        best = _own_place(node)
+            pending.append((child, depth if chained else depth + 1, here))
+    first: list[tuple[int, int] | None] = [None] * len(order)
+    for here in reversed(range(len(order))):  # children before their parents
+        node, above = order[here]
+        meta = node.meta
+        at = _earlier(_own_place(meta), first[here])
         for key in ("line", "col", "start", "end"):  # all that is noted is copied whenever the node is
-            node.meta.pop(key, None)
-        for child in node.iter_expressions():
-            at = child.meta.get("at")
-            if at is not None and (best is None or at < best):
-                best = at
-        if best is not None:
-            node.meta["at"] = best
+            meta.pop(key, None)
+        if at is not None:
+            meta["at"] = at
+            first[above] = _earlier(first[above], at)
 
 
-def _own_place(node: exp.Expr) -> tuple[int, int] | None:
-    meta = node.meta
+def _earlier(one: tuple[int, int] | None, other: tuple[int, int] | None) -> tuple[int, int] | None:
+    return one if other is None or (one is not None and one <= other) else other
+
+
+def _own_place(meta: dict[str, Any]) -> tuple[int, int] | None:
     if meta.get("line") and meta.get("col"):
         return meta["line"], max(1, meta["col"] - (meta["end"] - meta["start"]))
     return None

@@ -1,6 +1,6 @@
 """Which column a name means at one place of the query."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -32,6 +32,14 @@ class Source:
     alias: str
     fields: tuple[Field, ...]
     merged: frozenset[str] = frozenset()
+    named: Mapping[str, list[Field]] = field(init=False, repr=False, compare=False)
+    """The fields by folded name: each name of a query looks into every relation in sight."""
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[Field]] = {}
+        for one in self.fields:
+            named.setdefault(one.name.casefold(), []).append(one)
+        object.__setattr__(self, "named", named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,8 @@ class Scope:
         found = [
             f
             for source in self.sources
-            if not table or source.alias.casefold() == table
-            for f in source.fields
-            if f.name.casefold() == wanted and (table or wanted not in source.merged)
+            if (not table or source.alias.casefold() == table) and (table or wanted not in source.merged)
+            for f in source.named.get(wanted, ())
         ]
         if len(found) > 1:
             hint = "Qualify the column with its table's alias."

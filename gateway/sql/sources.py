@@ -1,7 +1,9 @@
 """What a FROM clause reads: base tables, WITH queries, derived tables, VALUES; and what the policy tells of them."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -90,6 +92,12 @@ def key_names(dataset: Dataset, table: Table) -> frozenset[str]:
 
 
 def _column_term(catalog: Catalog, table: Table, column: Column) -> Term:
+    return replace(_from_policy(table.name, column, public=table.public), node=reference(catalog.ids.next()))
+
+
+@lru_cache(maxsize=4096)
+def _from_policy(table: str, column: Column, *, public: bool) -> Term:
+    """Return what the policy tells of a column, under no id yet: every query that reads its table asks."""
     type_, bounds = column.type, column.bounds
     limits = UNKNOWN
     span: tuple[date, date] | None = None
@@ -99,15 +107,15 @@ def _column_term(catalog: Catalog, table: Table, column: Column) -> Term:
         span = (_day(bounds[0]), _day(bounds[1]))
     sums = column.per_unit_sum
     return Term(
-        reference(catalog.ids.next()),
+        exp.Null(),
         type_,
         nullable=column.nullable,
         range=limits,
         span=span,
-        domain=_domain(table, column),
-        raw=not table.public or bounds is not None,
-        value=frozenset({(table.name, column.name)}),
-        origin=Origin(table.name, column.name),
+        domain=_domain(column, public=public),
+        raw=not public or bounds is not None,
+        value=frozenset({(table, column.name)}),
+        origin=Origin(table, column.name),
         granularity=Fraction(column.granularity) if column.granularity is not None else None,
         per_unit_sum=(Fraction(sums[0]), Fraction(sums[1])) if sums is not None else None,
     )
@@ -118,10 +126,10 @@ def _day(bound: Scalar) -> date:
     return bound.date() if isinstance(bound, datetime) else bound
 
 
-def _domain(table: Table, column: Column) -> tuple[Cell, ...] | None:
+def _domain(column: Column, *, public: bool) -> tuple[Cell, ...] | None:
     if column.values is not None:
         return _there(column.values)
-    if table.public:
+    if public:
         return None if column.public_values is None else _there(column.public_values)
     if column.type.kind is TypeKind.BOOLEAN:
         return (False, True)

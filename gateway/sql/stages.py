@@ -16,6 +16,7 @@ from gateway.sql.plan import AggregateKind, Field, Plan
 from gateway.sql.scope import Ids, Scope
 from gateway.sql.terms import Term
 from gateway.sql.ties import Tied
+from gateway.sql.writing import named_in
 
 if TYPE_CHECKING:
     from gateway.sql.views import View
@@ -156,7 +157,10 @@ class Stage(Names):
 
     def fields(self) -> tuple[Field, ...]:
         """Return the plan's fields with all that is known of them."""
-        return tuple(Field(f.name, narrowed(f.term, None, self.known)) for f in self.plan.fields)
+        known = named_in(*self.known)
+        return tuple(
+            Field(f.name, narrowed(f.term, None, self.known)) if f.id in known else f for f in self.plan.fields
+        )
 
     def settle(self, plan: Plan) -> None:
         """Go on with a plan whose rows are other ones than before."""

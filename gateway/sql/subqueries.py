@@ -45,8 +45,9 @@ class Membership:
 
 def restrict(stage: Stage, terms: Sequence[exp.Expr], node: exp.Expr | None) -> None:
     """Keep the rows of a stage on which all `terms` are true."""
-    plain = [term for term in terms if not has_query(term)]
-    chosen = [(term, membership(term)) for term in terms if has_query(term)]
+    asking = [has_query(term) for term in terms]
+    plain = [term for term, asks in zip(terms, asking, strict=True) if not asks]
+    chosen = [(term, membership(term)) for term, asks in zip(terms, asking, strict=True) if asks]
     if plain:
         condition = tuple(truth(term, stage) for term in plain)
         stage.settle(Filter(stage.plan, condition, stage.fields(), place(node)))
