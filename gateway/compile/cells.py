@@ -54,7 +54,7 @@ class _Cells:
 
     def statement(self) -> exp.Query:
         rows: list[exp.Select | None] = [listed(self.bounded, leaf=False)]
-        owned = rows_of(self.bounded, [part.row for part in self.parts.values()])
+        owned = rows_of(self.bounded, list(self.parts.values()))
         if self.bounded.single and not self.scaled:
             rows += [row(self.bounded, i, integer(0), self._kept(i)) for i in self.parts]
             return together(rows, {"r": owned, "g": self._straight()}, ("g",) if len(self.parts) > 1 else ())

@@ -44,17 +44,16 @@ class Columns:
         self._shown: dict[int, tuple[str, ...]] = {}
         self._uses: dict[int, int] = {}
         for plan in order:
-            self._shown[id(plan)] = tuple(dict.fromkeys(self._visible(plan)))
+            self._shown[id(plan)] = self._visible(plan)
             for below in inputs(plan):
                 self._uses[id(below)] = self._uses.get(id(below), 0) + 1
         self._needed: dict[int, set[str]] = {id(plan): set() for plan in order}
         self._needed[id(root)] |= set(self.shown(root) if wanted is None else wanted)
         for plan in reversed(order):
             for below, ids in zip(inputs(plan), self._asked(plan), strict=True):
-                self._needed[id(below)] |= ids & set(self.shown(below))
-        for plan in order:
-            # INVARIANT: what is needed of a relation is there
-            assert self._needed[id(plan)] <= set(self.shown(plan)), self._needed[id(plan)] - set(self.shown(plan))
+                self._needed[id(below)] |= ids.intersection(self.shown(below))
+        missing = self._needed[id(root)].difference(self.shown(root))
+        assert not missing, missing  # INVARIANT: what is needed of a relation is there; below only that is asked for
 
     def shown(self, plan: Plan) -> tuple[str, ...]:
         """Return the ids of all columns of a relation, the owner's among them."""
@@ -62,17 +61,19 @@ class Columns:
 
     def needed(self, plan: Plan) -> tuple[str, ...]:
         """Return the ids that are needed of a relation, in the order in which it shows them."""
-        return tuple(name for name in self.shown(plan) if name in self._needed[id(plan)])
+        needed = self._needed[id(plan)]
+        return tuple(name for name in self.shown(plan) if name in needed)
 
     def shared(self, plan: Plan) -> bool:
         """Tell whether more than one node reads this one."""
         return self._uses.get(id(plan), 0) > 1 and not isinstance(plan, LEAVES)
 
     def _visible(self, plan: Plan) -> tuple[str, ...]:
+        """Return the ids of a node's columns, each once."""
         match plan:
             case Scan():
                 own = (plan.owner.id,) if plan.owner is not None else ()
-                return (*(field.id for field in plan.fields), *own)
+                return tuple(dict.fromkeys((*(field.id for field in plan.fields), *own)))
             case Filter() | Sort() | Limit():
                 return self.shown(plan.input)
             case Join(kind=JoinKind.SEMI | JoinKind.ANTI):
@@ -87,7 +88,7 @@ class Columns:
             case Window():
                 return (*self.shown(plan.input), *(call.field.id for call in plan.calls))
             case Values() | Project() | Aggregate() | SetOperation() | Measured() | Read() | Staged():
-                return tuple(field.id for field in plan.fields)
+                return tuple(dict.fromkeys(field.id for field in plan.fields))
 
     def _asked(self, plan: Plan) -> tuple[set[str], ...]:
         """Return what a node needs of each of its inputs, so that it can show what is needed of itself."""

@@ -41,7 +41,7 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     places = named(place_among(["u", *by], ["v0"]), "place")
     least = bin_of(clip, exp.Min(this=reference("place")))
     steps = {
-        "r": rows_inside(bounded, [part.row]),
+        "r": rows_inside(bounded, part),
         "d": _values(bounded),
         "b": listing("u", *by, "v0", places, source=step("d")),
         "m": _bins(bounded, index) if clip.searched else None,

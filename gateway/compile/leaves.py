@@ -19,7 +19,7 @@ DRAW, DRAWS = "__draw", "__draws"
 
 
 def column(name: str, relation: str) -> exp.Column:
-    return exp.column(exp.to_identifier(name, quoted=True), relation)
+    return exp.Column(this=exp.Identifier(this=name, quoted=True), table=identifier(relation))
 
 
 def scan(plan: Scan, needed: Sequence[str]) -> exp.Select:

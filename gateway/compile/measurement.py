@@ -17,10 +17,11 @@ from gateway.privacy.bounding import Bounded
 from gateway.privacy.calibrate import Compiled, CompiledProbe
 from gateway.privacy.measurement import Quantity
 from gateway.privacy.partials import Partial
+from gateway.privacy.relations import Factor
 from gateway.privacy.trees import TreePart
 from gateway.sql.plan import Plan, Scan, Staged
 from gateway.sql.walk import upward
-from gateway.sql.writing import shown
+from gateway.sql.writing import reference
 
 
 def compile_measurement(bounded: Bounded, engine: str = "duckdb") -> Compiled:
@@ -61,14 +62,19 @@ def _shares(part: Partial | TreePart) -> bool:
 
 def _identities(bounded: Bounded) -> tuple[str, ...]:
     """Return what each part measures, whatever is asked beside it and however columns are numbered."""
-    listed = [select(factor.plan).select(*factor.columns, append=False) for factor in bounded.factors]
-    lists = [told(one) for one in listed]
+    lists = [_list(factor) for factor in bounded.factors]
     keys = str([factor.keys for factor in bounded.factors])
     rows: dict[str, str] = {}
     found = []
     for part in bounded.parts:
-        row = shown(part.row)
+        row = part.written
         if row not in rows:
-            rows[row] = told(rows_inside(bounded, [part.row]))
+            rows[row] = told(rows_inside(bounded, part, told=True))
         found.append("\n".join([rows[row], *lists, part.identity().replace(row, ""), keys]))
     return tuple(found)
+
+
+def _list(factor: Factor) -> str:
+    query = select(factor.plan, told=True)
+    query.set("expressions", [reference(column) for column in factor.columns])
+    return told(query)

@@ -41,17 +41,18 @@ from gateway.sql.writing import copied, reference
 PLACE = "__place"
 
 
-def select(plan: Plan, wanted: Iterable[str] | None = None) -> exp.Select:
+def select(plan: Plan, wanted: Iterable[str] | None = None, *, told: bool = False) -> exp.Select:
     """Return the SELECT of a relation that an engine runs: columns under their ids, those `wanted` (None: all).
 
-    Nothing else is read for it; keys of a group stand beside what is wanted.
+    Nothing else is read for it; keys of a group stand beside what is wanted. One that is only `told`, as text, holds
+    its expressions as their text.
     """
-    return Writer(plan, wanted).whole().query
+    return Writer(plan, wanted, told=told).whole().query
 
 
-def condition(terms: Sequence[Term]) -> exp.Expr:
-    """Return the AND of terms."""
-    return chain(exp.And, [exp.paren(copied(term.node), copy=False) for term in terms])
+def as_text(written: str) -> exp.Expr:
+    """Return an expression of a tree that is told, and never run."""
+    return exp.Var(this=written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,13 @@ class Context:
 class Writer:
     """Writes one plan. A node that several read is written once, in a WITH clause."""
 
-    def __init__(self, root: Plan, wanted: Iterable[str] | None, context: Context | None = None) -> None:
+    def __init__(
+        self, root: Plan, wanted: Iterable[str] | None, context: Context | None = None, *, told: bool = False
+    ) -> None:
         self._root = root
         self._columns = Columns(root, wanted)
         self._context = context
+        self._told = told
         self._with: dict[int, tuple[str, Written]] = {}
 
     def whole(self) -> Written:
@@ -107,6 +111,14 @@ class Writer:
         for name, part in self._with.values():
             written.query.with_(name, part.query, copy=False)
         return written
+
+    def _node(self, term: Term) -> exp.Expr:
+        """Return an expression to be put into the tree."""
+        return as_text(term.text) if self._told else copied(term.node)
+
+    def _tests(self, terms: Sequence[Term]) -> list[exp.Expr]:
+        """Return terms to be joined by AND."""
+        return [exp.paren(self._node(term), copy=False) for term in terms]
 
     def _source(self, plan: Plan, alias: str) -> tuple[exp.Expr, Written]:
         """Return a relation as a FROM clause reads it."""
@@ -167,8 +179,8 @@ class Writer:
         source, below = self._source(plan.input, "r")
         columns: list[exp.Expr] = [reference(name) for name in needed]
         if isinstance(plan, Project):
-            columns = _once([named(copied(c.term.node), c.field.id) for c in plan.columns if c.field.id in needed])
-        where = condition(plan.condition) if isinstance(plan, Filter) else None
+            columns = _once([named(self._node(c.term), c.field.id) for c in plan.columns if c.field.id in needed])
+        where = chain(exp.And, self._tests(plan.condition)) if isinstance(plan, Filter) else None
         query = listing(*columns, *below.carried(), source=source, where=where)
         return Written(_listing(query), needed, below.identity, below.drawn)
 
@@ -191,7 +203,7 @@ class Writer:
         if l_.drawn and plan.kind in (JoinKind.RIGHT, JoinKind.FULL):
             right, r_ = self._lifted(right, r_, "r")
         draws: list[exp.Expr] = []
-        terms: list[exp.Expr] = [exp.paren(copied(term.node), copy=False) for term in plan.condition]
+        terms = self._tests(plan.condition)
         if l_.drawn and r_.drawn:
             both = reference(DRAW, "l"), reference(DRAW, "r")
             terms.append(exp.EQ(this=both[0], expression=both[1]))
@@ -217,7 +229,7 @@ class Writer:
         if plan.mark is not None and plan.mark.id not in needed:
             query = listing(*needed, *l_.carried(), source=left)
             return Written(_listing(query), needed, l_.identity, l_.drawn)
-        terms: list[exp.Expr] = [exp.paren(copied(term.node), copy=False) for term in plan.condition]
+        terms = self._tests(plan.condition)
         if r_.drawn:
             left, l_ = self._lifted(left, l_, "l")
             terms.append(exp.EQ(this=reference(DRAW, "r"), expression=reference(DRAW, "l")))

@@ -6,15 +6,17 @@ from types import MappingProxyType
 from sqlglot import exp
 
 from gateway.catalog.types import BOOLEAN, INTEGER, TEXT
-from gateway.compile.relations import select
+from gateway.compile.relations import as_text, select
 from gateway.compile.statements import grouped, join, listing, named, step, sub
 from gateway.privacy.bounding import Bounded
 from gateway.privacy.exact import LIMIT, LISTED
 from gateway.privacy.keys import literal_cell
+from gateway.privacy.partials import Partial
+from gateway.privacy.trees import TreePart
 from gateway.sql.operators import chain
 from gateway.sql.plan import Computed, Field, Plan, Project
 from gateway.sql.terms import Term, cast, data_type, whole
-from gateway.sql.writing import copied, identifier, reference
+from gateway.sql.writing import copied, identifier, named_in, reference
 
 HUGE = data_type("HUGEINT")
 
@@ -23,37 +25,38 @@ def names(bounded: Bounded) -> list[str]:
     return [key.key.name for key in bounded.keys]
 
 
-def relation(plan: Plan, wanted: Iterable[str], computed: Mapping[str, exp.Expr] = MappingProxyType({})) -> exp.Select:
+def relation(
+    plan: Plan, wanted: Iterable[str], computed: Mapping[str, Term] = MappingProxyType({}), *, told: bool = False
+) -> exp.Select:
     """Return the SELECT of a relation's columns that are wanted, and of what is computed of them; no others."""
-    nodes = {name: reference(name) for name in dict.fromkeys(wanted)} | dict(computed)
-    columns = tuple(
-        Computed(Field("", Term(reference(name), BOOLEAN, nullable=True)), Term(node, BOOLEAN, nullable=True))
-        for name, node in nodes.items()
-    )
-    return select(Project(plan, columns, None))
+    shown = {name: Term(reference(name), BOOLEAN, nullable=True) for name in dict.fromkeys((*wanted, *computed))}
+    columns = tuple(Computed(Field("", term), computed.get(name, term)) for name, term in shown.items())
+    return select(Project(plan, columns, None), told=told)
 
 
-def rows_of(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
-    """Return one line for each owned row: unit `u`, keys, and the values as `v0`.. ; none without an owner."""
+def rows_of(bounded: Bounded, parts: Sequence[Partial | TreePart], *, told: bool = False) -> exp.Select:
+    """Return one line for each owned row: unit `u`, keys, and what each part adds as `v0`.. ; none without an owner.
+
+    Rows that are only `told`, as text, hold expressions as their text.
+    """
     columns = [named(reference(bounded.owner), "u")]
     columns += [named(copied(key.expression), key.key.name) for key in bounded.keys]
-    columns += [named(copied(value), f"v{index}") for index, value in enumerate(values)]
-    owner = present(reference(bounded.owner))
-    asked = dict.fromkeys(c.name for node in (*columns, owner) for c in node.find_all(exp.Column))
-    computed = {name: node for name, node in bounded.computed if name in asked}
+    asked = named_in(*columns, *(part.row for part in parts), reference(bounded.owner))
+    values = [as_text(part.written) if told else copied(part.row) for part in parts]
+    columns += [named(value, f"v{index}") for index, value in enumerate(values)]
+    computed = {name: term for name, term in bounded.computed if name in asked}
     wanted = [name for name in asked if name not in computed]
-    return listing(*columns, source=sub(relation(bounded.relation, wanted, computed), "q"), where=owner)
+    below = relation(bounded.relation, wanted, computed, told=told)
+    return listing(*columns, source=sub(below, "q"), where=present(reference(bounded.owner)))
 
 
-def rows_inside(bounded: Bounded, values: Sequence[exp.Expr]) -> exp.Select:
-    """Return the same lines without those whose keys lie outside their domains."""
-    rows = rows_of(bounded, values)
+def rows_inside(bounded: Bounded, part: Partial | TreePart, *, told: bool = False) -> exp.Select:
+    """Return the same lines, of one part, without those whose keys lie outside their domains."""
+    rows = rows_of(bounded, [part], told=told)
     tests = inside(bounded)
     if tests is None:
         return rows
-    return listing(
-        "u", *names(bounded), *(f"v{index}" for index in range(len(values))), source=sub(rows, "r"), where=tests
-    )
+    return listing("u", *names(bounded), "v0", source=sub(rows, "r"), where=tests)
 
 
 def inside(bounded: Bounded) -> exp.Expr | None:

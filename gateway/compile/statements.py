@@ -10,12 +10,11 @@ from gateway.sql.writing import identifier, reference
 
 def listing(*columns: exp.Expr | str, source: exp.Expr | None = None, where: exp.Expr | None = None) -> exp.Select:
     """Return a SELECT of some columns; a text is a column's id."""
-    query = exp.Select()
-    more(query, *columns)
+    query = exp.Select(expressions=[reference(column) if isinstance(column, str) else column for column in columns])
     if source is not None:
-        query.from_(source, copy=False)
+        query.set("from_", exp.From(this=source))
     if where is not None:
-        query.where(where, copy=False)
+        query.set("where", exp.Where(this=where))
     return query
 
 

@@ -49,7 +49,7 @@ def statement(bounded: Bounded, index: int) -> exp.Query:
     if clip.searched:
         rows.append(unit_row(bounded, index, "b0", "m", leaf=True))
     steps = {
-        "r": rows_inside(bounded, [part.row]),
+        "r": rows_inside(bounded, part),
         "b": None if levels and not bounded.private_keys else _by_unit(bounded),
         **levels,
         "n": _norms(bounded, list(levels) or ["b"]),

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from math import sqrt
 
-from sqlglot import exp
-
 from gateway.catalog.model import Accounting, Dataset
 from gateway.errors import GatewayError
 from gateway.privacy import norms, partials
@@ -17,6 +15,7 @@ from gateway.privacy.partials import Partial
 from gateway.privacy.relations import Factor, Measure, Owned
 from gateway.privacy.trees import TreePart, levels_of
 from gateway.sql.plan import Plan
+from gateway.sql.terms import Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Bounded:
     keys: tuple[BoundedKey, ...]
     factors: tuple[Factor, ...]
     cells: int | None
-    computed: tuple[tuple[str, exp.Expr], ...]
+    computed: tuple[tuple[str, Term], ...]
     parts: tuple[Partial | TreePart, ...]
     clips: tuple[Clip, ...]
     outputs: tuple[Output, ...]
@@ -122,8 +121,7 @@ def _units(builder: Builder, cells: Cells, dataset: Dataset) -> tuple[int | None
 
 def _fixed_by_owner(measure: Measure) -> bool:
     """Tell whether declared facts say that a unit has one key only. The norm holds whether or not they are true."""
-    ids = {column.name for key in measure.aggregate.keys for column in key.term.node.find_all(exp.Column)}
-    return ids <= measure.owned.determined
+    return all(key.term.ids <= measure.owned.determined for key in measure.aggregate.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,10 @@ class Builder:
         self._index: dict[str, int] = {}
         self._queries: dict[int, dict[str, int]] = {}
         self._summed: set[str] = set()
-        self._computed: dict[str, tuple[str, exp.Expr]] = {}
+        self._computed: dict[str, tuple[str, Term]] = {}
 
     @property
-    def computed(self) -> tuple[tuple[str, exp.Expr], ...]:
+    def computed(self) -> tuple[tuple[str, Term], ...]:
         """What the primitives read that is no column of the relation: computed once in each row, under a name."""
         return tuple(self._computed.values())
 
@@ -71,8 +71,7 @@ class Builder:
         """Return a term as a column, so that clamps and tests may repeat it."""
         if term.id is not None:
             return term
-        written = shown(term.node)
-        name, _ = self._computed.setdefault(written, (f"c0_{len(self._computed)}", term.node))
+        name, _ = self._computed.setdefault(term.text, (f"c0_{len(self._computed)}", term))
         return replace(term, node=reference(name))
 
     def add(self, part: Partial | TreePart) -> int:
@@ -207,7 +206,7 @@ def _where(call: AggregateCall) -> exp.Expr | None:
 
 
 def _identity(term: Term, condition: exp.Expr | None) -> str:
-    return f"{shown(term.node)}|{shown(condition) if condition is not None else ''}"
+    return f"{term.text}|{shown(condition) if condition is not None else ''}"
 
 
 def decimal_text(step: Fraction) -> str:

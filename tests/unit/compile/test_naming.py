@@ -2,8 +2,18 @@
 
 import pytest
 from sqlglot import exp, parse_one
+from support.constructs import CONSTRUCTS
+from support.queries import ANSWERED
+from support.shop import SHOP
 
 from gateway.compile.naming import told
+from gateway.compile.relations import select
+from gateway.compile.rows import rows_inside
+from gateway.privacy.bounding import bound
+from gateway.privacy.ownership import analyse
+from gateway.privacy.relations import Measure
+from gateway.sql.parse import parse
+from gateway.sql.select import resolve
 
 TREE = 'SELECT c7, SUM(c12_owner) AS v0 FROM (SELECT t."c7" AS c7, t."d" AS c12_owner FROM "t" AS t) AS q GROUP BY c7'
 
@@ -49,3 +59,14 @@ def test_texts_do_not_run_into_each_other():
     a = exp.Tuple(expressions=[exp.Literal.string("x"), exp.Literal.string("y")])
     b = exp.Tuple(expressions=[exp.Literal.string("x', 'y")])
     assert told(a) != told(b)
+
+
+@pytest.mark.parametrize("sql", {**ANSWERED, **CONSTRUCTS}.values(), ids={**ANSWERED, **CONSTRUCTS})
+def test_rows_are_told_as_they_are_run(sql):
+    """Expressions that are held as their text make no other text."""
+    steps = analyse(resolve(parse(sql, "duckdb"), SHOP), SHOP).steps
+    for bounded in (bound(step, SHOP) for step in steps if isinstance(step, Measure)):
+        for part in bounded.parts:
+            assert told(rows_inside(bounded, part, told=True)) == told(rows_inside(bounded, part))
+        for factor in bounded.factors:
+            assert told(select(factor.plan, told=True)) == told(select(factor.plan))
