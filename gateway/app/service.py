@@ -13,6 +13,7 @@ from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Tokens
 from gateway.ledger.charging import told
+from gateway.ledger.events import timestamp
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Account, Balance, QueryRow
@@ -138,16 +139,40 @@ class GatewayService:
 
     async def events(self, caller: Caller, after: str | None, limit: int) -> list[tuple[str, str]]:
         """Return meter events after a cursor: billing reads the buyer-visible ones, a provider its own datasets'."""
-        provided = frozenset(name for name, held in self._publisher.held.items() if _provides(held, caller))
-        billing = "billing" in caller.roles
+        billing, provided = self._metered(caller)
+        return await self._meter.events(after, limit, billing=billing, provided=provided)
+
+    async def latest(self, caller: Caller, limit: int) -> list[str]:
+        """Return the newest meter events as lines, newest first, to those who may read events."""
+        billing, provided = self._metered(caller)
+        return await self._meter.latest(limit, billing=billing, provided=provided)
+
+    def _metered(self, caller: Caller) -> tuple[bool, frozenset[str]]:
+        """Return whether a caller is billing, and the datasets that it provides. Raises `forbidden` for others."""
+        billing, provided = "billing" in caller.roles, self._provided(caller)
         if not (billing or provided):
             hint = "Ask with a token whose roles include billing, or provider of a dataset here."
             raise GatewayError("forbidden", "Meter events are for billing and the provider.", hint)
-        return await self._meter.events(after, limit, billing=billing, provided=provided)
+        return billing, provided
+
+    def _provided(self, caller: Caller) -> frozenset[str]:
+        return frozenset(name for name, held in self._publisher.held.items() if _provides(held, caller))
+
+    async def failures(self, caller: Caller) -> list[dict[str, object]]:
+        """Return the charged queries that failed on the caller's datasets and that nobody has looked at.
+
+        `note` may hold what an engine says of the data: it is its provider's alone.
+        """
+        return [
+            {"dataset": name, "query_id": one.query_id, "buyer": one.buyer, "at": timestamp(one.charged_at),
+             "note": one.note}
+            for name in sorted(self._provided(caller))
+            for one in await self._ledger.failed(name)
+        ]  # fmt: skip
 
     async def invoices(self, caller: Caller, period: str) -> Papers:
         """Return a period's documents: all to billing, its organisation's to a buyer, statements to a provider."""
-        provided = frozenset(name for name, held in self._publisher.held.items() if _provides(held, caller))
+        provided = self._provided(caller)
         everything, buys = "billing" in caller.roles, "buyer" in caller.roles
         if not (everything or buys or provided):
             hint = "Ask with a token whose roles include billing or buyer, or provider of a dataset here."

@@ -69,17 +69,31 @@ class MeterLog:
         `provided` alone.
         Raises GatewayError `bad_request` for a cursor that is none.
         """
-        seen: ColumnElement[bool] = events.c.dataset.in_(provided)
-        if billing:
-            seen = or_(seen, events.c.visibility == BUYER_VISIBLE)
 
         def work(connection: Connection) -> list[tuple[str, str]]:
             now = epochs.epoch(connection)
-            found = select(events).where(events.c.sequence > _sequence(after, now), seen)
+            found = select(events).where(
+                events.c.sequence > _sequence(after, now), _seen(billing=billing, provided=provided)
+            )
             rows = connection.execute(found.order_by(events.c.sequence).limit(limit))
             return [(f"{now}-{row.sequence}", row.line) for row in rows]
 
         return await self._store.read(work)
+
+    async def latest(self, limit: int, *, billing: bool, provided: frozenset[str]) -> list[str]:
+        """Return the newest events that somebody sees, as lines of JSON, newest first."""
+        found = (
+            select(events.c.line)
+            .where(_seen(billing=billing, provided=provided))
+            .order_by(events.c.sequence.desc())
+            .limit(limit)
+        )
+        return await self._store.read(lambda connection: list(connection.execute(found).scalars()))
+
+
+def _seen(*, billing: bool, provided: frozenset[str]) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = events.c.dataset.in_(provided)
+    return or_(mine, events.c.visibility == BUYER_VISIBLE) if billing else mine
 
 
 def _sequence(cursor: str | None, epoch: int) -> int:

@@ -7,13 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 from support.shop import CALLER, GRANT, NOW, PLAN, SHOP
-from support.stores import ledger_of
+from support.stores import ledger_of, order
 
 from gateway.app.service import GatewayService
 from gateway.app.standing import Published
 from gateway.catalog.model import Budget
+from gateway.errors import GatewayError
 from gateway.ports import FixedClock
 from gateway.privacy.accounting import limits
+from gateway.request import Caller
 from gateway.store.database import open_store
 
 OURS = replace(GRANT, name="ours", budget=Budget(D(1), D("1e-6")), valid_until=date(2026, 1, 2))
@@ -41,6 +43,28 @@ async def test_a_budget_is_of_the_callers_own_grant(service):
     (found,) = await service.budget(CALLER)
     levels = {level["level"]: level["rho"]["limit"] for level in found["levels"]}
     assert levels["grant"] == limits(OURS.budget.epsilon, OURS.budget.delta)[0] / 1e12
+
+
+async def test_events_and_failures_are_for_billing_and_the_provider(service):
+    with pytest.raises(GatewayError, match="forbidden"):
+        await service.latest(CALLER, 10)
+    assert await service.failures(CALLER) == []
+
+
+async def test_a_failure_and_its_reason_are_their_provider_s_alone(service):
+    ledger = service._ledger
+    charge = await ledger.charge(order(1))
+    await ledger.fail(charge, "OutOfMemory: what the engine said")
+    eve = Caller("eve", "acme", frozenset({"provider"}))
+    (found,) = await service.failures(eve)
+    assert (found["dataset"], found["query_id"], found["buyer"]) == ("shop", "Q1", "org/ana")
+    assert found["note"] == "OutOfMemory: what the engine said"
+    for other in (
+        replace(eve, organisation="others"),
+        replace(eve, roles=frozenset({"billing", "supervisor"})),
+        CALLER,
+    ):
+        assert await service.failures(other) == []
 
 
 async def test_a_price_is_of_the_callers_own_grant(service):

@@ -372,6 +372,11 @@ async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     assert await meter.events(None, 10, billing=False, provided=frozenset({"other"})) == []
     assert await meter.events(seen[0][0], 10, billing=True, provided=frozenset()) == seen[1:]
     assert await meter.events(None, 1, billing=True, provided=frozenset()) == seen[:1]
+    newest = [line for _, line in seen[::-1]]
+    assert await meter.latest(10, billing=True, provided=frozenset()) == newest
+    assert await meter.latest(1, billing=True, provided=frozenset()) == newest[:1]
+    assert len(await meter.latest(10, billing=False, provided=SHOP)) == 3
+    assert await meter.latest(10, billing=False, provided=frozenset({"other"})) == []
     event = json.loads(seen[0][1])
     assert event["specversion"] == "1.0"
     assert event["time"] == "2026-11-24T12:00:00.000000Z"
