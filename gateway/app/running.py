@@ -36,6 +36,7 @@ from gateway.parts import Parts
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
+from gateway.web.console.sessions import Sessions
 from gateway.web.operations import beside
 from gateway.workers.pool import Pool
 from gateway.workers.starting import Starting
@@ -176,7 +177,10 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        app = build(running.service, running.tracker, running.accounts, running.operations, settings)
+        # a key that replicas share already: a session that one begins holds at all
+        secret = bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness()))
+        sessions = Sessions(secret, SystemRandomness())
+        app = build(running.service, running.tracker, running.accounts, running.operations, settings, sessions)
         async with beside(settings, running.operations, running.service):
             await serve(app, running.tracker, settings, ready, stop)
 

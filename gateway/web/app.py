@@ -11,6 +11,8 @@ from gateway.web.accounts import AccountDoor
 from gateway.web.billing import BillingDoor
 from gateway.web.catalogue import CatalogueDoor
 from gateway.web.connections import TimedConnection
+from gateway.web.console.door import ConsoleDoor
+from gateway.web.console.sessions import Sessions
 from gateway.web.documents import DocumentDoor
 from gateway.web.log import LogDoor
 from gateway.web.operations import OperationsDoor, watched
@@ -24,9 +26,14 @@ LAST_WORDS_S = 5.0
 
 
 def build(
-    service: Service, questions: Questions, accounts: Accounts, operations: Operations, settings: Settings
+    service: Service,
+    questions: Questions,
+    accounts: Accounts,
+    operations: Operations,
+    settings: Settings,
+    sessions: Sessions | None = None,
 ) -> web.Application:
-    """Return the application."""
+    """Return the application; with the pages of the console where sessions are kept."""
     middlewares = [watched(operations), errors, known_parameters]
     app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
     doors = (
@@ -38,6 +45,8 @@ def build(
         OperationsDoor(operations, service, lambda: questions.draining),
     )
     routes = [route for door in doors for route in door.routes()]
+    if sessions is not None:
+        routes += ConsoleDoor(service, questions, accounts, sessions, settings).routes()
     add(app, [*routes, *DocumentDoor(routes).routes()])
     return app
 

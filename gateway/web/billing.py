@@ -62,10 +62,10 @@ class BillingDoor:
         form = request.query.get("format", "json")
         if form not in FORMATS:
             raise GatewayError("bad_request", "There is no such format.", f"Write one of: {', '.join(FORMATS)}.")
-        return _written(await self._service.invoices(caller, request.query.get("period", "")), form)
+        return in_format(await self._service.invoices(caller, request.query.get("period", "")), form)
 
 
-def _written(papers: Papers, form: str) -> web.Response:
+def in_format(papers: Papers, form: str) -> web.Response:
     """Return documents in a format; a page comes with the policy that lets its own style sheet in and nothing else."""
     if form == "csv":
         name = f"{'invoices' if papers.bills is not None else 'statements'}-{papers.period.name}.csv"

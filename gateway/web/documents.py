@@ -19,7 +19,7 @@ class DocumentDoor:
     """The handlers of the API's description, which is made once."""
 
     def __init__(self, described: Sequence[Route]) -> None:
-        every = [*described, *self.routes()]
+        every = [route for route in (*described, *self.routes()) if route.documented]
         made = document(every)
         self._json = json.dumps(made, ensure_ascii=False).encode()
         loader = FileSystemLoader(Path(__file__).parent / "templates")

@@ -19,15 +19,21 @@ def bearer(request: web.Request) -> str:
     return token
 
 
-async def read_body(request: web.Request, settings: Settings) -> bytes:
-    """Return the bytes of a JSON body: plain, whole, in time and within the limit.
+FORM = "application/x-www-form-urlencoded"
+_MEDIA = {"application/json": "JSON", FORM: "a form"}
+
+
+async def read_body(request: web.Request, settings: Settings, media: str = "application/json") -> bytes:
+    """Return the bytes of a body of this media type: plain, whole, in time and within the limit.
 
     Raises GatewayError `bad_encoding`, `too_large` or `bad_request`.
     """
     if "Content-Encoding" in request.headers:
-        raise GatewayError("bad_encoding", "Compressed bodies are not read.", "Send plain JSON.")
-    if request.content_type != "application/json":
-        raise GatewayError("bad_encoding", "The body is not JSON.", "Send Content-Type: application/json.")
+        raise GatewayError(
+            "bad_encoding", "Compressed bodies are not read.", f"Send plain {_MEDIA[media].removeprefix('a ')}."
+        )
+    if request.content_type != media:
+        raise GatewayError("bad_encoding", f"The body is not {_MEDIA[media]}.", f"Send Content-Type: {media}.")
     limit = settings.max_body_bytes
     too_large = GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
     if request.content_length is not None and request.content_length > limit:

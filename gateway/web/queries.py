@@ -94,7 +94,7 @@ class QueryDoor:
         body = answer
         if delivery.format is not Format.JSON:
             body = await asyncio.to_thread(written, answer, delivery.format, intervals=delivery.intervals)
-        headers = {QUERY_ID: _query_id(answer), **paced(self._service.quota(caller))}
+        headers = {QUERY_ID: query_id_of(answer), **paced(self._service.quota(caller))}
         return web.Response(body=body, content_type=MEDIA[delivery.format], headers=headers)
 
     async def quote(self, request: web.Request) -> web.Response:
@@ -220,7 +220,7 @@ def _running(question: Question) -> dict[str, object]:
     return {"query_id": question.query_id, "state": RUNNING, "stage": stage.value if stage is not None else None}
 
 
-def _query_id(answer: bytes) -> str:
+def query_id_of(answer: bytes) -> str:
     """Return the id that an answer begins with."""
     head = answer[:80].decode(errors="replace")
     return head.partition('"query_id": "')[2].partition('"')[0]

@@ -44,7 +44,8 @@ class Route:
     """One address under one method. `{name}` parts of `path` take no slash, `{name:.+}` any.
 
     `roles` may call it: ANYONE, ANY_ROLE, or one of those named. `body` names the schema of what is sent. Besides
-    `replies`, every address answers errors as problem documents.
+    `replies`, every address answers errors as problem documents. Pages for people are not `documented`: the description
+    of the API leaves them out.
     """
 
     method: str
@@ -56,6 +57,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     body: str | None = None
     replies: Mapping[int, Reply] = field(default_factory=dict)
+    documented: bool = True
 
 
 def replies(summary: str, content: str | Schema, media: str = JSON) -> Mapping[int, Reply]:

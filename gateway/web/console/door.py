@@ -1,0 +1,54 @@
+"""Front door for people: pages over the same service as every other door, for whoever signs in with a token."""
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+from gateway.web.console.answers import AnswerPages
+from gateway.web.console.asking import AskPages
+from gateway.web.console.billing import BillingPages
+from gateway.web.console.budgets import BudgetPages
+from gateway.web.console.catalogue import CataloguePages
+from gateway.web.console.feed import FeedPages
+from gateway.web.console.pages import Desk, for_anyone
+from gateway.web.console.providing import ProviderPages
+from gateway.web.console.sessions import Session, Sessions
+from gateway.web.console.signing_in import SignInPages
+from gateway.web.routes import Route
+from gateway.web.service import Accounts, Questions, Service
+
+
+class ConsoleDoor:
+    """The handlers of all pages."""
+
+    def __init__(
+        self, service: Service, questions: Questions, accounts: Accounts, sessions: Sessions, settings: Settings
+    ) -> None:
+        self._desk = Desk.make(service, sessions, settings)
+        self._parts = (
+            SignInPages(self._desk),
+            CataloguePages(self._desk),
+            AskPages(self._desk, questions),
+            AnswerPages(self._desk, questions, accounts),
+            BudgetPages(self._desk, accounts),
+            ProviderPages(self._desk),
+            FeedPages(self._desk),
+            BillingPages(self._desk),
+        )
+
+    def routes(self) -> list[Route]:
+        """Return its addresses; none of them is in the description of the API."""
+        return [
+            for_anyone("GET", "/console/static/{name}", self._desk.assets.serve, "style and script"),
+            self._desk.get("/console/nothing", self.nothing, "for whoever has no role that a page is for"),
+            *(route for part in self._parts for route in part.routes()),
+            self._desk.get("/console/{rest:.+}", self.missing, "what is not there, as a page"),
+        ]
+
+    async def missing(self, _request: web.Request, _session: Session) -> web.Response:
+        """Answer GET below /console where there is nothing."""
+        raise GatewayError("not_found", "There is nothing at this address.", "Choose a page at the top.")
+
+    async def nothing(self, request: web.Request, session: Session) -> web.Response:
+        """Answer GET /console/nothing."""
+        return self._desk.page(request, session, "nothing.html", {})

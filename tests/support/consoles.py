@@ -1,0 +1,197 @@
+"""The console's application with a service of this test's own behind it: no store, no engine, hostile names."""
+
+import base64
+import json
+import re
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.app.clock import SystemRandomness
+from gateway.errors import GatewayError, Position, Quota
+from gateway.request import Caller
+from gateway.settings import Settings
+from gateway.web.app import build
+from gateway.web.console.sessions import Sessions
+from support.operations import Idle, questions
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7777 * 7 }}"
+OURS = {"Sec-Fetch-Site": "same-origin"}
+QUERY_ID = "01M8CV35KW4ZY2HG02QVE8AWTS"
+ANSWER = {
+    "query_id": QUERY_ID,
+    "state": "FINISHED",
+    "columns": [{"name": HOSTILE, "type": "VARCHAR"}, {"name": "n", "type": "BIGINT", "noisy": True}],
+    "rows": [[HOSTILE, 61], ["b", 71]],
+    "intervals": {"confidence": 0.95, "columns": {"n": [[51, 71], None]}},
+    "privacy": {"rho": 0.02, "delta": 0.0, "epsilon": 0.2, "stored": False},
+    "versions": {"policy": "sha256:11af", "data": HOSTILE, "as_of": "2026-11-26T21:09:58Z"},
+    "notices": [HOSTILE],
+    "price": {"amount": "4.50", "currency": HOSTILE, "plan": "p", "version": "v"},
+    "receipt": None,
+}
+DATASET = {
+    "name": HOSTILE,
+    "title": HOSTILE,
+    "provider": HOSTILE,
+    "versions": {"policy": "sha256:11af", "data": HOSTILE},
+    "privacy": {
+        "unit": HOSTILE,
+        "budget": {"epsilon": "50", "delta": "0.1"},
+        "per_organisation": {"epsilon": "5", "delta": "0.1"},
+        "per_buyer": {"epsilon": "3", "delta": "0.1"},
+        "default_epsilon": "0.2",
+        "max_epsilon": "2",
+        "min_units": 2,
+        "max_cells": 100,
+    },
+    "tables": [
+        {
+            "name": HOSTILE,
+            "public": False,
+            "rows": 300,
+            "per_unit": {"rows": 1, "groups": None},
+            "columns": [
+                {"name": HOSTILE, "type": "VARCHAR", "class": "general", "use": [HOSTILE], "nullable": True,
+                 "values": [HOSTILE]},
+                {"name": "amount", "type": "BIGINT", "class": "general", "use": [], "nullable": False,
+                 "bounds": [HOSTILE, "1"], "granularity": "0.01", "per_unit_sum": ["0", "1"]},
+            ],
+        }
+    ],
+    "price_plan": {
+        "name": HOSTILE, "version": "v", "currency": HOSTILE, "per_query": "1", "per_epsilon": "1",
+        "per_million_rows": "0", "class_factor": {HOSTILE: "2"},
+    },
+    "state": "suspended",
+    "reason": HOSTILE,
+}  # fmt: skip
+EVENT = {
+    "type": "gateway.query.refused",
+    "subject": QUERY_ID,
+    "time": "2026-11-26T21:09:58.688151Z",
+    "data": {"organisation": HOSTILE, "buyer": HOSTILE, "dataset": HOSTILE, "reason": HOSTILE, "fingerprint": None,
+             "amount": "0"},
+}  # fmt: skip
+CHECKPOINT = "gateway\n1\nqxmNlfpQKrI1Fn9u/U8/8oAHbcoD8HeldjepbfVGTDo=\n\n\u2014 gateway rTkXk9+A0Myv457d3esTFOsQJ9RcUITEIhV0g5uMJN9QxpsHUiSLRXM6ljpUBKZhzWOeFCpUkkXN09CvaowklnyQ1AY=\n"
+
+
+def token(exp=4102444800, **claims):
+    """Return what looks like a JWT; the service of these tests knows it by its parts alone."""
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in ({}, {"exp": exp, **claims})
+    ]
+    return ".".join([*parts, "sig"])
+
+
+class Service:
+    """Answers everything with hostile texts, to whoever has the token of the test."""
+
+    def __init__(self, *roles):
+        self.caller = Caller(HOSTILE, HOSTILE, frozenset(roles or ("buyer", "provider", "supervisor", "billing")))
+        self.revoked = False
+        self.asked = []
+        self.quoted = []
+        self.refusal = None
+
+    async def identify(self, given):
+        if self.revoked or not given.endswith(".sig"):
+            raise GatewayError("unauthenticated", "The token is missing or not valid.", "Sign in.")
+        return self.caller
+
+    def quota(self, _caller):
+        return Quota("free", 240, 60, 239, 30)
+
+    async def datasets(self, _caller):
+        return [{"name": HOSTILE, "title": HOSTILE, "provider": HOSTILE, "data_version": "1", "state": "published"}]
+
+    async def dataset(self, _caller, _name):
+        return DATASET
+
+    async def budget(self, _caller):
+        ends = {"limit": 1.0, "spent": 0.5, "left": 0.5}
+        levels = [{"level": "data", "rho": ends, "delta": ends}]
+        return [
+            {
+                "dataset": HOSTILE,
+                "levels": levels,
+                "share_left": 0.5,
+                "queries_left": 3,
+                "counted_with": "the last query",
+            }
+        ]
+
+    async def answer(self, request, _caller):
+        self.asked.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+        return json.dumps(ANSWER).encode()
+
+    async def quote(self, request, _caller):
+        self.quoted.append(request)
+        raise self.refusal or GatewayError("unknown_column", HOSTILE, HOSTILE, Position(1, 8))
+
+    async def query(self, _caller, query_id):
+        return {"query_id": query_id, "state": "FINISHED", "answer": ANSWER}
+
+    async def receipt(self, _caller, _query_id, _since):
+        return {"format": "none", "leaf": HOSTILE}
+
+    async def latest(self, _caller, _limit):
+        return [json.dumps(EVENT)]
+
+    async def events(self, _caller, _after, _limit):
+        return [("1-1", json.dumps(EVENT))]
+
+    async def failures(self, _caller):
+        return [{"dataset": HOSTILE, "query_id": QUERY_ID, "buyer": HOSTILE, "at": EVENT["time"], "note": HOSTILE}]
+
+    async def invoices(self, _caller, period):
+        raise GatewayError("bad_request", f"{period} {HOSTILE}", HOSTILE)
+
+    async def checkpoint(self, *, witnessed=False):
+        if witnessed:
+            raise GatewayError("not_found", "No witness has signed yet.")
+        return CHECKPOINT
+
+    async def tile(self, _caller, _path):
+        leaf = {"kind": "refused", "query_id": QUERY_ID, **EVENT["data"], "time": EVENT["time"], "rho": "0"}
+        entry = json.dumps(leaf).encode()
+        return len(entry).to_bytes(2, "big") + entry
+
+
+class Accounts:
+    async def queries(self, _caller, before, _limit):
+        if before is not None:
+            return []
+        privacy, price = {"rho": "0.02", "delta": "0"}, {"amount": "4.50", "currency": HOSTILE}
+        return [{"query_id": QUERY_ID, "dataset": HOSTILE, "state": "FINISHED", "fingerprint": HOSTILE,
+                 "charged_at": EVENT["time"], "privacy": privacy, "price": price}]  # fmt: skip
+
+    async def spending(self, _caller):
+        return [{"currency": HOSTILE, "spent": {"day": "1"}, "caps": {}}]
+
+
+@asynccontextmanager
+async def console(service, secret=b"s" * 32):
+    """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
+    sessions = Sessions(secret, SystemRandomness())
+    app = build(service, questions(service), Accounts(), Idle(), Settings(), sessions)
+    jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers
+    async with TestClient(TestServer(app), cookie_jar=jar) as client:
+        yield client
+
+
+async def signed_in(client, given=None):
+    """Sign in; return the answer that set the cookie."""
+    reply = await client.post("/console/sign-in", data={"token": given or token()}, headers=OURS, allow_redirects=False)
+    assert reply.status == 303, await reply.text()
+    return reply
+
+
+async def csrf(client):
+    """Return what a form of this session carries."""
+    page = await (await client.get("/console/ask")).text()
+    return re.search(r'name="csrf" value="([0-9a-f]{64})"', page)[1]
