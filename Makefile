@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 SPARK := .spark
 
-.PHONY: help install demo serve test test-spark check lint format bench accuracy economy lock clean
+.PHONY: help install demo serve test test-browser test-spark check lint format bench accuracy economy lock clean
 
 help:            ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,8 +27,11 @@ serve: $(STAMP)  ## leave the demo gateway running
 	$(BIN)/gateway demo --serve
 
 test: $(STAMP)   ## everything that must pass before a commit
-	$(BIN)/python -m pytest -n 2 -m "not long and not spark" --cov --cov-report= tests
+	$(BIN)/python -m pytest -n 2 -m "not long and not spark and not browser" --cov --cov-report= tests
 	$(BIN)/python -m coverage report --include='gateway/privacy/*,gateway/policy/*,gateway/ledger/*' --fail-under=99 --skip-covered --show-missing
+
+test-browser: $(STAMP) ## the console in a headless Chromium, which has to be there
+	$(BIN)/python -m pytest -m browser tests/e2e/test_console.py
 
 $(SPARK)/.installed: requirements/spark-server.txt
 	rm -rf $(SPARK)
@@ -42,7 +45,7 @@ $(VENV)/.spark: $(STAMP) requirements/spark.txt
 test-spark: $(VENV)/.spark $(SPARK)/.installed ## the same on a real Spark server, which it installs (600 MB)
 	$(BIN)/python -m pytest -m "spark and not long" tests
 
-check: lint test ## test, and the long programmes: fuzz, crash, audit
+check: lint test test-browser ## test, and the long programmes: fuzz, crash, audit
 	$(BIN)/python -m pytest -m "long and not spark" tests
 
 lint: $(STAMP)   ## style, types, layers
