@@ -69,7 +69,7 @@ class Ledger:
             row = charging.by_key(connection, buyer, idempotency_key)
             return None if row is None else charging.settled(row, body_digest, self._clock.now())
 
-        return await self._store.read(work)
+        return await self._store.glance(work)
 
     async def charge(self, order: Order) -> Outcome:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
@@ -223,12 +223,12 @@ class Ledger:
         def work(connection: Connection) -> dict[str, bytes]:
             return {row.digest: bytes(row.content) for row in connection.execute(_RELEASES, wanted)}
 
-        return await self._store.read(work)
+        return await self._store.glance(work)
 
     async def held(self, buyer: str, series: Iterable[str]) -> dict[str, Held]:
         """Return the most exact release that a buyer has of each series."""
         wanted = list(series)
-        return await self._store.read(lambda connection: draws.most_exact(connection, buyer, wanted))
+        return await self._store.glance(lambda connection: draws.most_exact(connection, buyer, wanted))
 
     async def pin(self, buyer: str, served: Mapping[str, bytes]) -> bool:
         """Keep releases under the names of draws that they answer; False where one has another answer meanwhile."""
@@ -241,7 +241,7 @@ class Ledger:
 
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""
-        return await self._store.read(lambda connection: charging.failures(connection, buyer, dataset))
+        return await self._store.glance(lambda connection: charging.failures(connection, buyer, dataset))
 
     async def failed(self, dataset: str) -> tuple[Failure, ...]:
         """Return the failed queries of a dataset that nobody has looked at, oldest first."""

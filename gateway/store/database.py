@@ -28,6 +28,13 @@ class Store(Protocol):
         """Run a work that only reads, beside the writer: it sees what was durable when it began."""
         ...
 
+    async def glance(self, work: Callable[[Connection], Result]) -> Result:
+        """Run a work of one statement that reads a few rows by their keys: where that is quickest, at once.
+
+        It sees what was durable when it began, and may be run a second time.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is begun and let the database go."""
         ...

@@ -62,6 +62,10 @@ class PostgresStore:
         except (DBAPIError, OSError) as error:
             raise unavailable(error) from error
 
+    async def glance(self, work: Callable[[Connection], Result]) -> Result:
+        """Read a few rows: over a connection there is one way to read."""
+        return await self.read(work)
+
     async def _write(self) -> None:
         """Take works until None comes; what waits together is committed together."""
         while True:

@@ -23,7 +23,7 @@ BUSY_MS = 10_000
 """How long a transaction waits for another process of the same store."""
 
 
-def _engine(path: Path, begin: str, *pragmas: str) -> Engine:
+def _engine(path: Path, begin: str | None, *pragmas: str) -> Engine:
     engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -32,9 +32,11 @@ def _engine(path: Path, begin: str, *pragmas: str) -> Engine:
         for pragma in (f"busy_timeout={BUSY_MS}", *pragmas):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @event.listens_for(engine, "begin")
+        def _on_begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine
 
@@ -56,6 +58,9 @@ class SQLiteStore:
         path.chmod(0o600)
         self._writing = _engine(path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
         self._reading = _engine(path, "BEGIN DEFERRED", "query_only=ON")
+        # each statement is a transaction; where another process has the file to itself, it fails and waits elsewhere
+        self._glancing = _engine(path, None, "query_only=ON", "busy_timeout=0")
+        self._glance: Connection | None = None
         self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
@@ -74,6 +79,15 @@ class SQLiteStore:
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run a work that only reads."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._read, work)
+
+    async def glance(self, work: Callable[[Connection], Result]) -> Result:
+        """Run one statement on the caller's thread; where the file cannot be read at once, as any other read."""
+        try:
+            if self._glance is None:
+                self._glance = self._glancing.connect()
+            return work(self._glance)
+        except DBAPIError:
+            return await self.read(work)
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         try:
@@ -114,5 +128,8 @@ class SQLiteStore:
         self._waiting.put(None)
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._reader.shutdown)
+        if self._glance is not None:
+            self._glance.close()
+        self._glancing.dispose()
         self._reading.dispose()
         self._writing.dispose()

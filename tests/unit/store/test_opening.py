@@ -1,5 +1,6 @@
 """Opening a store: its files are its owner's alone, its schema is known, and a refused one leaves nothing open."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError
@@ -15,7 +17,8 @@ from gateway.evidence.keys import open_key
 from gateway.identity.development import open_secret
 from gateway.store import migrate
 from gateway.store.database import open_store
-from gateway.store.tables import metadata
+from gateway.store.tables import facts, metadata
+from gateway.store.upsert import upsert
 
 
 async def test_the_state_is_its_owners_alone(tmp_path):
@@ -160,3 +163,34 @@ async def test_a_folder_that_cannot_be_tightened_is_refused_with_the_command(tmp
     with pytest.raises(GatewayError) as caught:
         await open_store(state)
     assert f"chmod 700 {state}" in caught.value.hint
+
+
+async def test_a_glance_sees_what_is_durable_and_changes_nothing(store):
+    async def epoch():
+        return await store.glance(lambda c: c.execute(select(facts.c.value).where(facts.c.name == "x")).scalar())
+
+    assert await epoch() is None
+    for value in ("1", "2"):
+        await store.run(lambda c, value=value: upsert(c, facts, [{"name": "x", "value": value}]))
+        assert await epoch() == value
+    with pytest.raises(GatewayError, match="store_unavailable"):
+        await store.glance(lambda c: c.execute(insert(facts).values(name="y", value="1")))
+    assert await epoch() == "2"
+
+
+async def test_a_glance_that_cannot_be_taken_at_once_is_a_read_like_any_other(tmp_path):
+    store = await open_store(tmp_path / "state")
+    seen = []
+
+    def held_once(connection):
+        seen.append(threading.current_thread().name)
+        if len(seen) == 1:
+            raise OperationalError("SELECT", (), Exception("database is locked"))
+        return connection.execute(text("SELECT 7")).scalar()
+
+    assert await store.glance(held_once) == 7
+    assert seen == [threading.current_thread().name, "store-reader_0"]
+    with sqlite3.connect(tmp_path / "state" / "gateway.sqlite3") as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await store.glance(lambda c: c.execute(text("SELECT 8")).scalar()) == 8, "a writer holds nobody up"
+    await store.close()
