@@ -5,9 +5,11 @@ import binascii
 import json
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -18,6 +20,8 @@ from gateway.ports import Clock
 from gateway.request import Caller
 
 MAX_TOKEN_BYTES = 8192
+KEPT_TOKENS = 1024
+KEPT_S = 300
 _COMPACT = re.compile(r"\A[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}\Z")
 ROLES = {"buyer", "provider", "reviewer", "billing", "supervisor", "arbiter"}
 _HEADER = {"alg", "kid", "typ"}
@@ -34,6 +38,17 @@ class Lifetimes:
 
     longest_s: int = 86_400
     skew_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A token whose signature and claims were found good: with which key, what it says, and until when that is kept."""
+
+    header: dict[str, Any]
+    key: Any
+    claims: dict[str, Any]
+    caller: Caller
+    until: float
 
 
 class Tokens:
@@ -63,11 +78,40 @@ class Tokens:
         self._secret = secret if development is None else development.secret
         self._lifetimes = lifetimes
         self._revoked = revoked
+        self._checked: OrderedDict[bytes, _Checked] = OrderedDict()
 
     async def identify(self, token: str) -> Caller:
         """Return the caller of a valid token. Raises GatewayError `unauthenticated`, always in the same words."""
         if len(token) > MAX_TOKEN_BYTES or not _COMPACT.match(token):
             raise unauthenticated()
+        name = sha256(token.encode()).digest()
+        checked = await self._known(name) or await self._check(token)
+        self._check_times(checked.claims)
+        self._keep(name, checked)
+        issued_at = datetime.fromtimestamp(checked.claims["iat"], tz=UTC)
+        if self._revoked is not None and await self._revoked(self.issuer, checked.caller, issued_at):
+            raise unauthenticated()
+        return checked.caller
+
+    async def _known(self, name: bytes) -> _Checked | None:
+        """Return a token that was checked lately with the very key that would check it now.
+
+        What changes under it is asked each time: the key, the time, revocations.
+        """
+        known = self._checked.get(name)
+        if known is None or known.until < self._clock.now().timestamp():
+            return None
+        _algorithm, key = await self._key(known.header)
+        return known if key is known.key else None
+
+    def _keep(self, name: bytes, checked: _Checked) -> None:
+        self._checked[name] = checked
+        self._checked.move_to_end(name)
+        if len(self._checked) > KEPT_TOKENS:
+            self._checked.popitem(last=False)
+
+    async def _check(self, token: str) -> _Checked:
+        """Check everything of a token that does not change: its form, its signature, its claims."""
         header = _header(token)
         algorithm, key = await self._key(header)
         try:
@@ -82,12 +126,7 @@ class Tokens:
             )  # fmt: skip
         except (jwt.PyJWTError, ValueError, TypeError):
             raise unauthenticated() from None
-        self._check_times(claims)
-        caller = _caller(claims)
-        issued_at = datetime.fromtimestamp(claims["iat"], tz=UTC)
-        if self._revoked is not None and await self._revoked(self.issuer, caller, issued_at):
-            raise unauthenticated()
-        return caller
+        return _Checked(header, key, claims, _caller(claims), self._clock.now().timestamp() + KEPT_S)
 
     async def _key(self, header: dict[str, Any]) -> tuple[str, Any]:
         algorithm, kid = header["alg"], header.get("kid")

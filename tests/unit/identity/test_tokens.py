@@ -3,7 +3,7 @@
 import base64
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.keys import MAX_AGE_S, KeySource, from_file, parse_jwks
-from gateway.identity.tokens import Lifetimes, Tokens
+from gateway.identity.tokens import KEPT_S, Lifetimes, Tokens
 from gateway.ports import FixedClock
 from gateway.request import Caller
 
@@ -174,6 +174,77 @@ async def test_a_withdrawn_key_is_not_trusted_for_ever():
     with pytest.raises(GatewayError):
         await source.key("key-RS256", "RS256")
     assert await source.key("key-ES256", "ES256") is not None
+
+
+class MovedClock:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.at = NOW
+
+    def now(self):
+        return self.at
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The tokens whose signatures were checked."""
+    seen, real = [], jwt.decode
+    monkeypatch.setattr(jwt, "decode", lambda token, *rest, **known: seen.append(token) or real(token, *rest, **known))
+    return seen
+
+
+async def test_a_token_is_checked_once_and_what_changes_under_it_each_time(decoded):
+    clock, taken_back = MovedClock(), set()
+
+    async def revoked(_issuer, caller, _issued_at):
+        return caller.token_id in taken_back
+
+    tokens = Tokens(clock, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32, revoked=revoked)
+
+    def made(**claims):
+        return signed("HS256", key="s" * 32, **claims)
+
+    token, other = made(), made(jti="t2")
+    for _ in range(3):
+        assert (await tokens.identify(token)).token_id == "t1"
+        assert (await tokens.identify(other)).token_id == "t2"
+    assert decoded == [token, other]
+    forged = token[:-4] + ("AAAA" if not token.endswith("AAAA") else "BBBB")
+    await refused(tokens, forged)
+    taken_back.add("t1")
+    await refused(tokens, token)
+    taken_back.clear()
+    assert await tokens.identify(token)
+    clock.at += timedelta(seconds=KEPT_S + 1)
+    assert await tokens.identify(token)
+    assert decoded.count(token) == 2, "for a bounded time"
+    clock.at = NOW + timedelta(seconds=600 + 31)
+    await refused(tokens, token)
+
+
+async def test_a_token_that_was_checked_with_a_withdrawn_key_is_not_known(monkeypatch, decoded):
+    now = [0.0]
+    monkeypatch.setattr("gateway.identity.keys.time.monotonic", lambda: now[0])
+    texts = [JWKS, JWKS, '{"keys": []}']
+    tokens = Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], keys=KeySource(lambda: texts.pop(0)))
+    token = signed()
+    for _ in range(2):
+        assert await tokens.identify(token)
+    now[0] = MAX_AGE_S + 1
+    assert await tokens.identify(token)
+    assert len(decoded) == 2, "with the key as it was read again"
+    now[0] = 2 * MAX_AGE_S + 2
+    await refused(tokens, token)
+
+
+async def test_no_more_tokens_are_kept_than_a_bound(monkeypatch, decoded):
+    monkeypatch.setattr("gateway.identity.tokens.KEPT_TOKENS", 2)
+    tokens = Tokens(CLOCK, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32)
+    first, *others = [signed("HS256", key="s" * 32, jti=f"t{n}") for n in range(3)]
+    for token in (first, *others, first):
+        await tokens.identify(token)
+    assert decoded.count(first) == 2
 
 
 async def test_unknown_keys_do_not_make_the_source_be_read_at_once_again():
