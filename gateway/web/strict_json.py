@@ -53,7 +53,8 @@ def parse(body: bytes) -> dict[str, Any]:
         content = json.loads(
             text, parse_float=_number, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_members
         )
-        json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
+        if "\\u" in text:  # the only way to write half of a pair
+            json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
     except UnicodeEncodeError:
         raise _bad("The text holds half of a surrogate pair.") from None
     except (json.JSONDecodeError, RecursionError):
@@ -64,6 +65,8 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
     depth, inside, escaped = 0, False, False
     for letter in text:
         if inside:
