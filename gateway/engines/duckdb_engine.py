@@ -3,6 +3,7 @@
 import logging
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
+from gateway.engines.marks import is_marked
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
 from gateway.workers.pool import Pool
@@ -67,7 +68,11 @@ class DuckDBEngine:
 
         Raises GatewayError `refresh_needed`, `engine_unavailable` or `overloaded`.
         """
-        worker = await self._pool.acquire(self._wait_s, prefer=source.path, party=party)
+        tag = f"{stamp} {source.path}"
+        worker = await self._pool.acquire(self._wait_s, prefer=tag, party=party)
+        if worker.tag == tag and worker.present and is_marked(source.path, stamp):
+            return DuckDBLease(worker)  # it would answer that it has the very file open
+        worker.tag = ""
         try:
             await worker.call("open", (source.path, stamp), OPEN_S)
         except WorkerError as error:
@@ -77,16 +82,20 @@ class DuckDBEngine:
         except BaseException:
             worker.release()
             raise
-        worker.tag = source.path
+        worker.tag = tag
         return DuckDBLease(worker)
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
         """Return what the file says of a policy's tables, for its provider."""
+        worker = await self._pool.acquire(self._wait_s, prefer=source.path)  # no tag is a path: the one idle longest
+        worker.tag = ""  # it closes what it has open
         try:
-            reply = await self._pool.call("inspect", (source.path, order), INSPECT_S, self._wait_s)
+            reply = await worker.call("inspect", (source.path, order), INSPECT_S)
         except WorkerError as error:
             log.error("%s cannot be inspected: %s", source.path, error)  # noqa: TRY400 - words, no stack
             raise _unavailable() from None
+        finally:
+            worker.release()
         found = reply.header["inspection"]
         return Inspection(
             stamp=str(found["stamp"]),

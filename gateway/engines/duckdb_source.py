@@ -5,13 +5,13 @@ In a folder, `orders/` with any Parquet files in it is the table `orders`, as is
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 import duckdb
 
+from gateway.engines.marks import mark
 from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
@@ -48,10 +48,6 @@ def tables_of(folder: Path) -> Iterator[Table]:
             yield entry.stem, (entry,)
 
 
-def _mark(status: os.stat_result) -> str:
-    return f"{status.st_ino}:{status.st_mtime_ns}:{status.st_size}"
-
-
 def stamp_of(path: str) -> str:
     """Return the mark of the data: inode, modification time and size of a file; of a folder a hash of all its files'.
 
@@ -59,13 +55,13 @@ def stamp_of(path: str) -> str:
     """
     try:
         if not is_folder(path):
-            return _mark(Path(path).stat())
+            return mark(Path(path).stat())
         digest = hashlib.sha256()
         found = False
         for name, files in tables_of(Path(path)):
             for file in files:
                 digest.update(
-                    f"{name}\n{file.relative_to(path)}\n{_mark(file.stat())}\n".encode("utf-8", "surrogateescape")
+                    f"{name}\n{file.relative_to(path)}\n{mark(file.stat())}\n".encode("utf-8", "surrogateescape")
                 )
                 found = True
     except OSError:

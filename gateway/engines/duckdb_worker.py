@@ -87,7 +87,7 @@ class DuckDBHandler:
             assert len(statements) == 1  # INVARIANT: one statement, written by us
             assert statements[0].type == duckdb.StatementType.SELECT
             with _holding(self._connection, inputs):
-                table = self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
+                table = self._connection.sql(statements[0], params=list(parameters) or None).to_arrow_table()
                 profile = self._connection.get_profiling_information("json")  # the next statement has its own
             assert self._opened is not None  # INVARIANT: with the connection
             check_unchanged(*self._opened)
@@ -107,6 +107,7 @@ class DuckDBHandler:
         return cost, sink.getvalue().to_pybytes()
 
     def _inspect(self, path: str, order: InspectionOrder) -> tuple[dict[str, Any], bytes]:
+        self._close()  # one process has a file open once, and what is locked down cannot be opened anew
         before = stamp_of(path)
         refuse_open_writer(path)
         connection = connect(path, self._memory_mb, self._threads)

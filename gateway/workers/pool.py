@@ -181,9 +181,14 @@ class Pool:
         return min(able, key=turn, default=None)  # of equals the first that came
 
     def _pick(self, prefer: str) -> Worker:
-        """Take the idle worker that has `prefer` open; else the one that has been idle longest."""
-        for worker in self._idle:
-            if prefer and worker.tag == prefer:
+        """Take of the idle workers that have `prefer` open the one that was at work last: its caches are warm.
+
+        None has it open: the one idle longest, for what that has open is missed least. Nothing is preferred: the last.
+        """
+        if not prefer:
+            return self._idle.pop()
+        for worker in reversed(self._idle):
+            if worker.tag == prefer:
                 self._idle.remove(worker)
                 return worker
         return self._idle.popleft()

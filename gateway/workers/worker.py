@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import pickle
+import select
 import signal
 from collections.abc import Awaitable, Callable
 from socket import socket, socketpair
@@ -87,6 +88,13 @@ class Worker:
     @property
     def alive(self) -> bool:
         return not self._killed and self._process.returncode is None
+
+    @property
+    def present(self) -> bool:
+        """Whether the process is there at this moment; `alive` is what the loop has heard of it."""
+        end = select.poll()
+        end.register(self._calls_out.get_extra_info("socket").fileno(), select.POLLHUP)
+        return self.alive and not end.poll(0)
 
     async def call(self, method: str, argument: object, deadline_s: float) -> Reply:
         """Return the handler's answer to one call.

@@ -1,8 +1,11 @@
 """DuckDB in its own process, on real files: shut doors, deadlines, memory, and files that change or are held."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.ports import InputTable, Source, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import Role
+from gateway.workers.worker import Worker
 
 HEAVY = "SELECT COUNT(*) AS n FROM range(100000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3"
 
@@ -210,6 +214,44 @@ async def test_a_lease_goes_on_with_the_file_that_it_opened(engine, file, tmp_pa
     assert pa.ipc.open_stream(rows.ipc).read_all().to_pylist() == [{"n": 3}]
 
 
+async def test_a_worker_that_has_the_file_open_is_not_asked_to_open_it_and_else_each_time(
+    monkeypatch, engine, file, tmp_path
+):
+    asked, call = [], Worker.call
+    monkeypatch.setattr(Worker, "call", lambda self, method, *rest: asked.append(method) or call(self, method, *rest))
+    for _ in range(3):
+        await run(engine, file, "SELECT COUNT(*) AS n FROM t")
+    assert asked == ["open", "run", "run", "run"]
+    old = stamp_of(str(file))
+    make(tmp_path / "new", 5).rename(file)
+    asked.clear()
+    await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t", old), "refresh_needed")
+    await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t", old), "refresh_needed")
+    assert asked == ["open", "open"], "what has changed since is opened before it is charged"
+    assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t"))[0].to_pydict() == {"n": [5]}
+    file.unlink()
+    await fails(run(engine, file, "SELECT COUNT(*) AS n FROM t", "another"), "engine_unavailable")
+    assert asked == ["open", "open", "open", "run", "open"]
+
+
+def runs(pid):
+    """Tell whether any thread of a process is left, but for what waits to be reaped."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return len(threads) > 1 or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_a_worker_that_has_just_died_with_the_file_open_is_no_engine(engine, file):
+    await run(engine, file, "SELECT COUNT(*) AS n FROM t")
+    (pid,) = engine._pool.pids
+    os.kill(pid, signal.SIGKILL)
+    while runs(pid):
+        time.sleep(0.001)  # the loop does not hear of it meanwhile
+    await fails(engine.lease(Source("duckdb", str(file)), stamp_of(str(file))), "engine_unavailable")
+
+
 async def test_a_file_that_a_writer_holds_is_unavailable(engine, file):
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen(
@@ -280,6 +322,13 @@ async def test_released_tables_go_when_the_statement_fails(engine, file):
     with pytest.raises(GatewayError):
         await lease.run(Statement("SELECT 1", (), (InputTable("broken", b"no stream"),)), 20)
     await lease.close()
+
+
+async def test_a_file_that_a_worker_has_open_is_inspected_by_it_and_leased_again(engine, file):
+    for _ in range(2):
+        assert (await run(engine, file, "SELECT COUNT(*) AS n FROM t"))[0].to_pydict() == {"n": [3]}
+        found = await engine.inspect(Source("duckdb", str(file)), InspectionOrder(("t",), (), (), ()))
+        assert (found.stamp, [table.name for table in found.tables]) == (stamp_of(str(file)), ["t"])
 
 
 async def test_an_inspection_names_foreign_keys(engine, tmp_path):

@@ -116,6 +116,21 @@ async def test_an_idle_worker_that_dies_is_replaced(pools):
     assert (await pool.call("echo", 1, 20)).header["pid"] != before
 
 
+async def test_the_worker_that_was_at_work_last_is_next_and_of_what_is_open_the_oldest_goes(pools):
+    pool, _ = await pools(size=3)
+    first, second, third = [await pool.acquire(5) for _ in range(3)]
+    for worker, tag in ((second, "shop"), (first, "shop"), (third, "bank")):
+        worker.tag = tag
+        worker.release()
+    last = await pool.acquire(5)
+    assert last is third, "nothing is preferred"
+    last.release()
+    warm = await pool.acquire(5, prefer="shop")
+    assert warm is first, "of two that have it open the last"
+    warm.release()
+    assert await pool.acquire(5, prefer="new") is second, "what nobody has open takes the place of what is missed least"
+
+
 async def test_who_waits_too_long_is_told_overloaded(pools):
     pool, _ = await pools()
     held = await pool.acquire(5)
