@@ -1,7 +1,8 @@
 """Steps 10 and 11 as the pipeline sees them: noise and post-processing in worker processes, results as plain data."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -12,6 +13,9 @@ from gateway.privacy.release import from_stored, to_stored
 from gateway.workers.pool import Pool
 from gateway.workers.role import Reply
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
 NOISY = TypeAdapter(NoisyTable)
 FINISHED = TypeAdapter(Finished)
 
@@ -21,6 +25,17 @@ def _fresh(
 ) -> tuple[NoisyTable, dict[str, bytes]]:
     noisy = NOISY.validate_json(payload)
     return noisy, {digest: value for digest, value in to_stored(measurement, noisy).items() if digest not in stored}
+
+
+SMALL_BYTES = 64 * 1024
+"""What is no larger is read where it came: to wake a thread takes longer."""
+
+
+async def _beside(size_bytes: int, read: Callable[P, Result], *args: P.args, **named: P.kwargs) -> Result:
+    """Return what `read` makes of so many bytes; many are read on a thread, beside the loop."""
+    if size_bytes <= SMALL_BYTES:
+        return read(*args, **named)
+    return await asyncio.to_thread(read, *args, **named)
 
 
 WAITED = 3
@@ -37,7 +52,8 @@ class WorkerReleaser:
         """Return a measurement from stored releases alone, or None where one is missing."""
         if any(primitive.digest not in stored for primitive in measurement.primitives):
             return None
-        return await asyncio.to_thread(from_stored, measurement, stored)
+        content = sum(len(stored[primitive.digest]) for primitive in measurement.primitives)
+        return await _beside(content, from_stored, measurement, stored)
 
     async def release(
         self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes], party: str
@@ -45,7 +61,7 @@ class WorkerReleaser:
         """Return the noisy table, and what to store of each primitive that was drawn now. `exact`: one a probe."""
         probes = [rows.ipc for rows in exact]
         reply = await self._call("release", (measurement, probes, dict(stored)), party)
-        return await asyncio.to_thread(_fresh, measurement, reply.payload, stored)
+        return await _beside(len(reply.payload), _fresh, measurement, reply.payload, stored)
 
     async def derive(self, known: Known, derived: Derived, party: str) -> bytes:
         """Return released rows for a later measurement, as an Arrow IPC stream."""
