@@ -1,5 +1,6 @@
 """The ledger's rules, each a step inside one transaction: idempotency, leases, draws, pace. Nothing here commits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, 
 from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, suspended
+from gateway.ledger.sealing import commitment
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -31,6 +33,13 @@ _BY_ID = select(queries.c.state).where(queries.c.query_id == bindparam("query"),
 _STORED = select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1)
 _CLAIMED = select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1)
 _CLAIM, _OPEN = insert(claims), insert(queries)
+_FINISH = (
+    update(queries)
+    .where(queries.c.query_id == bindparam("query"))
+    .values(
+        state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
+    )
+)
 _LET_GO = delete(claims).where(claims.c.query_id == bindparam("query"))
 _COUNT = select(func.count()).select_from(queries)
 _HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
@@ -175,6 +184,14 @@ def cancel(connection: Connection, buyer: str, query_id: str, now: datetime) -> 
     return CANCELLED
 
 
+def answered(connection: Connection, query_id: str, salt: bytes, answer: bytes, now: datetime) -> None:
+    """Finish a charged query: commit to its answer in the log, keep the bytes, shut other workers out."""
+    content = {"query_id": query_id, "answer": commitment(salt, answer)}
+    index, _hash = leaves.append(connection, "answered", now, content)
+    connection.execute(_FINISH, {"query": query_id, "answer_": answer, "index_": index})
+    let_go(connection, query_id)
+
+
 def let_go(connection: Connection, query_id: str) -> None:
     """End a query's claims."""
     connection.execute(_LET_GO, {"query": query_id})
@@ -235,8 +252,16 @@ class Opening:
 
 def open_query(connection: Connection, order: Order, now: datetime, opening: Opening) -> None:
     """Write the row of a query."""
-    at = microseconds(now)
-    row = {
+    open_queries(connection, [(order, opening)], now)
+
+
+def open_queries(connection: Connection, opened: Iterable[tuple[Order, Opening]], now: datetime) -> None:
+    """Write the rows of queries."""
+    connection.execute(_OPEN, [_row(order, opening, microseconds(now)) for order, opening in opened])
+
+
+def _row(order: Order, opening: Opening, at: int) -> dict[str, object]:
+    return {
         "query_id": order.query_id,
         "buyer": order.buyer,
         "organisation": order.organisation,
@@ -260,4 +285,3 @@ def open_query(connection: Connection, order: Order, now: datetime, opening: Ope
         "answer_log_index": opening.leaf[0] if opening.answer is not None else None,
         "answer": opening.answer,
     }
-    connection.execute(_OPEN, row)

@@ -1,15 +1,34 @@
 """How long what is kept is kept: sealed query texts for the provider, and answers for their buyers."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from gateway.ledger.charging import EXPIRED, FINISHED, microseconds
+from gateway.ledger.model import Order
 from gateway.ledger.sealing import Sealer
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import queries, texts
+
+_KEEP = insert(texts)
+
+
+def keep_texts(connection: Connection, sealer: Sealer, orders: Iterable[Order], now: datetime) -> None:
+    """Keep the SQL of orders sealed for their providers, as long as each policy says. Commits nothing."""
+    rows = [
+        {
+            "query_id": order.query_id,
+            "dataset": order.dataset,
+            "sealed": sealer.seal(order.query_id, order.sql),
+            "until_us": microseconds(now + order.keep_text),
+        }
+        for order in orders
+        if order.keep_text is not None
+    ]
+    if rows:
+        connection.execute(_KEEP, rows)
 
 
 class Kept:

@@ -1,7 +1,8 @@
 """What the log and the meter say of a decision, written in its own transaction. Nothing here commits."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,22 +49,35 @@ def append(connection: Connection, kind: str, now: datetime, content: Mapping[st
     """
     if kind != REOPENED:
         refuse_fenced(connection)
+    return log.append(connection, _leaf(kind, now, content))
+
+
+def _leaf(kind: str, now: datetime, content: Mapping[str, Any]) -> bytes:
     leaf = canonical({"kind": kind, "time": timestamp(now), **content}).encode()
     if len(leaf) > MAX_LEAF_BYTES:
         detail = f"What the log would say of this is longer than {MAX_LEAF_BYTES:,} bytes."
         raise GatewayError("sql_too_complex", detail, "Ask for less at once.")
-    return log.append(connection, leaf)
+    return leaf
 
 
-def decided(
-    connection: Connection, source: str, kind: str, order: Order, now: datetime, commitments: Mapping[str, str]
-) -> tuple[int, str]:
-    """Append an order to the log and the meter events; return the leaf's index and hash.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the log and the meter will say of an order."""
+
+    order: Order
+    kind: str
+    at: datetime
+    leaf: bytes
+    told: Mapping[str, Any]
+
+
+def decision(kind: str, order: Order, now: datetime, commitments: Mapping[str, str]) -> Decision:
+    """Return what is said of an order. Raises GatewayError `sql_too_complex`.
 
     The leaf of a charge names the accounts that it debits: balances can be made again from the log alone.
     """
-    facts = json.loads(order.facts)
-    spent = {
+    told = {
+        **json.loads(order.facts),
         "rho": decimal_text(order.rho, RHO_DECIMALS),
         "delta": decimal_text(order.delta, DELTA_DECIMALS),
         "amount": f"{order.amount:f}",
@@ -72,11 +86,32 @@ def decided(
     debited = {}
     if kind == "charged":
         debited = {"accounts": [account.key for account in order.accounts], "purse": order.allowance.grant}
-    content = {"query_id": order.query_id, **facts, **spent, **debited, **commitments}
-    index, leaf_hash = append(connection, kind, now, content)
-    line = event_line(source, kind, order.query_id, now, {**facts, **spent, "log_index": index})
-    meter(connection, BUYER_VISIBLE, order.dataset, line)
-    return index, leaf_hash
+    leaf = _leaf(kind, now, {"query_id": order.query_id, **told, **debited, **commitments})
+    return Decision(order, kind, now, leaf, told)
+
+
+def decided(
+    connection: Connection, source: str, kind: str, order: Order, now: datetime, commitments: Mapping[str, str]
+) -> tuple[int, str]:
+    """Append one order to the log and the meter events; return the leaf's index and hash."""
+    (entered,) = decided_all(connection, source, [decision(kind, order, now, commitments)])
+    return entered
+
+
+def decided_all(connection: Connection, source: str, decisions: Sequence[Decision]) -> list[tuple[int, str]]:
+    """Append decisions to the log and the meter events; return each leaf's index and hash. Raises `store_fenced`."""
+    refuse_fenced(connection)
+    entered = log.append_all(connection, [one.leaf for one in decisions])
+    rows = [
+        {"visibility": BUYER_VISIBLE, "dataset": one.order.dataset, "line": _line(source, one, index)}
+        for one, (index, _hash) in zip(decisions, entered, strict=True)
+    ]
+    connection.execute(_EVENT, rows)
+    return entered
+
+
+def _line(source: str, one: Decision, index: int) -> str:
+    return event_line(source, one.kind, one.order.query_id, one.at, {**one.told, "log_index": index})
 
 
 def meter(connection: Connection, visibility: str, dataset: str, line: str) -> None:

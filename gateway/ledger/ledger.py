@@ -4,28 +4,28 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger import accounts, charging, draws, leaves
-from gateway.ledger.charging import CANCELLED, EXCUSED, FAILED, FINISHED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger.charging import CANCELLED, EXCUSED, FAILED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger.keeping import keep_texts
 from gateway.ledger.model import (
     Account,
     Balance,
     Charge,
-    Failed,
     Failure,
     Held,
-    InFlight,
+    Known,
     Order,
     QueryRow,
     Release,
-    Stored,
 )
+from gateway.ledger.repeating import FreeRepeats
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.tables import queries, releases, texts
+from gateway.store.tables import queries, releases
 
 LEASE_S = 5.0
 
@@ -34,13 +34,6 @@ _OF = queries.c.query_id == bindparam("query")
 _HELD = (_OF, queries.c.fence == bindparam("fence_"), queries.c.state == RUNNING)
 _SALT = select(queries.c.buyer, queries.c.salt).where(*_HELD)
 _RENEW = update(queries).where(*_HELD).values(lease_until_us=bindparam("lease"))
-_FINISH = (
-    update(queries)
-    .where(_OF)
-    .values(
-        state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
-    )
-)
 _CANCELLED = select(queries.c.query_id).where(
     queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state == CANCELLED
 )
@@ -57,15 +50,16 @@ class Ledger:
         self._clock = clock
         self._source = source
         self._sealer = sealer
+        self._repeats = FreeRepeats(store, clock, source, sealer)
         self._lease_s = lease_s
         self._lease_us = int(lease_s * 1_000_000)
 
     # -- before and at the charge -------------------------------------------------------------------------------
 
-    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Stored | Failed | InFlight | None:
+    async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Known | None:
         """Return what is known of an idempotency key. Raises `idempotency_conflict`."""
 
-        def work(connection: Connection) -> Stored | Failed | InFlight | None:
+        def work(connection: Connection) -> Known | None:
             row = charging.by_key(connection, buyer, idempotency_key)
             return None if row is None else charging.settled(row, body_digest, self._clock.now())
 
@@ -92,55 +86,20 @@ class Ledger:
             accounts.debit(connection, order, now)
             charging.keep_pace(connection, order, now, failed)
             salt = self._sealer.salt()
-            leaf = leaves.decided(connection, self._source, "charged", order, now, _committed(salt, order))
+            commitments = {"sql": commitment(salt, order.sql.encode())}
+            leaf = leaves.decided(connection, self._source, "charged", order, now, commitments)
             charging.open_query(connection, order, now, Opening(RUNNING, salt, leaf, self._lease_us))
-            self._keep_text(connection, order)
+            keep_texts(connection, self._sealer, [order], now)
             return Charge(order.query_id, 1, *leaf, charging.moment(microseconds(now)))
 
         return await self._store.run(work)
 
-    def _keep_text(self, connection: Connection, order: Order) -> None:
-        if order.keep_text is None:
-            return
-        connection.execute(
-            insert(texts).values(
-                query_id=order.query_id,
-                dataset=order.dataset,
-                sealed=self._sealer.seal(order.query_id, order.sql),
-                until_us=microseconds(self._clock.now() + order.keep_text),
-            )
-        )
-
-    async def replay(self, order: Order, answer: bytes) -> Stored | Failed | InFlight | None:
+    async def replay(self, order: Order, answer: bytes) -> Known | None:
         """Keep the answer of a free repeat; return what is known of the idempotency key meanwhile, and keep nothing.
 
         One whose worker is gone is finished with this answer: its draws are all stored.
         """
-
-        def work(connection: Connection) -> Stored | Failed | InFlight | None:
-            now = self._clock.now()
-            row = charging.by_key(connection, order.buyer, order.idempotency_key)
-            if row is not None:
-                known = charging.settled(row, order.body_digest, now)
-                if known is not None:
-                    return known
-                self._answered(connection, row.query_id, bytes(row.salt), answer)
-                return None
-            salt = self._sealer.salt()
-            commitments = _committed(salt, order) | {"answer": commitment(salt, answer)}
-            leaf = leaves.decided(connection, self._source, "replayed", order, now, commitments)
-            charging.open_query(connection, order, now, Opening(FINISHED, salt, leaf, answer=answer))
-            self._keep_text(connection, order)
-            return None
-
-        return await self._store.run(work)
-
-    def _answered(self, connection: Connection, query_id: str, salt: bytes, answer: bytes) -> None:
-        """Finish a charged query: commit to its answer in the log, keep the bytes, shut other workers out."""
-        content = {"query_id": query_id, "answer": commitment(salt, answer)}
-        index, _hash = leaves.append(connection, "answered", self._clock.now(), content)
-        connection.execute(_FINISH, {"query": query_id, "answer_": answer, "index_": index})
-        charging.let_go(connection, query_id)
+        return await self._repeats.enter(order, answer)
 
     # -- while a charged query runs -----------------------------------------------------------------------------
 
@@ -188,7 +147,7 @@ class Ledger:
                 assert kept is None  # INVARIANT: a claimed draw is made once
                 if release.series:
                     draws.advance(connection, row.buyer, digest, release)
-            self._answered(connection, charge.query_id, bytes(row.salt), answer)
+            charging.answered(connection, charge.query_id, bytes(row.salt), answer, self._clock.now())
             return answer
 
         return await self._store.run(work)
@@ -308,10 +267,6 @@ class Ledger:
             return QueryRow(row.query_id, row.buyer, row.organisation, row.dataset, row.state, row.log_index, answer)
 
         return await self._store.read(work)
-
-
-def _committed(salt: bytes, order: Order) -> dict[str, str]:
-    return {"sql": commitment(salt, order.sql.encode())}
 
 
 def _held(charge: Charge) -> dict[str, object]:

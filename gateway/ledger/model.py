@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote as escaped
 
 from gateway.errors import GatewayError
@@ -23,6 +24,7 @@ def cancelled(query_id: str) -> GatewayError:
     return GatewayError("query_cancelled", f"The query {query_id} was cancelled by its buyer.", hint)
 
 
+@lru_cache(maxsize=1024)
 def buyer_name(organisation: str, subject: str) -> str:
     """Return organisation and subject as one name, escaped so that none can mix."""
     return f"{escaped(organisation, safe='')}/{escaped(subject, safe='')}"
@@ -165,6 +167,10 @@ class Failed:
     """A charged query that failed for good; its uniform error is answered again."""
 
     query_id: str
+
+
+Known = InFlight | Stored | Failed
+"""What an idempotency key may stand for already."""
 
 
 @dataclass(frozen=True, slots=True)

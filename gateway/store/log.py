@@ -1,8 +1,10 @@
 """The append-only log in the store: leaves, and the complete subtrees above them."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, bindparam, func, insert, select
 
-from gateway.store.merkle import NodeAt, leaf_hash, new_nodes
+from gateway.store.merkle import NodeAt, new_nodes
 from gateway.store.tables import leaves, nodes
 
 # built once: building a statement takes longer than running it
@@ -28,11 +30,22 @@ def node_reader(connection: Connection) -> NodeAt:
 
 def append(connection: Connection, leaf: bytes) -> tuple[int, str]:
     """Append a leaf within the caller's transaction; return its index and its hash in hex."""
-    index = size(connection)
-    connection.execute(_LEAF, {"position": index, "leaf": leaf})
-    made = new_nodes(index, leaf, node_reader(connection))
-    connection.execute(_NODES, [{"level": level, "position": at, "hash": value} for level, at, value in made])
-    return index, leaf_hash(leaf).hex()
+    (made,) = append_all(connection, [leaf])
+    return made
+
+
+def append_all(connection: Connection, appended: Sequence[bytes]) -> list[tuple[int, str]]:
+    """Append leaves in their order within the caller's transaction; return the index and the hash in hex of each."""
+    first, stored, made = size(connection), node_reader(connection), dict[tuple[int, int], bytes]()
+
+    def node_at(level: int, position: int) -> bytes:
+        return made[level, position] if (level, position) in made else stored(level, position)
+
+    for index, leaf in enumerate(appended, first):
+        made |= {(level, at): value for level, at, value in new_nodes(index, leaf, node_at)}
+    connection.execute(_LEAF, [{"position": index, "leaf": leaf} for index, leaf in enumerate(appended, first)])
+    connection.execute(_NODES, [{"level": level, "position": at, "hash": value} for (level, at), value in made.items()])
+    return [(index, made[0, index].hex()) for index in range(first, first + len(appended))]
 
 
 def read_leaf(connection: Connection, index: int) -> bytes:
