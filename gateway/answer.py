@@ -74,19 +74,24 @@ def _half(bar: Sequence[object]) -> float:
     return (high - low) / 2
 
 
-def answer_bytes(
-    query_id: str,
-    planned: Planned,
-    dataset: Dataset,
-    known: Known,
-    finished: Finished,
-    due: Cost,
-    charge: Charge | None,
-    at: datetime,
-) -> bytes:
-    """Return the exact bytes of an answer; `charge` is None where everything was stored."""
-    document: dict[str, object] = {
-        "query_id": query_id,
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer's bytes around what each asking has of its own: its id before `first`, its time before `last`."""
+
+    first: bytes
+    last: bytes
+
+    def of(self, query_id: str, at: datetime) -> bytes:
+        """Return the exact bytes of the answer to one asking."""
+        own = (_json(query_id), _json(_time(at)))
+        return b"".join((b'{"query_id": ', own[0], b", ", self.first, b', "as_of": ', own[1], b"}, ", self.last))
+
+
+def written(
+    planned: Planned, dataset: Dataset, known: Known, finished: Finished, due: Cost, charge: Charge | None
+) -> Written:
+    """Return an answer as it is written; `charge` is None where everything was stored."""
+    first = {
         "state": "FINISHED",
         "columns": columns(planned),
         "rows": finished.rows,
@@ -98,11 +103,17 @@ def answer_bytes(
             "bounds": {note.column: {"rows": note.rows, "groups": note.groups} for note in planned.notes},
             "intervals_cover": "noise",
         },
-        "versions": {"policy": dataset.policy_version, "data": dataset.data_version, "as_of": _time(at)},
+        "versions": {"policy": dataset.policy_version, "data": dataset.data_version},
+    }
+    last = {
         "notices": [*planned.notices, *(["rows beyond row_limit are left out"] if finished.truncated else [])],
         "price": price(due),
         "receipt": {"log_index": charge.log_index, "leaf": f"sha256:{charge.leaf_hash}"} if charge else None,
     }
+    return Written(_json(first)[1:-2], _json(last)[1:])
+
+
+def _json(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 

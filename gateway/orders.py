@@ -154,7 +154,7 @@ def order(
         buyer=buyer_id(caller),
         organisation=caller.organisation,
         dataset=dataset.name,
-        idempotency_key=request.idempotency_key or f"query:{query_id}",
+        idempotency_key=key_of(query_id, request),
         body_digest=request.body_digest,
         question=question(planned, caller),
         fingerprint=planned.fingerprint,
@@ -169,6 +169,11 @@ def order(
         sql=request.sql,
         keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
     )
+
+
+def key_of(query_id: str, request: Request) -> str:
+    """Return the idempotency key of a request; one without has its query's own."""
+    return request.idempotency_key or f"query:{query_id}"
 
 
 def question(planned: Planned, caller: Caller) -> str:

@@ -13,6 +13,7 @@ from gateway.planning import Planned
 from gateway.ports import Clock, EngineCost, ExactRows, Lease
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.programs import PlanJob
+from gateway.repeats import Repeats
 from gateway.request import Caller
 from gateway.stages import Stage
 
@@ -99,6 +100,7 @@ class Parts:
     book: Book
     telemetry: Telemetry
     free: Free
+    repeats: Repeats
     clock: Clock
     pause: Callable[[float], Awaitable[None]]
     secret: str

@@ -7,22 +7,22 @@ file, a socket or a database: the parts do, and are passed in.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from gateway.answer import Finished, Known, answer_bytes, quote_document
+from gateway.answer import Finished, Known, quote_document, written
 from gateway.catalog.model import Dataset, Grant
+from gateway.drawing import Quoted, Run, grant_of
 from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Release, Stored, suspended
-from gateway.orders import Cost, buyer_id, cost, draws, levels, order, public_draw
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.orders import buyer_id, cost, draws, levels, order
 from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
-from gateway.ports import EngineCost, ExactRows, InputTable, Lease, Statement
-from gateway.privacy.measurement import Derived, Measurement, Probe, PublicRead, Step
+from gateway.ports import Lease, Statement
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
+from gateway.repeats import Repeat
 from gateway.request import Caller, Request
 from gateway.stages import Stage
 
@@ -30,30 +30,13 @@ REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is 
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
-@dataclass(frozen=True, slots=True)
-class Quoted:
-    """A query that may be asked: its plan under one grant, and what of it is stored already.
-
-    `stored` are the releases that its draws are or build on, `served` those among them that answer a draw that was
-    never made: they are kept under its name before the answer leaves.
-    """
-
-    caller: Caller
-    dataset: Dataset
-    grant: Grant
-    planned: Planned
-    due: Cost
-    stored: Mapping[str, bytes]
-    served: Mapping[str, bytes]
-
-
 async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     _buys(caller)
-    dataset, grant = await _admitted(parts, request, caller)
-    quoted = await _quoted(parts, request, caller, dataset, grant, quote=True)
-    others = [await _priced(parts, caller, dataset, grant, level) for level in levels(quoted.planned)]
-    return quote_document(quoted.planned, dataset, quoted.due, [other.due for other in others])
+    job = replace(await _admitted(parts, request, caller), quote=True)
+    quoted = await _quoted(parts, job)
+    others = [await _priced(parts, job, level) for level in levels(quoted.planned)]
+    return quote_document(quoted.planned, job.dataset, quoted.due, [other.due for other in others])
 
 
 async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
@@ -74,11 +57,9 @@ async def _answered(parts: Parts, request: Request, caller: Caller, query_id: st
         known = await _known(parts, request, caller)
         if known is not None:
             return known
-        # 3 to 7. parse, resolve, permit, plan privacy, recall and price
-        dataset, grant = await _admitted(parts, request, caller)
-        quoted = await _quoted(parts, request, caller, dataset, grant)
-        wanted = order(query_id, quoted.planned, dataset, caller, request, grant, quoted.due, parts.clock.now())
-        done = await _attempt(parts, request, quoted, wanted)
+        job = await _admitted(parts, request, caller)
+        repeat = parts.repeats.known(job)
+        done = await (_asked(parts, job, query_id) if repeat is None else _repeated(parts, job, repeat, query_id))
         if done is not None:
             return done
         # another request draws what this one needs: look again, less and less often
@@ -86,16 +67,26 @@ async def _answered(parts: Parts, request: Request, caller: Caller, query_id: st
         pause_s = min(2 * pause_s, 0.8)
 
 
+async def _asked(parts: Parts, job: PlanJob, query_id: str) -> bytes | None:
+    """Answer a question; None where another request holds it."""
+    # 3 to 7. parse, resolve, permit, plan privacy, recall and price
+    quoted = await _quoted(parts, job)
+    wanted = order(
+        query_id, quoted.planned, job.dataset, job.caller, job.request, quoted.grant, quoted.due, parts.clock.now()
+    )
+    return await _attempt(parts, quoted, wanted)
+
+
 def _buys(caller: Caller) -> None:
     if "buyer" not in caller.roles:
         raise GatewayError("forbidden", "Questions are for buyers.", "Ask with a token whose roles include buyer.")
 
 
-async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dataset, Grant]:
+async def _admitted(parts: Parts, request: Request, caller: Caller) -> PlanJob:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
     parts.free.admit(caller)
-    dataset = await parts.published.dataset(request.dataset, caller)
-    decision = admit(dataset, caller, request.purpose, parts.clock.now().date())
+    dataset, now = await parts.published.dataset(request.dataset, caller), parts.clock.now()
+    decision = admit(dataset, caller, request.purpose, now.date())
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
         await _refused(parts, dataset, caller, None, error)
@@ -108,7 +99,7 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> tuple[Dat
     if shut is not None:
         await _refused(parts, dataset, caller, decision.grant, shut)
         raise shut
-    return dataset, decision.grant
+    return PlanJob(dataset, caller, request, now, decision.grant)
 
 
 async def _refused(parts: Parts, dataset: Dataset, caller: Caller, grant: Grant | None, error: GatewayError) -> None:
@@ -134,38 +125,37 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
                 await parts.pause(0.02)
 
 
-async def _quoted(
-    parts: Parts, request: Request, caller: Caller, dataset: Dataset, grant: Grant, *, quote: bool = False
-) -> Quoted:
+async def _quoted(parts: Parts, job: PlanJob) -> Quoted:
     # 3 to 6. parse, resolve, permit, plan privacy: in a killable process
     try:
         with parts.telemetry.stage(Stage.PLAN):
-            planned = await parts.planner.plan(PlanJob(dataset, caller, request, parts.clock.now(), grant, quote))
+            planned = await parts.planner.plan(job)
     except GatewayError as error:
-        await _refused(parts, dataset, caller, grant, error)
+        await _refused(parts, job.dataset, job.caller, job.grant, error)
         raise
-    return await _priced(parts, caller, dataset, grant, planned)
+    return await _priced(parts, job, planned)
 
 
-async def _priced(parts: Parts, caller: Caller, dataset: Dataset, grant: Grant, planned: Planned) -> Quoted:
+async def _priced(parts: Parts, job: PlanJob, planned: Planned) -> Quoted:
     # 7. recall and price
     with parts.telemetry.stage(Stage.PRICE):
-        buyer = buyer_id(caller)
+        buyer = buyer_id(job.caller)
         stored = await parts.book.releases(buyer, list(draws(planned)))
-        reused = reuse(planned.program, stored, await parts.book.held(buyer, series_of(planned.program, stored)))
+        lacking = series_of(planned.program, stored)
+        reused = reuse(planned.program, stored, await parts.book.held(buyer, lacking) if lacking else {})
         planned = replace(planned, program=reused.program, notices=(*planned.notices, *reused.notices))
         known = {**stored, **reused.served, **reused.beside}
-        due = cost(planned, dataset, grant, frozenset(known))
-        return Quoted(caller, dataset, grant, planned, due, known, reused.served)
+        due = cost(planned, job.dataset, grant_of(job), frozenset(known))
+        return Quoted(job, planned, due, known, reused.served)
 
 
-async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+async def _attempt(parts: Parts, quoted: Quoted, wanted: Order) -> bytes | None:
     """Charge and run, or replay what is stored; None where another request holds the same question."""
     # what answers a question for the first time answers it from then on
     if quoted.served and not await parts.book.pin(wanted.buyer, quoted.served):
         return None
     if quoted.due.free:
-        return await _replayed(parts, request, quoted, wanted)
+        return await _replayed(parts, quoted, wanted)
     # an engine that is down must cost nothing: it is held before the charge
     lease = await _leased(parts, quoted)
     try:
@@ -180,7 +170,7 @@ async def _attempt(parts: Parts, request: Request, quoted: Quoted, wanted: Order
                 raise _failed()
             case Charge():
                 parts.telemetry.charged(charge.query_id)
-                return await _drawn(parts, request, quoted, lease, charge)
+                return await _drawn(parts, quoted, lease, charge)
     finally:
         await lease.close()
 
@@ -200,7 +190,13 @@ async def _charged(parts: Parts, quoted: Quoted, wanted: Order) -> Charge | InFl
         raise
 
 
-async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Order) -> bytes | None:
+async def _repeated(parts: Parts, job: PlanJob, repeat: Repeat, query_id: str) -> bytes | None:
+    """Answer as the last time; None where another request with this key is at work by now."""
+    wanted = repeat.order_of(query_id, job.request)
+    return await _given(parts, job.caller, wanted, repeat.written.of(query_id, parts.clock.now()))
+
+
+async def _replayed(parts: Parts, quoted: Quoted, wanted: Order) -> bytes | None:
     """Answer from stored draws; None where another request with this key is at work by now.
 
     Public rows are read again: they cost nothing and are not kept.
@@ -210,21 +206,34 @@ async def _replayed(parts: Parts, request: Request, quoted: Quoted, wanted: Orde
         table = await parts.releaser.recall(measurement, quoted.stored)
         assert table is not None  # INVARIANT: nothing is due, so every primitive is stored
         known.add(measurement, table)
-    reads = [step for step in quoted.planned.program.steps if isinstance(step, PublicRead)]
-    if reads:
+    if quoted.reads:
         lease = await _leased(parts, quoted)
         try:
-            for step in reads:
+            for step in quoted.reads:
                 asked = Statement(step.sql, query_id=wanted.query_id, columns=step.returned)
                 known.reads[step.name] = await _read_free(parts, lease, asked)
         finally:
             await lease.close()
-    finished = await _finished_free(parts, request, quoted, known, wanted.query_id)
-    at = parts.clock.now()
-    out = answer_bytes(wanted.query_id, quoted.planned, quoted.dataset, known, finished, quoted.due, None, at)
+    made = written(
+        quoted.planned,
+        quoted.dataset,
+        known,
+        await _finished_free(parts, quoted, known, wanted.query_id),
+        quoted.due,
+        None,
+    )
+    out = await _given(parts, quoted.caller, wanted, made.of(wanted.query_id, parts.clock.now()))
+    # what an earlier release serves is pinned by now, and from now on answers under its own name, without a word of it
+    if out is not None and not (quoted.served or quoted.reads or quoted.planned.momentary):
+        parts.repeats.keep(quoted.job, Repeat(wanted, made))
+    return out
+
+
+async def _given(parts: Parts, caller: Caller, wanted: Order, out: bytes) -> bytes | None:
+    """Enter a free answer in the ledger and give it, or what its key has meanwhile; None while that is worked on."""
     match await parts.book.replay(wanted, out):
         case None:
-            await parts.free.count(quoted.caller)
+            await parts.free.count(caller)
             return out
         case Stored() as earlier:
             return earlier.answer
@@ -246,7 +255,7 @@ async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
         raise GatewayError("engine_unavailable", "The public rows cannot be read now.", hint) from None
 
 
-async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
+async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
     """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
@@ -256,23 +265,15 @@ async def _drawn(parts: Parts, request: Request, quoted: Quoted, lease: Lease, c
     """
     try:
         async with parts.book.holding(charge):
-            run = _Run(parts, quoted, lease, charge)
+            run = Run(parts, quoted, lease, charge)
             # 9 and 10. execute and release, step by step
             for step in quoted.planned.program.steps:
                 await run.take(step)
             await lease.close()  # the engine is free while the answer is finished
             # 11. finish
-            finished = await _finished(parts, request, quoted, run.known)
-            out = answer_bytes(
-                charge.query_id,
-                quoted.planned,
-                quoted.dataset,
-                run.known,
-                finished,
-                quoted.due,
-                charge,
-                charge.charged_at,
-            )
+            finished = await _finished(parts, quoted, run.known)
+            made = written(quoted.planned, quoted.dataset, run.known, finished, quoted.due, charge)
+            out = made.of(charge.query_id, charge.charged_at)
             # 12. record, durably, before a byte leaves
             with parts.telemetry.stage(Stage.RECORD):
                 return await parts.book.record(charge, out, run.drawn)
@@ -297,90 +298,18 @@ def _why(error: BaseException) -> str:
     return said if error.__cause__ is None else f"{said} {_why(error.__cause__)}"
 
 
-@dataclass(slots=True)
-class _Run:
-    """A charged query on its way: what its steps have released so far, and what was drawn for it."""
-
-    parts: Parts
-    quoted: Quoted
-    lease: Lease
-    charge: Charge
-    known: Known = field(default_factory=Known)
-    drawn: dict[str, Release] = field(default_factory=dict)
-    _inputs: dict[str, InputTable] = field(default_factory=dict)
-    _statements: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.quoted.planned.program.measurements:
-            self.drawn[public_draw(self.quoted.planned)] = Release(b"{}")
-
-    @property
-    def query_id(self) -> str:
-        return self.charge.query_id
-
-    @property
-    def party(self) -> str:
-        return self.quoted.caller.organisation
-
-    async def take(self, step: Step) -> None:
-        """Run one step."""
-        match step:
-            case Measurement():
-                await self._measure(step)
-            case PublicRead():
-                asked = Statement(step.sql, query_id=self.charge.query_id, columns=step.returned)
-                with self.parts.telemetry.stage(Stage.EXECUTE):
-                    rows = await self.lease.read(asked, self.parts.engine_deadline_s)
-                self.known.reads[step.name] = rows.ipc
-                self._measured(rows.cost)
-            case Derived():
-                ipc = await self.parts.releaser.derive(self.known, step, self.party)
-                self._inputs[step.name] = InputTable(step.name, ipc)
-
-    async def _measure(self, measurement: Measurement) -> None:
-        # a draw that an earlier step or query has made is the same draw here
-        stored = {**self.quoted.stored, **{digest: release.content for digest, release in self.drawn.items()}}
-        earlier = await self.parts.releaser.recall(measurement, stored)
-        if earlier is not None:
-            self.known.add(measurement, earlier)
-            return
-        # 9. execute: one statement for each probe
-        with self.parts.telemetry.stage(Stage.EXECUTE):
-            exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
-        # 10. release: the last line that holds an exact row
-        with self.parts.telemetry.stage(Stage.RELEASE):
-            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
-        costs = [rows.cost for rows in exact]
-        del exact
-        self.known.add(measurement, noisy)
-        made = {primitive.digest: primitive for primitive in measurement.primitives}
-        self.drawn |= {d: Release(content, made[d].series, made[d].worth) for d, content in drawn.items()}
-        for spent in costs:
-            self._measured(spent)
-
-    def _measured(self, spent: EngineCost) -> None:
-        self._statements += 1
-        self.parts.telemetry.measured(self.charge, self._statements, spent)
-
-    async def _executed(self, probe: Probe, columns: tuple[tuple[str, str], ...]) -> ExactRows:
-        secret = (self.parts.secret,) * probe.parameters
-        inputs = tuple(self._inputs[name] for name in probe.inputs)
-        asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns)
-        return await self.lease.run(asked, self.parts.engine_deadline_s)
-
-
-async def _finished(parts: Parts, request: Request, quoted: Quoted, known: Known) -> Finished:
+async def _finished(parts: Parts, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
     seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
     with parts.telemetry.stage(Stage.FINISH):
         party = quoted.caller.organisation
-        return await parts.releaser.finish(known, planned.program.finish, seed, request.row_limit, party)
+        return await parts.releaser.finish(known, planned.program.finish, seed, quoted.job.request.row_limit, party)
 
 
-async def _finished_free(parts: Parts, request: Request, quoted: Quoted, known: Known, query_id: str) -> Finished:
+async def _finished_free(parts: Parts, quoted: Quoted, known: Known, query_id: str) -> Finished:
     """Finish a free answer. It is made of what was released: that this is too much work tells of nobody."""
     try:
-        return await _finished(parts, request, quoted, known)
+        return await _finished(parts, quoted, known)
     except GatewayError:
         raise
     except Exception as error:  # noqa: BLE001 - a deadline or memory, as the finisher met it

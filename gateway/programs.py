@@ -1,6 +1,6 @@
 """Step 6b, pure: from a query that is understood to its program at some budget, every step compiled in its order."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +35,30 @@ class PlanJob:
     now: datetime
     grant: Grant | None = None
     quote: bool = False
+
+    @property
+    def decisive(self) -> Hashable:
+        """Everything that decides a plan: what is asked, of which data under which policy, by whom and when.
+
+        A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end
+        on days; a plan of one moment is not kept at all.
+        """
+        dataset, caller, request = self.dataset, self.caller, self.request
+        return (
+            (
+                request.sql,
+                request.dialect,
+                request.epsilon,
+                request.accuracy,
+                request.row_limit,
+                request.purpose,
+                self.quote,
+            ),
+            (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
+            (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
+            self.grant,
+            self.now.date(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,30 +22,6 @@ QUOTED = 3
 """A quote plans its question at three budgets, and coarser ones beside it: it has so many times the deadline."""
 
 
-def _decides(job: PlanJob) -> Hashable:
-    """Return everything that decides a plan: what is asked, of which data under which policy, by whom and when.
-
-    A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end on
-    days; a plan of one moment is not kept at all.
-    """
-    dataset, caller, request = job.dataset, job.caller, job.request
-    return (
-        (
-            request.sql,
-            request.dialect,
-            request.epsilon,
-            request.accuracy,
-            request.row_limit,
-            request.purpose,
-            job.quote,
-        ),
-        (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
-        (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
-        job.grant,
-        job.now.date(),
-    )
-
-
 class WorkerPlanner:
     """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is."""
 
@@ -57,7 +33,7 @@ class WorkerPlanner:
 
     async def plan(self, job: PlanJob) -> Planned:
         """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
-        key = _decides(job)
+        key = job.decisive
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]

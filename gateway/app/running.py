@@ -33,6 +33,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
 from gateway.observability.tracing import Tracing, exporter
 from gateway.parts import Parts
+from gateway.repeats import Repeats
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
@@ -125,6 +126,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
             book=kept.ledger,
             telemetry=Telemetry(kept.meter, new_query_id, observer),
             free=pace,
+            repeats=Repeats(),
             clock=clock,
             pause=asyncio.sleep,
             secret=open_secret(settings.state, "pick.key", SystemRandomness()),

@@ -11,6 +11,7 @@ from gateway.errors import CODES, GatewayError
 from gateway.parts import Parts
 from gateway.planning import plan
 from gateway.ports import FixedClock
+from gateway.repeats import Repeats
 from gateway.request import Request
 from gateway.stages import Stage
 from support.shop import CALLER, SHOP
@@ -55,7 +56,7 @@ class Unasked:
 
 def parts(spy: Unasked) -> Parts:
     return Parts(
-        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy,
+        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy, repeats=Repeats(),
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",
     )  # fmt: skip
