@@ -50,15 +50,14 @@ def _timed(scale: str, rounds: int, engine: str | None) -> dict[str, Sequence[Me
 def _swept() -> tuple[list[str], Raw]:
     """Sweep sizes, cells and buyers; draw the plots."""
     sized, grouped, loaded = sweeps.by_size(), sweeps.by_groups(), sweeps.by_buyers()
-    ours, bare = sweeps.stored()
+    stored = sweeps.stored()
     tables = [page.sweep(f"{name} against the size of the data", "scale factor", sized[name]) for name in SIZED]
     tables.append(page.sweep("A count against its cells (scale factor 1)", "cells", grouped))
     tables.append(page.sweep("New questions (W1, scale factor 0.1) by buyers at once", "at once", loaded))
-    tables.append(page.sweep("A stored answer by buyers at once", "at once", ours))
-    tables.append(page.sweep("A bare handler with the same check of the token", "at once", bare))
+    tables += [page.sweep(f"Stored answers by buyers at once: {way}", "at once", stored[way]) for way in stored]
     page.plot_sweep("size", "Time against size", "scale factor", sized, "p50_ms", "ms")
     page.plot_sweep("cells", "Time against cells", "cells", {"count": grouped}, "p50_ms", "ms")
-    answers = {"gateway": ours, "bare handler": bare}
-    page.plot_sweep("stored", "Stored answers", "buyers at once", answers, "per_second", "1/s")
+    page.plot_sweep("stored", "Stored answers", "buyers at once", stored, "per_second", "1/s")
     points: Raw = {f"by size, {name}": found for name, found in sized.items()}
-    return tables, {**points, "cells": grouped, "new": loaded, "stored": ours, "bare": bare}
+    points |= {f"stored, {way}": stored[way] for way in stored}
+    return tables, {**points, "cells": grouped, "new": loaded}

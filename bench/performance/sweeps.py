@@ -92,17 +92,30 @@ def by_buyers() -> list[Point]:
         return [asyncio.run(_loaded(_new(served, fresh), at_once, LASTS_S)) for at_once in AT_ONCE]
 
 
-def stored() -> tuple[list[Point], list[Point]]:
-    """Return the same for an answer that is stored, and for a bare handler with the same check of the token."""
+FREE, KEYED, BARE = "a free repeat", "the same idempotency key", "a bare handler"
+
+
+def stored() -> dict[str, list[Point]]:
+    """Return the same for an answer that is stored, in both ways to ask for it, and for a bare handler.
+
+    The bare one checks the token as the gateway does, but for what only the store knows.
+    """
     pace = {"GATEWAY_FREE_PER_MINUTE": str(10**9)}  # what costs nothing has a pace, which is not what is measured here
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "0.1", **pace) as served:
-        ask = _query(served, served.token("ana"))
-        asyncio.run(_loaded(ask, 1, 1.0))
-        ours = [asyncio.run(_loaded(ask, at_once, LASTS_S)) for at_once in AT_ONCE]
+        token = served.token("ana")
         with bare(served) as address:
-            asking = _query(replace(served, address=address), served.token("ana"))
-            theirs = [asyncio.run(_loaded(asking, at_once, LASTS_S)) for at_once in AT_ONCE]
-    return ours, theirs
+            ways = {
+                FREE: _query(served, token),
+                KEYED: _query(served, token, "a-key"),
+                BARE: _query(replace(served, address=address), token),
+            }
+            found: dict[str, list[Point]] = {way: [] for way in ways}
+            for ask in ways.values():
+                asyncio.run(_loaded(ask, 1, 1.0))
+            for at_once in AT_ONCE:
+                for way, ask in ways.items():
+                    found[way].append(asyncio.run(_loaded(ask, at_once, LASTS_S)))
+    return found
 
 
 Ask = Callable[[aiohttp.ClientSession], Awaitable[None]]
@@ -110,15 +123,16 @@ Ask = Callable[[aiohttp.ClientSession], Awaitable[None]]
 BODY = json.dumps({"sql": WORKLOAD[0].sql, "dialect": "duckdb", "dataset": "tpch"})
 
 
-def _query(served: Served, token: str) -> Ask:
-    return _new(served, lambda: token)
+def _query(served: Served, token: str, key: str | None = None) -> Ask:
+    return _new(served, lambda: token, key)
 
 
-def _new(served: Served, token: Callable[[], str]) -> Ask:
+def _new(served: Served, token: Callable[[], str], key: str | None = None) -> Ask:
     url = f"http://{served.address}/v1/query"
+    known = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key is not None else {})
 
     async def ask(session: aiohttp.ClientSession) -> None:
-        headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {token()}", **known}
         async with session.post(url, data=BODY, headers=headers) as response:
             payload = await response.read()
             assert response.status == 200, payload  # INVARIANT: what is timed was answered
