@@ -107,6 +107,8 @@ CODES: dict[str, Code] = {
     "already_invoiced": Code(_U, 409, "The billing period has its invoices"),
     "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
     # after the charge, and operations
+    "frozen": Code(_D, 403, "A supervisor or the provider has frozen this"),
+    "query_stopped": Code(_D, 409, "A freeze ended the query while it ran"),
     "query_cancelled": Code(_U, 409, "The buyer ended the query while it ran"),
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),

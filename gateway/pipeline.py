@@ -53,9 +53,11 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
 async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str) -> bytes:
     pause_s = 0.05
     while True:
-        # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away
+        # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away;
+        # but for a freeze of the buyer, which holds everything up until it is lifted
         known = await _known(parts, request, caller)
         if known is not None:
+            await parts.book.refuse_frozen(buyer_id(caller), caller.organisation)
             return known
         job = await _admitted(parts, request, caller)
         repeat = parts.repeats.known(job)
@@ -96,6 +98,11 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> PlanJob:
         shut = GatewayError("dataset_suspended", "The dataset is suspended.", "Its provider has been told; try later.")
     elif await parts.book.failures(buyer_id(caller), dataset.name) >= MAX_FAILURES:
         shut = suspended()
+    else:
+        try:
+            await parts.book.refuse_frozen(buyer_id(caller), caller.organisation, dataset.name)
+        except GatewayError as error:
+            shut = error
     if shut is not None:
         await _refused(parts, dataset, caller, decision.grant, shut)
         raise shut

@@ -13,6 +13,7 @@ from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Lifetimes, Tokens
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
+from gateway.ledger.freezing import Freezes
 from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
@@ -46,6 +47,7 @@ class Books:
     buyers: Buyers
     topups: TopUps
     revocations: Revocations
+    freezes: Freezes
     kept: Kept
 
 
@@ -62,6 +64,7 @@ def books(store: Store, settings: Settings) -> Books:
         Buyers(store, clock),
         TopUps(store, clock),
         Revocations(store, clock, longest),
+        Freezes(store, clock),
         Kept(store, clock, sealer),
     )
 

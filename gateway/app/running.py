@@ -21,6 +21,7 @@ from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
+from gateway.app.supervision import SupervisionService
 from gateway.app.telemetry import Telemetry
 from gateway.app.tracking import Tracker
 from gateway.errors import GatewayError
@@ -39,6 +40,7 @@ from gateway.store.database import Store, open_store
 from gateway.web.app import build, serve
 from gateway.web.console.sessions import Sessions
 from gateway.web.operations import beside
+from gateway.web.service import Behind
 from gateway.workers.pool import Pool
 from gateway.workers.starting import Starting
 
@@ -54,6 +56,7 @@ class Running:
     service: GatewayService
     tracker: Tracker
     accounts: AccountService
+    supervision: SupervisionService
     publisher: Publisher
     operations: Operations
 
@@ -140,10 +143,11 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
         operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
+        supervision = SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held)
         tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
         tasks += [asyncio.create_task(work) for work in (_purge(accounts), observer.listen(), tracker.watch())]
         async with delivering(store, settings):
-            yield Running(service, tracker, accounts, publisher, operations)
+            yield Running(service, tracker, accounts, supervision, publisher, operations)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:
@@ -182,7 +186,8 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
         # a key that replicas share already: a session that one begins holds at all
         secret = bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness()))
         sessions = Sessions(secret, SystemRandomness())
-        app = build(running.service, running.tracker, running.accounts, running.operations, settings, sessions)
+        behind = Behind(running.service, running.tracker, running.accounts, running.supervision, running.operations)
+        app = build(behind, settings, sessions)
         async with beside(settings, running.operations, running.service):
             await serve(app, running.tracker, settings, ready, stop)
 

@@ -199,6 +199,7 @@ class GatewayService:
         row = await self._seen(caller, query_id)
         document: dict[str, object] = {"query_id": query_id, "state": told(row.state)}
         if row.answer is not None and row.buyer == buyer_id(caller):
+            await self._ledger.refuse_frozen(row.buyer, row.organisation, row.dataset, query_id)
             document["answer"] = json.loads(row.answer)
         return document
 

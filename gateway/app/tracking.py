@@ -6,13 +6,13 @@ Charged work goes on when its asker leaves. What is told of a running question h
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.errors import GatewayError, Interrupted, StoreUnavailable
-from gateway.ledger.model import cancelled
+from gateway.ledger.charging import CANCELLED, ended_early
 from gateway.orders import buyer_id
 from gateway.pipeline import REDONE
 from gateway.request import Caller, Request
@@ -29,7 +29,7 @@ class Ending(Protocol):
     """The ledger, as far as queries are ended in it."""
 
     async def cancel(self, buyer: str, query_id: str) -> str | None: ...
-    async def cancelled(self, running: Iterable[str]) -> frozenset[str]: ...
+    async def ended(self, running: Iterable[str]) -> Mapping[str, str]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +41,8 @@ class Question:
     query_id: str = ""
     stage: Stage | None = None
     charged: bool = False
-    cancelled: bool = False
+    ended: str | None = None
+    """The state that its buyer or a freeze has ended it with."""
     task: "asyncio.Task[bytes] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -81,7 +82,8 @@ class Question:
     async def answer(self) -> bytes:
         """Return the answer's bytes once they are durable.
 
-        Raises what the path raises, `query_cancelled` where it was ended, `shutting_down` where the drain cut it short.
+        Raises what the path raises, `query_cancelled` or `query_stopped` where it was ended, `shutting_down` where the
+        drain cut it short.
         """
         try:
             return await asyncio.shield(self.work)
@@ -90,12 +92,12 @@ class Question:
                 raise  # who waits was cancelled, not the work
             raise self._end() from None
         except GatewayError:
-            if self.cancelled:  # the fence shut the worker out before it was told why
+            if self.ended is not None:  # the fence shut the worker out before it was told why
                 raise self._end() from None
             raise
 
     def _end(self) -> GatewayError:
-        return cancelled(self.query_id) if self.cancelled else Interrupted(REDONE)
+        return Interrupted(REDONE) if self.ended is None else ended_early(self.query_id, self.ended)
 
     async def wait(self, seconds: float) -> bool:
         """Wait for the answer or the error, so long at most; tell whether it is there."""
@@ -129,13 +131,13 @@ class Question:
 
         The work is ended before its row: a charge that was on its way is in the store by the time it is looked for.
         """
-        self.stop()
+        self.stop(CANCELLED)
         await asyncio.wait([self.work])
         await self.ledger.cancel(buyer_id(self.caller), self.query_id)
 
-    def stop(self) -> None:
-        """End the work for its buyer: what the engine does for it is ended too."""
-        self.cancelled = True
+    def stop(self, state: str) -> None:
+        """End the work with a state: what the engine does for it is ended too."""
+        self.ended = state
         self.work.cancel()
 
     def interrupt(self) -> None:
@@ -227,8 +229,8 @@ class Tracker:
             running = {question.query_id: question for question in self._questions if question.charged}
             if running:
                 with contextlib.suppress(StoreUnavailable):
-                    for query_id in await self._ledger.cancelled(running):
-                        running[query_id].stop()
+                    for query_id, state in (await self._ledger.ended(running)).items():
+                        running[query_id].stop(state)
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, wait so long for what runs, and cut short what is left."""

@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import accounts, ask, audit, bill, evidence, operate, policy, store, witness
+from gateway.cli import accounts, ask, audit, bill, evidence, operate, policy, store, supervise, witness
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
 
@@ -36,6 +36,9 @@ app.command()(doctor)
 app.command()(ask.query)
 app.command()(ask.quote)
 app.command()(ask.cancel)
+app.command()(supervise.freeze)
+app.command()(supervise.unfreeze)
+app.command()(supervise.freezes)
 app.command()(ask.datasets)
 app.command()(ask.budget)
 app.command()(ask.receipt)

@@ -18,6 +18,8 @@ FORMAT = "gateway-filing/1"
 INCIDENTS = {
     "failed": "a charged query failed",
     "revoked": "tokens were revoked",
+    "frozen": "use was frozen",
+    "unfrozen": "a freeze was lifted",
     "flooded": "a buyer was turned away for a minute",
     "epoch": "the store was restored",
     "key": "the log's key was replaced",

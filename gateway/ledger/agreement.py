@@ -48,6 +48,7 @@ class Audit:
     failed: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
     limits: list[bytes] = field(default_factory=list)
     """Leaves that change limits, in order."""
@@ -98,6 +99,7 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
         audit.failed.add(query_id)
         audit.excused |= {query_id} if content.get("excused") else set()
         audit.cancelled |= {query_id} if content.get("cancelled") else set()
+        audit.stopped |= {query_id} if content.get("stopped") else set()
     elif kind in LIMITS:
         audit.limits.append(raw)
     elif kind == "excused":

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, 
 
 from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, suspended
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, stopped, suspended
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import claims, queries, releases
 
@@ -19,6 +19,12 @@ EXCUSED = "excused"
 
 CANCELLED = "cancelled"
 """Ended by its buyer while it ran: the charge stays, and it is held against nobody."""
+
+STOPPED = "stopped"
+"""Ended by a freeze while it ran: the charge stays, and it is held against nobody."""
+
+EARLY = (CANCELLED, STOPPED)
+"""Ended while they ran: whoever still works on one is to stop."""
 
 EXPIRED = "expired"
 """Finished, and its answer was kept as long as the policy says: its bytes are gone, its commitment stays."""
@@ -73,7 +79,7 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
     Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept,
-    `query_cancelled`.
+    `query_cancelled`, `query_stopped`.
     """
     if row.body_digest != body_digest:
         hint = "Use a new Idempotency-Key for another question."
@@ -83,8 +89,8 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     if row.state == EXPIRED:
         hint = "Ask with a new Idempotency-Key: what is stored of it is free."
         raise GatewayError("answer_expired", "The answer to this key is no longer kept.", hint)
-    if row.state == CANCELLED:
-        raise cancelled(row.query_id)
+    if row.state in EARLY:
+        raise ended_early(row.query_id, row.state)
     if row.state in (FAILED, EXCUSED):
         return Failed(row.query_id)
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None
@@ -166,11 +172,16 @@ def _pass_on(connection: Connection, order: Order, now: datetime) -> InFlight | 
 
 def give_up(connection: Connection, query_id: str, state: str, note: str, now: datetime) -> None:
     """Mark a charged query as failed for good, in its row and in the log; the charge stays."""
-    why = {state: True} if state in (EXCUSED, CANCELLED) else {}
+    why = {state: True} if state in (EXCUSED, *EARLY) else {}
     index, _hash = leaves.append(connection, "failed", now, {"query_id": query_id, **why})
     given_up = {"state": state, "note": note[:2000], "answer_log_index": index}
     connection.execute(update(queries).where(queries.c.query_id == query_id).values(**given_up))
     let_go(connection, query_id)
+
+
+def ended_early(query_id: str, state: str) -> GatewayError:
+    """Return the answer to whoever asks for a query that ended while it ran."""
+    return stopped(query_id) if state == STOPPED else cancelled(query_id)
 
 
 def cancel(connection: Connection, buyer: str, query_id: str, now: datetime) -> str | None:

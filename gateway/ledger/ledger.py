@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.ledger import accounts, charging, draws, leaves
-from gateway.ledger.charging import CANCELLED, EXCUSED, FAILED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger import accounts, charging, draws, freezing, leaves
+from gateway.ledger.charging import EARLY, EXCUSED, FAILED, RUNNING, Opening, Outcome, microseconds
 from gateway.ledger.keeping import keep_texts
 from gateway.ledger.model import (
     Account,
@@ -34,8 +34,8 @@ _OF = queries.c.query_id == bindparam("query")
 _HELD = (_OF, queries.c.fence == bindparam("fence_"), queries.c.state == RUNNING)
 _SALT = select(queries.c.buyer, queries.c.salt).where(*_HELD)
 _RENEW = update(queries).where(*_HELD).values(lease_until_us=bindparam("lease"))
-_CANCELLED = select(queries.c.query_id).where(
-    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state == CANCELLED
+_ENDED = select(queries.c.query_id, queries.c.state).where(
+    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state.in_(EARLY)
 )
 _RELEASES = select(releases).where(
     releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
@@ -69,7 +69,7 @@ class Ledger:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
-        Raises GatewayError `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`,
+        Raises GatewayError `frozen`, `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`,
         `too_many_running`, `buyer_suspended`, `idempotency_conflict` or `store_fenced`.
         """
 
@@ -78,10 +78,15 @@ class Ledger:
             row = charging.by_key(connection, order.buyer, order.idempotency_key)
             if row is not None:
                 known = charging.settled(row, order.body_digest, now)
-                return known or charging.take_over(connection, row, order, now, self._lease_us)
+                if known is not None:
+                    return known
+                places = freezing.covering(order.buyer, order.organisation, order.dataset, row.query_id)
+                freezing.refuse_frozen(connection, places)
+                return charging.take_over(connection, row, order, now, self._lease_us)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
+            freezing.refuse_frozen(connection, freezing.covering(order.buyer, order.organisation, order.dataset))
             failed = charging.refuse_suspended(connection, order)
             accounts.debit(connection, order, now)
             charging.keep_pace(connection, order, now, failed)
@@ -168,10 +173,12 @@ class Ledger:
         """
         return await self._store.run(lambda connection: charging.cancel(connection, buyer, query_id, self._clock.now()))
 
-    async def cancelled(self, running: Iterable[str]) -> frozenset[str]:
-        """Return which of some queries their buyers have ended."""
+    async def ended(self, running: Iterable[str]) -> dict[str, str]:
+        """Return which of some queries were ended while they ran, and their states."""
         wanted = {"running": list(running)}
-        return await self._store.read(lambda connection: frozenset(connection.execute(_CANCELLED, wanted).scalars()))
+        return await self._store.read(
+            lambda connection: {row.query_id: row.state for row in connection.execute(_ENDED, wanted)}
+        )
 
     # -- what is known ------------------------------------------------------------------------------------------
 
@@ -197,6 +204,13 @@ class Ledger:
             return all(one in (None, content) for one, content in zip(kept, served.values(), strict=True))
 
         return await self._store.run(work)
+
+    async def refuse_frozen(
+        self, buyer: str, organisation: str, dataset: str | None = None, query_id: str | None = None
+    ) -> None:
+        """Raise GatewayError `frozen` where any of these is, or everything."""
+        places = freezing.covering(buyer, organisation, dataset, query_id)
+        await self._store.glance(lambda connection: freezing.refuse_frozen(connection, places))
 
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""

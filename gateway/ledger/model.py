@@ -24,6 +24,12 @@ def cancelled(query_id: str) -> GatewayError:
     return GatewayError("query_cancelled", f"The query {query_id} was cancelled by its buyer.", hint)
 
 
+def stopped(query_id: str) -> GatewayError:
+    """Return the answer to whoever asks for a query that a freeze ended."""
+    hint = "What was charged stays charged. Once the freeze is lifted, ask with a new Idempotency-Key."
+    return GatewayError("query_stopped", f"The query {query_id} was ended by a freeze.", hint)
+
+
 @lru_cache(maxsize=1024)
 def buyer_name(organisation: str, subject: str) -> str:
     """Return organisation and subject as one name, escaped so that none can mix."""

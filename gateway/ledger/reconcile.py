@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
-from gateway.ledger.charging import CANCELLED, EXCUSED, FAILED, RUNNING
+from gateway.ledger.charging import CANCELLED, EARLY, EXCUSED, FAILED, RUNNING, STOPPED
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
 from gateway.ledger.folding import fold, payers
 from gateway.ledger.limits import limit_rows
@@ -82,10 +82,10 @@ def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
         found = row._mapping[name]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
         if found != value:
             audit.report("changed query", f"query {row.query_id}", f"{name} is {found}; leaf {leaf.index} says {value}")
-    if row.state in (FAILED, EXCUSED, CANCELLED):
+    if row.state in (FAILED, EXCUSED, *EARLY):
         if row.query_id not in audit.failed:
             audit.report("missing leaf", f"query {row.query_id}", "it failed, and no leaf says so")
-        for state, named in ((EXCUSED, audit.excused), (CANCELLED, audit.cancelled)):
+        for state, named in ((EXCUSED, audit.excused), (CANCELLED, audit.cancelled), (STOPPED, audit.stopped)):
             if (row.state == state) is not (row.query_id in named):
                 told = "a leaf says" if row.query_id in named else "no leaf says"
                 audit.report(

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from gateway.errors import GatewayError
+from gateway.ledger import freezing
 from gateway.ledger import leaves as told
 from gateway.ledger.agreement import DECISIONS
-from gateway.ledger.charging import CANCELLED, EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go
+from gateway.ledger.charging import EARLY, EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go
 from gateway.ledger.events import BUYER_VISIBLE, event_of_leaf
 from gateway.ledger.folding import Folded, fold
 from gateway.ledger.limits import limit_rows
@@ -97,8 +99,11 @@ def _settle(connection: Connection, index: int, content: dict[str, Any]) -> None
         case "answered":  # with bytes that are gone, as if they had been kept long enough
             ended = {"state": EXPIRED, "answer_log_index": index}
         case "failed":
-            marked = [state for state in (EXCUSED, CANCELLED) if content.get(state)]
+            marked = [state for state in (EXCUSED, *EARLY) if content.get(state)]
             ended = {"state": marked[0] if marked else FAILED, "answer_log_index": index}
+        case "frozen" | "unfrozen":
+            freezing.settle(connection, content, datetime.fromisoformat(content["time"]))
+            return
         case "excused":
             named = queries.c.query_id.in_(content["queries"])
             connection.execute(update(queries).where(named).values(state=EXCUSED))

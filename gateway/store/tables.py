@@ -79,6 +79,17 @@ revoked_subjects = Table(
 )
 """Tokens of a subject that were issued up to a moment: none of them is accepted."""
 
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("frozen_by", String, nullable=False),
+    Column("frozen_at_us", BigInteger, nullable=False),
+)
+"""What may not be used until it is lifted: a query, buyer, organisation, dataset, or all."""
+
 queries = Table(
     "queries",
     metadata,

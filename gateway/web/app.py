@@ -19,34 +19,30 @@ from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.queries import QueryDoor
 from gateway.web.routes import add, known_parameters
-from gateway.web.service import Accounts, Operations, Questions, Service
+from gateway.web.service import Behind, Questions
+from gateway.web.supervision import SupervisionDoor
 
 LAST_WORDS_S = 5.0
 """How long, after the drain, connections have to end."""
 
 
-def build(
-    service: Service,
-    questions: Questions,
-    accounts: Accounts,
-    operations: Operations,
-    settings: Settings,
-    sessions: Sessions | None = None,
-) -> web.Application:
+def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) -> web.Application:
     """Return the application; with the pages of the console where sessions are kept."""
+    service, questions, operations = behind.service, behind.questions, behind.operations
     middlewares = [watched(operations), errors, known_parameters]
     app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
     doors = (
         QueryDoor(service, questions, settings),
         CatalogueDoor(service),
-        AccountDoor(service, accounts, settings),
+        AccountDoor(service, behind.accounts, settings),
+        SupervisionDoor(service, behind.supervision, settings),
         BillingDoor(service),
         LogDoor(service, settings),
         OperationsDoor(operations, service, lambda: questions.draining),
     )
     routes = [route for door in doors for route in door.routes()]
     if sessions is not None:
-        routes += ConsoleDoor(service, questions, accounts, sessions, settings).routes()
+        routes += ConsoleDoor(behind, sessions, settings).routes()
     add(app, [*routes, *DocumentDoor(routes).routes()])
     return app
 

@@ -1,11 +1,12 @@
 """The bodies of requests that change accounts, as strict models: unknown members are refused by name."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gateway.errors import GatewayError
+from gateway.ledger.model import buyer_name
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -43,6 +44,41 @@ class TopUpBody(Body):
     account: Key | None = None
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
+
+class FreezeBody(Body):
+    """POST /v1/freeze and /v1/unfreeze: a scope, and what names its target there."""
+
+    scope: Literal["query", "buyer", "organisation", "dataset", "all"]
+    query_id: Name | None = None
+    organisation: Name | None = None
+    subject: Name | None = None
+    dataset: Name | None = None
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        given = {name for name in ("query_id", "organisation", "subject", "dataset") if getattr(self, name) is not None}
+        if given != set(NAMED_BY[self.scope]):
+            wanted = " and ".join(f"`{name}`" for name in NAMED_BY[self.scope]) or "nothing else"
+            raise ValueError(f"the scope {self.scope} is named by {wanted}")
+        return self
+
+    @property
+    def target(self) -> str:
+        """The name of the target within its scope."""
+        if self.scope == "buyer":
+            return buyer_name(self.organisation or "", self.subject or "")
+        return self.query_id or self.organisation or self.dataset or ""
+
+
+NAMED_BY = {
+    "query": ("query_id",),
+    "buyer": ("organisation", "subject"),
+    "organisation": ("organisation",),
+    "dataset": ("dataset",),
+    "all": (),
+}
+"""Which members name the target of a freeze, by its scope."""
 
 Model = TypeVar("Model", bound=Body)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.sql.limits import DIALECTS
-from gateway.web.bodies import CapBody, RevocationBody, TopUpBody
+from gateway.web.bodies import CapBody, FreezeBody, RevocationBody, TopUpBody
 from gateway.web.delivery import MAX_WAIT_S, ON_TIMEOUT, Format
 
 Schema = dict[str, Any]
@@ -68,7 +68,7 @@ _QUESTION: Schema = {
 _COLUMN = given(name=TEXT, type=TEXT)
 _PRICE = given(amount=TEXT, currency=TEXT, plan=nullable(TEXT), version=nullable(TEXT))
 _VERSIONS = given(policy=TEXT, data=TEXT)
-_STATES = ["RUNNING", "FINISHED", "FAILED", "CANCELLED"]
+_STATES = ["RUNNING", "FINISHED", "FAILED", "CANCELLED", "STOPPED"]
 _STATE = given(query_id=TEXT, state={"type": "string", "enum": _STATES})
 _POSITION = given(line=WHOLE, column=WHOLE)
 
@@ -115,6 +115,9 @@ SCHEMAS: dict[str, Schema] = {
     "TopUps": given(topups=every(ref("TopUp"))),
     "Papers": FREE,
     "Cap": CapBody.model_json_schema(),
+    "Freeze": FreezeBody.model_json_schema(),
+    "Frozen": given(scope=TEXT, name=TEXT, frozen=FLAG),
+    "Freezes": given(freezes=every(given(scope=TEXT, name=TEXT, reason=TEXT, by=TEXT, at=TEXT))),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

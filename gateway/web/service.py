@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -104,6 +105,14 @@ class Operations(Protocol):
         ...
 
 
+class Supervision(Protocol):
+    """What supervisors and providers stop. Every method may raise GatewayError."""
+
+    async def freeze(self, caller: Caller, scope: str, name: str, reason: str) -> dict[str, object]: ...
+    async def unfreeze(self, caller: Caller, scope: str, name: str, reason: str) -> dict[str, object]: ...
+    async def freezes(self, caller: Caller) -> list[dict[str, object]]: ...
+
+
 class Accounts(Protocol):
     """What callers see and change of accounts. Every method may raise GatewayError."""
 
@@ -119,3 +128,14 @@ class Accounts(Protocol):
         self, caller: Caller, dataset: str, budget: tuple[Decimal, Decimal | None], account: str | None, reason: str
     ) -> dict[str, object]: ...
     async def decide(self, caller: Caller, topup_id: str, *, approve: bool) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Everything behind the front doors."""
+
+    service: Service
+    questions: Questions
+    accounts: Accounts
+    supervision: Supervision
+    operations: Operations

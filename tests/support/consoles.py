@@ -14,7 +14,7 @@ from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web.app import build
 from gateway.web.console.sessions import Sessions
-from support.operations import Idle, questions
+from support.operations import behind
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7777 * 7 }}"
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -174,11 +174,29 @@ class Accounts:
         return [{"currency": HOSTILE, "spent": {"day": "1"}, "caps": {}}]
 
 
+class Supervision:
+    """Holds one freeze; what is asked of it is kept in `asked`. Buyers and billing may not look."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def freezes(self, caller):
+        if not caller.roles & {"supervisor", "provider"}:
+            raise GatewayError("forbidden", HOSTILE, HOSTILE)
+        return [{"scope": "buyer", "name": HOSTILE, "reason": HOSTILE, "by": HOSTILE, "at": EVENT["time"]}]
+
+    async def freeze(self, caller, scope, name, reason):
+        self.asked.append(("freeze", scope, name, reason))
+
+    async def unfreeze(self, caller, scope, name, reason):
+        self.asked.append(("unfreeze", scope, name, reason))
+
+
 @asynccontextmanager
-async def console(service, secret=b"s" * 32):
+async def console(service, secret=b"s" * 32, supervision=None):
     """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
     sessions = Sessions(secret, SystemRandomness())
-    app = build(service, questions(service), Accounts(), Idle(), Settings(), sessions)
+    app = build(behind(service, accounts=Accounts(), supervision=supervision or Supervision()), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers
     async with TestClient(TestServer(app), cookie_jar=jar) as client:
         yield client
@@ -193,5 +211,10 @@ async def signed_in(client, given=None):
 
 async def csrf(client):
     """Return what a form of this session carries."""
-    page = await (await client.get("/console/ask")).text()
+    return await csrf_of(client, "/console/ask")
+
+
+async def csrf_of(client, address):
+    """Return what the forms of a page carry."""
+    page = await (await client.get(address)).text()
     return re.search(r'name="csrf" value="([0-9a-f]{64})"', page)[1]

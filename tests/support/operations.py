@@ -3,25 +3,31 @@
 from gateway.app.tracking import Tracker
 from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
+from gateway.web.service import Behind
 
 
 class Cancelled:
-    """A ledger that only knows what was cancelled."""
+    """A ledger that only knows what was ended while it ran."""
 
     def __init__(self):
-        self.queries = set()
+        self.queries = {}
 
     async def cancel(self, _buyer, query_id):
-        self.queries.add(query_id)
+        self.queries[query_id] = "cancelled"
         return "cancelled"
 
-    async def cancelled(self, running):
-        return self.queries & set(running)
+    async def ended(self, running):
+        return {query_id: state for query_id, state in self.queries.items() if query_id in running}
 
 
 def questions(service, most=64):
     """Return the questions of a door whose service answers, or is never asked."""
     return Tracker(getattr(service, "answer", None), Cancelled(), most)
+
+
+def behind(service, most=64, accounts=None, supervision=None):
+    """Return what stands behind a door that is tested alone."""
+    return Behind(service, questions(service, most), accounts, supervision, Idle())
 
 
 class Idle:

@@ -10,21 +10,21 @@ from gateway.web.console.billing import BillingPages
 from gateway.web.console.budgets import BudgetPages
 from gateway.web.console.catalogue import CataloguePages
 from gateway.web.console.feed import FeedPages
+from gateway.web.console.freezing import FreezePages
 from gateway.web.console.pages import Desk, for_anyone
 from gateway.web.console.providing import ProviderPages
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.console.signing_in import SignInPages
 from gateway.web.routes import Route
-from gateway.web.service import Accounts, Questions, Service
+from gateway.web.service import Behind
 
 
 class ConsoleDoor:
     """The handlers of all pages."""
 
-    def __init__(
-        self, service: Service, questions: Questions, accounts: Accounts, sessions: Sessions, settings: Settings
-    ) -> None:
-        self._desk = Desk.make(service, sessions, settings)
+    def __init__(self, behind: Behind, sessions: Sessions, settings: Settings) -> None:
+        self._desk = Desk.make(behind.service, sessions, settings)
+        questions, accounts = behind.questions, behind.accounts
         self._parts = (
             SignInPages(self._desk),
             CataloguePages(self._desk),
@@ -33,6 +33,7 @@ class ConsoleDoor:
             BudgetPages(self._desk, accounts),
             ProviderPages(self._desk),
             FeedPages(self._desk),
+            FreezePages(self._desk, behind.supervision),
             BillingPages(self._desk),
         )
 

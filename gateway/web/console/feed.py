@@ -37,7 +37,7 @@ class Leaf:
     @property
     def deserves_a_look(self) -> bool:
         """A buyer was turned away for a minute, or a charged query failed and was neither excused nor ended."""
-        failed = self.kind == "failed" and not (self.content.get("excused") or self.content.get("cancelled"))
+        failed = self.kind == "failed" and not any(map(self.content.get, ("excused", "cancelled", "stopped")))
         return failed or self.kind == "flooded"
 
 

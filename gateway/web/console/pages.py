@@ -45,6 +45,7 @@ PLACES = (
     ("/console/budget", "nav.budget", frozenset({"buyer"})),
     ("/console/provider", "nav.provider", frozenset({"provider"})),
     ("/console/feed", "nav.feed", frozenset({"supervisor"})),
+    ("/console/freezes", "nav.freezes", frozenset({"supervisor", "provider"})),
     ("/console/billing", "nav.billing", frozenset({"billing", "buyer", "provider"})),
 )
 """The pages of the bar at the top, and the roles that are shown each."""

@@ -119,7 +119,7 @@ async def test_its_buyer_ends_it_and_the_store_is_told(tracker, path, ledger):
     question = tracker.submit(ASKED, ANA)
     await question.wait(0.01)
     await tracker.cancel("Q1", ANA)
-    assert (path.ended, ledger.queries) == (True, {"Q1"})
+    assert (path.ended, ledger.queries) == (True, {"Q1": "cancelled"})
     assert await code_of(question.answer()) == "query_cancelled"
 
 
@@ -136,18 +136,19 @@ async def test_a_worker_that_the_fence_shut_out_says_that_it_was_cancelled(track
     question = tracker.submit(ASKED, ANA)
     await question.wait(0.01)
     path.steps.put_nowait(GatewayError("internal", "Another worker has taken this query over."))
-    question.cancelled = True  # its row was ended, and its work came to that before it was ended too
+    question.ended = "cancelled"  # its row was ended, and its work came to that before it was ended too
     assert await code_of(question.answer()) == "query_cancelled"
 
 
-async def test_what_was_ended_on_another_replica_is_ended_here(tracker, path, ledger, monkeypatch):
+@pytest.mark.parametrize(("state", "code"), [("cancelled", "query_cancelled"), ("stopped", "query_stopped")])
+async def test_what_was_ended_on_another_replica_is_ended_here(tracker, path, ledger, monkeypatch, state, code):
     monkeypatch.setattr(tracking, "LOOK_EVERY_S", 0.01)
     watching = asyncio.create_task(tracker.watch())
     question = tracker.submit(ASKED, ANA)
     path.steps.put_nowait("charged")
     await question.known()
-    ledger.queries.add("Q1")
-    assert await code_of(asyncio.wait_for(question.answer(), 5)) == "query_cancelled"
+    ledger.queries["Q1"] = state
+    assert await code_of(asyncio.wait_for(question.answer(), 5)) == code
     watching.cancel()
 
 
@@ -168,7 +169,7 @@ async def test_a_drain_waits_then_cuts_short_and_takes_nothing_new(tracker, path
     await question.wait(0.01)
     await tracker.drain(0.01)
     assert await code_of(question.answer()) == "shutting_down"
-    assert (path.ended, ledger.queries) == (True, set()), "its charge stands, for its key to have it redone"
+    assert (path.ended, ledger.queries) == (True, {}), "its charge stands, for its key to have it redone"
     with pytest.raises(GatewayError, match="stopping"):
         tracker.submit(ASKED, ANA)
 

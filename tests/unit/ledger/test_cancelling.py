@@ -61,7 +61,7 @@ async def test_whoever_works_on_it_finds_that_it_was_cancelled(ledger):
     done = await ledger.charge(order(1))
     await ledger.charge(order(2))
     await ledger.record(done, b"answer", {})
-    assert await ledger.cancelled(["Q1", "Q2"]) == frozenset()
+    assert await ledger.ended(["Q1", "Q2"]) == {}
     await ledger.cancel("org/ana", "Q2")
-    assert await ledger.cancelled(["Q1", "Q2", "Q9"]) == {"Q2"}
-    assert await ledger.cancelled([]) == frozenset()
+    assert await ledger.ended(["Q1", "Q2", "Q9"]) == {"Q2": "cancelled"}
+    assert await ledger.ended([]) == {}

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from support.operations import Idle, questions
+from support.operations import behind
 
 from gateway.settings import Settings
 from gateway.web.app import build, serve
@@ -13,10 +13,10 @@ class Service:
 
 
 async def served(work, **settings):
-    asked = questions(Service())
-    app = build(Service(), asked, None, Idle(), Settings(port=0, **settings))
+    parts = behind(Service())
+    app = build(parts, Settings(port=0, **settings))
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, asked, Settings(port=0, **settings), address.set_result, stop))
+    task = asyncio.create_task(serve(app, parts.questions, Settings(port=0, **settings), address.set_result, stop))
     try:
         host, port = (await address).removeprefix("http://").split(":")
         await work(host, int(port))

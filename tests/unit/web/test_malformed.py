@@ -5,7 +5,7 @@ import json
 import logging
 
 import pytest
-from support.operations import Idle, questions
+from support.operations import behind
 
 from gateway.settings import Settings
 from gateway.web.app import build, serve
@@ -42,10 +42,10 @@ class Service:
 
 async def exchanged(*sent):
     settings = Settings(port=0, head_timeout_s=5.0)
-    asked = questions(Service())
-    app = build(Service(), asked, None, Idle(), settings)
+    parts = behind(Service())
+    app = build(parts, settings)
     stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, asked, settings, address.set_result, stop))
+    task = asyncio.create_task(serve(app, parts.questions, settings, address.set_result, stop))
     try:
         host, port = (await address).removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from support.operations import Idle, questions
+from support.operations import behind
 
 from gateway.errors import GatewayError
 from gateway.request import Caller
@@ -38,19 +38,13 @@ class Service:
 
 
 async def asked(method, path):
-    app = build(Service(), questions(Service()), None, Idle(), Settings())
+    app = build(behind(Service()), Settings())
     async with TestClient(TestServer(app)) as client:
         reply = await client.request(method, path, headers={"Authorization": "Bearer x"})
         return reply.status, reply.content_type, await reply.text()
 
 
-GETS = sorted(
-    {
-        r.resource.canonical
-        for r in build(Service(), questions(Service()), None, Idle(), Settings()).router.routes()
-        if r.method == "GET"
-    }
-)
+GETS = sorted({r.resource.canonical for r in build(behind(Service()), Settings()).router.routes() if r.method == "GET"})
 
 
 @pytest.mark.parametrize("path", GETS)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from support.operations import Idle, questions
+from support.operations import behind
 
 from gateway.errors import Quota
 from gateway.request import Caller
@@ -36,7 +36,7 @@ class Service:
 @pytest.mark.parametrize("path", ["/v1/query", "/v1/quote"])
 async def test_one_organisation_has_half_of_the_room_and_the_room_ends(path):
     service = Service()
-    app = build(service, questions(service, 4), None, Idle(), Settings())
+    app = build(behind(service, 4), Settings())
     async with TestClient(TestServer(app)) as client:
 
         async def ask(organisation):

@@ -5,7 +5,8 @@ import string
 
 import pytest
 
-from gateway.ledger.charging import told
+from gateway.ledger.charging import EARLY, told
+from gateway.ledger.freezing import Scope
 from gateway.request import Caller
 from gateway.stages import Stage
 from gateway.web.console.assets import FOLDER
@@ -16,8 +17,10 @@ from gateway.web.console.words import WORDS
 
 TEMPLATES = FOLDER.parent / "templates"
 MADE = {  # words that a template makes of a value
-    "state.": {"published", "suspended", "unavailable", *map(told, ("running", "finished", "failed", "cancelled"))},
-    "ended.": {"FINISHED", "FAILED", "CANCELLED"},
+    "state.": {"published", "suspended", "unavailable", *map(told, ("running", "finished", "failed", *EARLY))},
+    "ended.": {"FINISHED", "FAILED", "CANCELLED", "STOPPED"},
+    "freezes.": {"organisation", "subject", "dataset", "query_id"},
+    "scope.": {scope.value for scope in Scope},
     "stage.": {stage.value for stage in Stage if stage is not Stage.IDENTIFY},
     "kind.": {"charged", "replayed", "refused"},
     "alert.": {"flooded", "failed"},

@@ -1,0 +1,94 @@
+"""What a supervisor or provider types: freeze, unfreeze, freezes. Everything goes over HTTP."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
+from gateway.cli.failures import reporting
+from gateway.cli.show import console, table_of
+from gateway.errors import GatewayError
+
+Buyer = Annotated[str | None, typer.Option(help="A buyer, as ORGANISATION/SUBJECT.")]
+Organisation = Annotated[str | None, typer.Option(help="An organisation.")]
+Dataset = Annotated[str | None, typer.Option(help="A dataset.")]
+Query = Annotated[str | None, typer.Option(help="One query, by its id.")]
+All = Annotated[bool, typer.Option("--all", help="Everything.")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the log.")]
+
+
+def freeze(
+    token: Token,
+    reason: Reason,
+    url: Url = DEFAULT_URL,
+    buyer: Buyer = None,
+    organisation: Organisation = None,
+    dataset: Dataset = None,
+    query: Query = None,
+    everything: All = False,
+    as_json: Json = False,
+) -> None:
+    """Stop a query, buyer, organisation, dataset or everything on every gateway of the store; charges stay."""
+    with reporting(as_json=as_json):
+        body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
+        reply = client(url, token).post("/v1/freeze", body)
+        if not printed(reply, as_json=as_json):
+            frozen = reply.json()
+            shown = f"{frozen['scope']} {frozen['name']}".strip()
+            console().print(Text(f"frozen: {shown}; running queries ended: {frozen['ended']}"))
+
+
+def unfreeze(
+    token: Token,
+    reason: Reason,
+    url: Url = DEFAULT_URL,
+    buyer: Buyer = None,
+    organisation: Organisation = None,
+    dataset: Dataset = None,
+    query: Query = None,
+    everything: All = False,
+    as_json: Json = False,
+) -> None:
+    """Lift a freeze."""
+    with reporting(as_json=as_json):
+        body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
+        reply = client(url, token).post("/v1/unfreeze", body)
+        if not printed(reply, as_json=as_json):
+            lifted = reply.json()
+            console().print(Text(f"lifted: {lifted['scope']} {lifted['name']}".strip()))
+
+
+def freezes(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """List what is frozen, by whom and why."""
+    with reporting(as_json=as_json):
+        reply = client(url, token).get("/v1/freezes")
+        if not printed(reply, as_json=as_json):
+            rows = [
+                (one["at"][:19], one["scope"], one["name"] or "-", one["by"], one["reason"])
+                for one in reply.json()["freezes"]
+            ]
+            console().print(table_of(("since", "scope", "name", "by", "reason"), rows))
+
+
+def _target(
+    buyer: str | None, organisation: str | None, dataset: str | None, query: str | None, *, everything: bool
+) -> dict[str, object]:
+    """Return what names the one target that is given. Raises GatewayError `bad_request`."""
+    given: dict[str, str] = {
+        scope: name
+        for scope, name in (("buyer", buyer), ("organisation", organisation), ("dataset", dataset), ("query", query))
+        if name is not None
+    }
+    if len(given) + everything != 1:
+        hint = "Give one of --buyer, --organisation, --dataset, --query and --all."
+        raise GatewayError("bad_request", "It is not said what is meant.", hint)
+    if everything:
+        return {"scope": "all"}
+    ((scope, name),) = given.items()
+    if scope != "buyer":
+        return {"scope": scope, {"query": "query_id"}.get(scope, scope): name}
+    of, slash, subject = name.partition("/")
+    if not slash:
+        raise GatewayError("bad_request", f"'{name}' names no buyer.", "Write --buyer ORGANISATION/SUBJECT.")
+    return {"scope": scope, "organisation": of, "subject": subject}

@@ -1,0 +1,164 @@
+"""What is frozen: a query, a buyer, an organisation, a dataset, or everything. Until it is lifted nothing of it runs.
+
+A freeze ends the running queries that it covers in its own transaction: their draws can no longer leave, their charges
+stay. Whoever works on one finds so in the store (app/tracking.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, delete, select, tuple_
+
+from gateway.errors import GatewayError
+from gateway.ledger import charging, leaves
+from gateway.ledger.charging import RUNNING, STOPPED, microseconds, moment
+from gateway.ports import Clock
+from gateway.store.database import Store
+from gateway.store.tables import freezes, queries
+from gateway.store.upsert import upsert
+
+EVERYTHING = ""
+"""The name under the scope ALL."""
+
+
+class Scope(StrEnum):
+    """What a freeze is of."""
+
+    QUERY = "query"
+    BUYER = "buyer"
+    ORGANISATION = "organisation"
+    DATASET = "dataset"
+    ALL = "all"
+
+
+_TOLD = {
+    Scope.QUERY: "This query is frozen.",
+    Scope.BUYER: "Your use of the gateway is frozen.",
+    Scope.ORGANISATION: "Your organisation's use of the gateway is frozen.",
+    Scope.DATASET: "The dataset is frozen.",
+    Scope.ALL: "The gateway is frozen.",
+}
+
+_PLACES = tuple_(freezes.c.scope, freezes.c.name)
+_COVERING = select(freezes.c.scope).where(_PLACES.in_(bindparam("places", expanding=True))).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is frozen: a scope and its name there, EVERYTHING for ALL. A buyer's name is that of ledger.model."""
+
+    scope: Scope
+    name: str = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A freeze that holds: of what, why, by whom, since when."""
+
+    target: Target
+    reason: str
+    by: str
+    at: datetime
+
+
+def covering(buyer: str, organisation: str, dataset: str | None = None, query_id: str | None = None) -> list[Target]:
+    """Return what would have to be frozen for a question to be."""
+    named = {Scope.BUYER: buyer, Scope.ORGANISATION: organisation, Scope.DATASET: dataset, Scope.QUERY: query_id}
+    return [Target(Scope.ALL), *(Target(scope, name) for scope, name in named.items() if name is not None)]
+
+
+def refuse_frozen(connection: Connection, targets: Sequence[Target]) -> None:
+    """Raise GatewayError `frozen` where one of some targets is."""
+    places = [(target.scope.value, target.name) for target in targets]
+    found = connection.execute(_COVERING, {"places": places}).scalar()
+    if found is not None:
+        hint = "Ask the exchange's supervisor or the dataset's provider; the log says since when."
+        raise GatewayError("frozen", _TOLD[Scope(found)], hint)
+
+
+def settle(connection: Connection, content: dict[str, object], at: datetime) -> None:
+    """Give a restored store the freeze, or its end, that a leaf tells of."""
+    target = Target(Scope(str(content["scope"])), str(content["name"]))
+    if content["kind"] == "frozen":
+        _hold(connection, Freeze(target, str(content["reason"]), str(content["by"]), at))
+    else:
+        _lift(connection, target)
+
+
+def _hold(connection: Connection, freeze: Freeze) -> None:
+    row = {
+        "scope": freeze.target.scope.value,
+        "name": freeze.target.name,
+        "reason": freeze.reason,
+        "frozen_by": freeze.by,
+        "frozen_at_us": microseconds(freeze.at),
+    }
+    upsert(connection, freezes, [row])
+
+
+def _lift(connection: Connection, target: Target) -> bool:
+    here = (freezes.c.scope == target.scope.value, freezes.c.name == target.name)
+    return connection.execute(delete(freezes).where(*here)).rowcount > 0
+
+
+class Freezes:
+    """Every method is one transaction; every process of the store keeps to what stands there."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def freeze(self, target: Target, reason: str, by: str) -> list[str]:
+        """Freeze, and end what runs of it; return the queries that were ended. A second freeze takes its place."""
+
+        def work(connection: Connection) -> list[str]:
+            now = self._clock.now()
+            _hold(connection, Freeze(target, reason, by, now))
+            running = [row.query_id for row in connection.execute(_running(target))]
+            content = {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}
+            leaves.append(connection, "frozen", now, {**content, "ended": len(running)})
+            for query_id in running:
+                charging.give_up(connection, query_id, STOPPED, f"frozen by {by}", now)
+            return running
+
+        return await self._store.run(work)
+
+    async def unfreeze(self, target: Target, reason: str, by: str) -> bool:
+        """Lift a freeze; False where there is none."""
+
+        def work(connection: Connection) -> bool:
+            held = _lift(connection, target)
+            if held:
+                content = {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}
+                leaves.append(connection, "unfrozen", self._clock.now(), content)
+            return held
+
+        return await self._store.run(work)
+
+    async def held(self) -> tuple[Freeze, ...]:
+        """Return what is frozen, the latest first."""
+
+        def work(connection: Connection) -> tuple[Freeze, ...]:
+            rows = connection.execute(
+                select(freezes).order_by(freezes.c.frozen_at_us.desc(), freezes.c.scope, freezes.c.name)
+            ).all()
+            return tuple(
+                Freeze(Target(Scope(row.scope), row.name), row.reason, row.frozen_by, moment(row.frozen_at_us))
+                for row in rows
+            )
+
+        return await self._store.read(work)
+
+
+def _running(target: Target) -> Select[Any]:
+    column = {
+        Scope.QUERY: queries.c.query_id,
+        Scope.BUYER: queries.c.buyer,
+        Scope.ORGANISATION: queries.c.organisation,
+        Scope.DATASET: queries.c.dataset,
+    }
+    wanted = select(queries.c.query_id).where(queries.c.state == RUNNING).order_by(queries.c.query_id)
+    return wanted if target.scope is Scope.ALL else wanted.where(column[target.scope] == target.name)

@@ -1,0 +1,49 @@
+"""The page of freezes: what its forms ask for, and nothing that a form adds."""
+
+import pytest
+from support.consoles import OURS, Service, Supervision, console, csrf_of, signed_in
+
+
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        ({"scope": "buyer", "organisation": "widgets", "subject": " ana "}, ("buyer", "widgets/ana")),
+        ({"scope": "all", "organisation": "left over", "dataset": ""}, ("all", "")),
+        ({"scope": "dataset", "dataset": "shop", "query_id": "left over"}, ("dataset", "shop")),
+    ],
+)
+async def test_a_form_freezes_what_its_scope_names(form, asked):
+    supervision = Supervision()
+    async with console(Service("supervisor"), supervision=supervision) as client:
+        await signed_in(client)
+        sent = {**form, "reason": "an alert", "csrf": await csrf_of(client, "/console/freezes")}
+        reply = await client.post("/console/freeze", data=sent, headers=OURS, allow_redirects=False)
+        assert (reply.status, reply.headers["Location"]) == (303, "/console/freezes")
+    assert supervision.asked == [("freeze", *asked, "an alert")]
+
+
+@pytest.mark.parametrize(
+    "form", [{"scope": "buyer", "organisation": "widgets"}, {"scope": "galaxy"}, {"scope": "all", "reason": " "}]
+)
+async def test_a_form_that_names_nothing_is_refused(form):
+    supervision = Supervision()
+    async with console(Service("supervisor"), supervision=supervision) as client:
+        await signed_in(client)
+        sent = {"reason": "an alert", **form, "csrf": await csrf_of(client, "/console/freezes")}
+        assert (await client.post("/console/freeze", data=sent, headers=OURS)).status == 400
+        assert (await client.post("/console/unfreeze", data=sent | {"scope": "x"}, headers=OURS)).status == 400
+    assert supervision.asked == []
+
+
+async def test_a_freeze_is_lifted_with_a_reason():
+    supervision = Supervision()
+    async with console(Service("supervisor"), supervision=supervision) as client:
+        await signed_in(client)
+        mark = await csrf_of(client, "/console/freezes")
+        sent = {"scope": "all", "name": "", "reason": "looked at", "csrf": mark}
+        reply = await client.post("/console/unfreeze", data=sent, headers=OURS, allow_redirects=False)
+        assert reply.status == 303
+        for missing in ("csrf", "reason"):
+            left = {name: value for name, value in sent.items() if name != missing}
+            assert (await client.post("/console/unfreeze", data=left, headers=OURS)).status in (400, 403)
+    assert supervision.asked == [("unfreeze", "all", "", "looked at")]
