@@ -143,6 +143,29 @@ def test_the_feed_shows_a_decision_as_it_is_made(visitor, gateway):
     expect(watching.locator("#feed tbody tr").first).to_contain_text(answer["query_id"], timeout=5_000)
 
 
+def test_a_supervisor_freezes_a_buyer_who_sees_it_and_lifts_it(visitor, gateway):
+    buyer, watching = visitor(), visitor()
+    page = buyer.sign_in(gateway.token("mia"))
+    asked(page, RIGHT)
+    feed = watching.sign_in(gateway.token("sam", "authority", ("supervisor",), None))
+    feed.goto("/console/feed")
+    feed.get_by_role("link", name="widgets/mia").first.click()
+    expect(feed.get_by_label("Subject")).to_have_value("mia")
+    feed.get_by_label("Reason", exact=True).fill("an alert")
+    feed.get_by_role("button", name="Freeze").click()
+    expect(feed.get_by_role("rowheader", name="widgets/mia")).to_be_visible()
+    found = watching.look("freezes")
+    page.goto("/console/ask")
+    page.get_by_label("SQL", exact=True).fill(RIGHT)
+    expect(page.locator("#quote")).to_contain_text("Your use of the gateway is frozen.")
+    found += buyer.look("frozen")
+    feed.get_by_label("Why the freeze of widgets/mia is lifted").fill("looked at")
+    feed.get_by_role("button", name="Lift").click()
+    expect(feed.get_by_text("Nothing is frozen.")).to_be_visible()
+    asked(page, RIGHT)
+    assert found == []
+
+
 def test_the_editor_completes_names_with_the_keyboard_alone(visitor, gateway):
     page = visitor().sign_in(gateway.token())
     page.goto("/console/ask")

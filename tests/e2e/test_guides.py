@@ -65,6 +65,7 @@ def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     assert "raw_rows" in output, "a refusal is shown"
     assert "approved" in output
     assert "all agree" in output
+    assert "held up" in output
     (mine,) = (folder / "mine").glob("*.yaml")
     assert mine.name == "shop.yaml"
 
