@@ -1,4 +1,4 @@
-"""The planner's process: plans one job at a time, and sends the plan home as JSON, never as a pickle."""
+"""The planner's process: plans or reads one query at a time, and sends what it made home as JSON, never as a pickle."""
 
 import gc
 import logging
@@ -17,6 +17,8 @@ from gateway.planning import Planned
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
 from gateway.sql.parse import parse
+from gateway.sql.trino.model import Meant, Statement
+from gateway.sql.trino.reading import read
 
 RECURSION = 10_000
 """Python frames: an expression as deep as the limits of sql/ allow takes about 50 for each level."""
@@ -27,6 +29,7 @@ YOUNG_OBJECTS = 500_000
 log = logging.getLogger("gateway.planner")
 
 PLANNED = TypeAdapter(Planned)
+MEANT = TypeAdapter(Meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Asked:
 
 
 class PlannerHandler:
-    """Handles `learn(number, Dataset)`, and `plan(Asked)`: the reply's payload is the Planned as JSON."""
+    """Handles `learn(number, Dataset)`, `plan(Asked)` and `read(Statement)`: the payload is JSON."""
 
     def __init__(self) -> None:
         self._datasets: dict[int, Dataset] = {}
@@ -54,12 +57,8 @@ class PlannerHandler:
                 self._datasets.clear()
             self._datasets[number] = dataset
             return {}, b""
-        assert method == "plan"  # INVARIANT: the only other method
-        assert isinstance(argument, Asked)
-        dataset = self._datasets[argument.dataset]
-        job = PlanJob(dataset, argument.caller, argument.request, argument.now, argument.grant, argument.quote)
         try:
-            planned = planning(job)
+            return {}, self._made(method, argument)
         except GatewayError:
             raise
         except Exception:
@@ -67,7 +66,16 @@ class PlannerHandler:
             log.exception("a query could not be planned")
             hint = "Write it more simply; the provider has been told."
             raise GatewayError("unsupported_sql", "This SQL is not understood.", hint) from None
-        return {}, PLANNED.dump_json(planned)
+
+    def _made(self, method: str, argument: Any) -> bytes:
+        if method == "read":
+            assert isinstance(argument, Statement)
+            return MEANT.dump_json(read(argument))
+        assert method == "plan"  # INVARIANT: the only other method
+        assert isinstance(argument, Asked)
+        dataset = self._datasets[argument.dataset]
+        job = PlanJob(dataset, argument.caller, argument.request, argument.now, argument.grant, argument.quote)
+        return PLANNED.dump_json(planning(job))
 
     def rest(self) -> None:
         """Collect the last plan's syntax trees: they are full of cycles, and a collection takes as long as a stage."""

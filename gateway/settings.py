@@ -48,6 +48,7 @@ class Settings:
     max_connections: int = 512
     max_in_flight: int = 256
     free_per_minute: int = 240
+    statements_per_minute: int = 1200
     lease_s: float = 5.0
     meter_files: Path | None = None
     meter_webhook: str | None = None
@@ -104,6 +105,8 @@ class Settings:
             raise _invalid("meter_attempts", "at least one attempt is made")
         if self.free_per_minute < 1:
             raise _invalid("free_per_minute", "nobody could be told why")
+        if self.statements_per_minute < 1:
+            raise _invalid("statements_per_minute", "nobody could send one")
 
 
 def _invalid(name: str, why: str) -> GatewayError:

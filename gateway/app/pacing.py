@@ -1,4 +1,4 @@
-"""How many decisions that cost nothing one buyer gets in a minute: each is a leaf of the log, for ever."""
+"""How much that costs nothing one buyer gets in a minute: decisions, each a leaf of the log, and statements."""
 
 from collections import Counter
 
@@ -11,16 +11,13 @@ from gateway.request import Caller
 WINDOW_S = 60
 
 
-class Pace:
-    """Counts refusals, free repeats and changed caps by buyer, in this process, minute by minute.
+class _Minutes:
+    """Counts by buyer, in this process, minute by minute."""
 
-    What is asked while a buyer's minute is spent is turned away before it is read, and writes nothing.
-    """
-
-    def __init__(self, most: int, clock: Clock, meter: MeterLog) -> None:
+    def __init__(self, name: str, most: int, clock: Clock) -> None:
+        self._name = name
         self._most = most
         self._clock = clock
-        self._meter = meter
         self._window = 0
         self._taken: Counter[str] = Counter()
 
@@ -31,19 +28,48 @@ class Pace:
             self._taken.clear()
         return self._taken
 
-    def admit(self, caller: Caller) -> None:
-        """Raise GatewayError `too_many_requests` where the buyer's minute is spent."""
-        if self._now()[buyer_id(caller)] >= self._most:
-            detail = f"{self._most:,} of your questions in this minute were refused or free, and no more are read."
-            error = GatewayError("too_many_requests", detail, "Ask again in the next minute; the log says so once.")
-            error.quota = self.quota(caller)
-            raise error
-
     def quota(self, caller: Caller) -> Quota:
         """Return what is left of the buyer's minute."""
         left = max(self._most - self._now()[buyer_id(caller)], 0)
         into = int(self._clock.now().timestamp()) % WINDOW_S
-        return Quota("free", self._most, WINDOW_S, left, WINDOW_S - into)
+        return Quota(self._name, self._most, WINDOW_S, left, WINDOW_S - into)
+
+    def _refused(self, caller: Caller, detail: str, hint: str) -> GatewayError:
+        error = GatewayError("too_many_requests", detail, hint)
+        error.quota = self.quota(caller)
+        return error
+
+
+class StatementPace(_Minutes):
+    """Counts statements of Trino's door: each is read in a worker, and most look something up in another."""
+
+    def __init__(self, most: int, clock: Clock) -> None:
+        super().__init__("statements", most, clock)
+
+    def take(self, caller: Caller) -> None:
+        """Count a statement. Raises GatewayError `too_many_requests` where the buyer's minute is spent."""
+        taken = self._now()
+        if taken[buyer_id(caller)] >= self._most:
+            detail = f"You sent {self._most:,} statements in this minute, and no more are read."
+            raise self._refused(caller, detail, "Send more in the next minute.")
+        taken[buyer_id(caller)] += 1
+
+
+class Pace(_Minutes):
+    """Counts refusals, free repeats and changed caps.
+
+    What is asked while a buyer's minute is spent is turned away before it is read, and writes nothing.
+    """
+
+    def __init__(self, most: int, clock: Clock, meter: MeterLog) -> None:
+        super().__init__("free", most, clock)
+        self._meter = meter
+
+    def admit(self, caller: Caller) -> None:
+        """Raise GatewayError `too_many_requests` where the buyer's minute is spent."""
+        if self._now()[buyer_id(caller)] >= self._most:
+            detail = f"{self._most:,} of your questions in this minute were refused or free, and no more are read."
+            raise self._refused(caller, detail, "Ask again in the next minute; the log says so once.")
 
     async def count(self, caller: Caller) -> None:
         """Count one decision; the one that spends the buyer's minute is told to the log."""

@@ -7,8 +7,9 @@ from weakref import WeakKeyDictionary
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.planning import Planned
-from gateway.planning_worker import PLANNED, Asked
+from gateway.planning_worker import MEANT, PLANNED, Asked
 from gateway.programs import PlanJob
+from gateway.sql.trino.model import Meant, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerDied, WorkerTimeout
 from gateway.workers.worker import Worker
@@ -52,11 +53,18 @@ class WorkerPlanner:
             asked = Asked(number, job.caller, job.request, job.now, job.grant, job.quote)
             reply = await worker.call("plan", asked, deadline_s)
         except (WorkerTimeout, WorkerDied):
-            hint = "Split the question, or name parts of it in WITH."
-            raise GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint) from None
+            raise _too_complex() from None
         finally:
             worker.release()
         return PLANNED.validate_json(reply.payload)
+
+    async def read(self, statement: Statement, party: str) -> Meant:
+        """Return what a statement of Trino's door means. Raises as `plan`."""
+        try:
+            reply = await self._pool.call("read", statement, self._deadline_s, self._wait_s, party)
+        except (WorkerTimeout, WorkerDied):
+            raise _too_complex() from None
+        return MEANT.validate_json(reply.payload)
 
     async def _known(self, worker: Worker, dataset: Dataset) -> int:
         """Return under which number a process knows a dataset, which it is told where it does not."""
@@ -71,3 +79,8 @@ class WorkerPlanner:
         known.append(dataset)
         worker.tag = dataset.name
         return number
+
+
+def _too_complex() -> GatewayError:
+    hint = "Split the question, or name parts of it in WITH."
+    return GatewayError("sql_too_complex", "The SQL takes too long to plan.", hint)

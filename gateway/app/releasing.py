@@ -7,17 +7,20 @@ from typing import ParamSpec, TypeVar
 from pydantic import TypeAdapter
 
 from gateway.answer import Finished, Known
+from gateway.catalog.listing import Listing, LookedUp
+from gateway.errors import GatewayError
 from gateway.ports import ExactRows
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
 from gateway.privacy.release import from_stored, to_stored
 from gateway.workers.pool import Pool
-from gateway.workers.role import Reply
+from gateway.workers.role import Reply, WorkerError
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
 NOISY = TypeAdapter(NoisyTable)
 FINISHED = TypeAdapter(Finished)
+LOOKED_UP = TypeAdapter(LookedUp)
 
 
 def _fresh(
@@ -40,6 +43,10 @@ async def _beside(size_bytes: int, read: Callable[P, Result], *args: P.args, **n
 
 WAITED = 3
 """Who is charged waits so many deadlines for a finisher: another's long answers are no failure of theirs."""
+
+
+LOOK_UP_S = 5.0
+"""The deadline of a question of the catalogue: it is free, and holds a finisher meanwhile."""
 
 
 class WorkerReleaser:
@@ -74,6 +81,15 @@ class WorkerReleaser:
         argument = (known.tables, known.reads, known.measurements, finish, seed, row_limit)
         reply = await self._call("finish", argument, party)
         return FINISHED.validate_json(reply.payload)
+
+    async def look_up(self, sql: str, listings: Mapping[str, Listing], party: str) -> LookedUp:
+        """Return the rows of a question over listings. Raises `sql_too_complex` at the deadline or out of memory."""
+        try:
+            reply = await self._pool.call("look_up", (sql, dict(listings)), LOOK_UP_S, self._deadline_s, party)
+        except WorkerError:
+            hint = "Filter what is joined, or write LIMIT."
+            raise GatewayError("sql_too_complex", "This question of the catalogue takes too long.", hint) from None
+        return LOOKED_UP.validate_json(reply.payload)
 
     async def _call(self, method: str, argument: object, party: str) -> Reply:
         return await self._pool.call(method, argument, self._deadline_s, WAITED * self._deadline_s, party)

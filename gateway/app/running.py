@@ -14,13 +14,14 @@ from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
 from gateway.app.operations import Operations
-from gateway.app.pacing import Pace
+from gateway.app.pacing import Pace, StatementPace
 from gateway.app.parts import books, engines, tokens
 from gateway.app.planners import WorkerPlanner
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
+from gateway.app.statements import StatementService
 from gateway.app.supervision import SupervisionService
 from gateway.app.telemetry import Telemetry
 from gateway.app.tracking import Tracker
@@ -122,10 +123,19 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
+        planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)
+        releaser = WorkerReleaser(pools.finishers, settings.finish_deadline_s)
+        statements = StatementService(
+            planner,
+            releaser,
+            StatementPace(settings.statements_per_minute, clock),
+            new_query_id,
+            open_secret(settings.state, "text.key", SystemRandomness()),
+        )
         parts = Parts(
             published=publisher,
-            planner=WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s),
-            releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),
+            planner=planner,
+            releaser=releaser,
             book=kept.ledger,
             telemetry=Telemetry(kept.meter, new_query_id, observer),
             free=pace,
@@ -140,7 +150,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
-        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices)
+        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, statements)
         operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
         supervision = SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held)

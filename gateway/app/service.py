@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from gateway import pipeline
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened
+from gateway.app.statements import StatementService
 from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError, Quota
@@ -31,6 +33,9 @@ from gateway.stages import Stage
 WATCHING = frozenset({"billing", "supervisor", "arbiter"})
 """Roles that see every decision, though no result."""
 
+ABANDONED_AFTER = timedelta(seconds=15)
+"""How long after the end of its lease a running query is called abandoned: a slow store ends no lease."""
+
 
 class GatewayService:
     """Satisfies gateway.web.service.Service."""
@@ -44,6 +49,7 @@ class GatewayService:
         meter: MeterLog,
         evidence: Evidence,
         invoices: Invoices,
+        statements: StatementService,
     ) -> None:
         self._parts = parts
         self._tokens = tokens
@@ -52,6 +58,7 @@ class GatewayService:
         self._meter = meter
         self._evidence = evidence
         self._invoices = invoices
+        self.statements = statements
 
     async def answer(self, request: Request, caller: Caller) -> bytes:
         """Return the exact stored bytes of an answer."""
@@ -195,9 +202,14 @@ class GatewayService:
         return await self._evidence.receipt(query_id, owner=mine, any_decision=not mine, since=since)
 
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
-        """Return the state of a query; its answer, once it is stored, to its buyer alone."""
+        """Return the state of a query; its answer, once it is stored, to its buyer alone.
+
+        `abandoned`: it was charged, and whatever worked on it is gone.
+        """
         row = await self._seen(caller, query_id)
         document: dict[str, object] = {"query_id": query_id, "state": told(row.state)}
+        if row.lease_until is not None and row.lease_until + ABANDONED_AFTER < self._parts.clock.now():
+            document["abandoned"] = True
         if row.answer is not None and row.buyer == buyer_id(caller):
             await self._ledger.refuse_frozen(row.buyer, row.organisation, row.dataset, query_id)
             document["answer"] = json.loads(row.answer)

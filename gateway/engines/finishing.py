@@ -1,4 +1,4 @@
-"""The releasing process: noise for one measurement, or post-processing. It keeps nothing between."""
+"""The releasing process: noise for one measurement, post-processing, or a look-up. It keeps nothing between."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,22 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
+from gateway.catalog.listing import LookedUp
 from gateway.engines.post import FinishedRows, PostProcessor
 from gateway.privacy.measurement import NoisyTable
 from gateway.privacy.release import release
 
 _NOISY = TypeAdapter(NoisyTable)
 _FINISHED = TypeAdapter(FinishedRows)
+_LOOKED_UP = TypeAdapter(LookedUp)
 
 
 class FinishingHandler:
-    """Handles `release`, `derive` and `finish`.
+    """Handles `release`, `derive`, `finish` and `look_up`.
 
     `release(measurement, arrow bytes of each probe, stored)`, `derive(tables, reads, measurements, derived)` and
     `finish(tables, reads, measurements, finish, seed, limit)`; `reads` are public rows by name.
+    `look_up(sql, listings)`: tables about tables, and no released row.
     """
 
     def __init__(self) -> None:
@@ -42,6 +45,9 @@ class FinishingHandler:
                 tables, reads, measurements, finish, seed, row_limit = argument
                 finished = self._post.finish(tables, reads, measurements, finish, seed, row_limit)
                 return {}, _FINISHED.dump_json(finished)
+            case "look_up":
+                sql, listings = argument
+                return {}, _LOOKED_UP.dump_json(self._post.look_up(sql, listings))
             case _:
                 raise ValueError(method)
 

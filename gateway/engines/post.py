@@ -9,8 +9,10 @@ from fractions import Fraction
 import duckdb
 import pyarrow as pa
 
+from gateway.catalog.listing import Listing, LookedUp
 from gateway.catalog.types import TypeKind
 from gateway.engines.bars import Bars, bars, spread_sql
+from gateway.engines.lookups import look_up
 from gateway.engines.rendering import around, safe
 from gateway.engines.tables import cells_of, drawn_cells, draws_table, numbered_rows
 from gateway.errors import GatewayError
@@ -102,6 +104,10 @@ class PostProcessor:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return bytes(sink.getvalue().to_pybytes())
+
+    def look_up(self, sql: str, listings: Mapping[str, Listing]) -> LookedUp:
+        """Return the rows of a question over listings. Raises what `lookups.look_up` raises."""
+        return look_up(self._connection, sql, listings)
 
     @contextmanager
     def _holding(self, shown: Sequence[_Shown], reads: Mapping[str, bytes]) -> Iterator[None]:

@@ -278,7 +278,9 @@ class Ledger:
             if row is None:
                 return None
             answer = bytes(row.answer) if row.answer is not None else None
-            return QueryRow(row.query_id, row.buyer, row.organisation, row.dataset, row.state, row.log_index, answer)
+            lease = charging.moment(row.lease_until_us) if row.state == charging.RUNNING else None
+            who = (row.query_id, row.buyer, row.organisation, row.dataset)
+            return QueryRow(*who, row.state, row.log_index, answer, lease)
 
         return await self._store.read(work)
 

@@ -204,7 +204,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class QueryRow:
-    """What is kept of a query: its state and, once stored, its exact answer."""
+    """What is kept of a query: its state and, once stored, its exact answer; while it runs, the end of its lease."""
 
     query_id: str
     buyer: str
@@ -213,3 +213,4 @@ class QueryRow:
     state: str
     log_index: int
     answer: bytes | None
+    lease_until: datetime | None = None

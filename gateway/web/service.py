@@ -1,20 +1,44 @@
 """What the front door needs behind it; the composition root passes it in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from gateway.catalog.listing import Listing, LookedUp
 from gateway.errors import Quota
 from gateway.metering.papers import Papers
 from gateway.request import Caller, Request
+from gateway.sql.trino.model import Meant, Statement
 from gateway.stages import Stage
+
+
+class Statements(Protocol):
+    """What Trino's door needs besides questions. Every method but `new_id` may raise GatewayError.
+
+    `key` makes addresses of pages that nobody can make up; it is the same in all replicas of a store.
+    """
+
+    @property
+    def key(self) -> bytes: ...
+    def new_id(self) -> str: ...
+    def admit(self, caller: Caller) -> None:
+        """Count a statement. Raises `too_many_requests`."""
+        ...
+
+    async def read(self, statement: Statement, caller: Caller) -> Meant:
+        """Return what a query means, whether a dataset or the catalogue is asked."""
+        ...
+
+    async def look_up(self, sql: str, listings: Mapping[str, Listing], caller: Caller) -> LookedUp: ...
 
 
 class Service(Protocol):
     """Every method may raise GatewayError."""
 
+    @property
+    def statements(self) -> Statements: ...
     async def answer(self, request: Request, caller: Caller) -> bytes: ...
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]: ...
     def quota(self, caller: Caller) -> Quota: ...

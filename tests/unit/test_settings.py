@@ -39,6 +39,7 @@ def test_defaults_then_environment_then_overrides():
         ({"GATEWAY_METER_WEBHOOK": "ftp://127.0.0.1", "GATEWAY_METER_SECRET": "s" * 32}, "meter_webhook"),
         ({"GATEWAY_METER_ATTEMPTS": "0"}, "meter_attempts"),
         ({"GATEWAY_FREE_PER_MINUTE": "0"}, "free_per_minute"),
+        ({"GATEWAY_STATEMENTS_PER_MINUTE": "0"}, "statements_per_minute"),
         ({"GATEWAY_ISSUER": "i", "GATEWAY_JWKS_URL": "https://x", "GATEWAY_HS256_SECRET": "s" * 32}, "hs256_secret"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 from support.stores import START, Clock
 
-from gateway.app.pacing import Pace
+from gateway.app.pacing import Pace, StatementPace
 from gateway.errors import GatewayError, Quota
 from gateway.request import Caller
 
@@ -39,3 +39,17 @@ async def test_a_buyers_minute_is_spent_once_and_comes_again():
     await pace.count(ANA)
     pace.admit(ANA)
     assert len(meter.told) == 1
+
+
+def test_statements_have_a_pace_of_their_own():
+    clock = Clock(START)
+    pace = StatementPace(2, clock)
+    pace.take(ANA)
+    pace.take(ANA)
+    with pytest.raises(GatewayError) as caught:
+        pace.take(ANA)
+    assert caught.value.code == "too_many_requests"
+    assert caught.value.quota == Quota("statements", 2, 60, 0, 60)
+    pace.take(BOB)
+    clock.pass_(60)
+    pace.take(ANA)

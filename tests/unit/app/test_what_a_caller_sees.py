@@ -35,7 +35,7 @@ async def service(tmp_path):
     document = SimpleNamespace(provider=SimpleNamespace(organisation="acme"))
     file = SimpleNamespace(name="shop", document=document)
     publisher = SimpleNamespace(held={"shop": Published(file, dataset, 1)})
-    yield GatewayService(parts, None, publisher, ledger_of(store, FixedClock(NOW)), None, None, None)
+    yield GatewayService(parts, None, publisher, ledger_of(store, FixedClock(NOW)), None, None, None, None)
     await store.close()
 
 
