@@ -21,6 +21,7 @@ from gateway.web.queries import QueryDoor
 from gateway.web.routes import add, known_parameters
 from gateway.web.service import Behind, Questions
 from gateway.web.supervision import SupervisionDoor
+from gateway.web.trino.door import TrinoDoor
 
 LAST_WORDS_S = 5.0
 """How long, after the drain, connections have to end."""
@@ -38,6 +39,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         SupervisionDoor(service, behind.supervision, settings),
         BillingDoor(service),
         LogDoor(service, settings),
+        TrinoDoor(service, questions, behind.accounts, settings),
         OperationsDoor(operations, service, lambda: questions.draining),
     )
     routes = [route for door in doors for route in door.routes()]

@@ -23,16 +23,15 @@ FORM = "application/x-www-form-urlencoded"
 _MEDIA = {"application/json": "JSON", FORM: "a form"}
 
 
-async def read_body(request: web.Request, settings: Settings, media: str = "application/json") -> bytes:
-    """Return the bytes of a body of this media type: plain, whole, in time and within the limit.
+async def read_body(request: web.Request, settings: Settings, media: str | None = "application/json") -> bytes:
+    """Return the bytes of a body of this media type (None: of any): plain, whole, in time and within the limit.
 
     Raises GatewayError `bad_encoding`, `too_large` or `bad_request`.
     """
     if "Content-Encoding" in request.headers:
-        raise GatewayError(
-            "bad_encoding", "Compressed bodies are not read.", f"Send plain {_MEDIA[media].removeprefix('a ')}."
-        )
-    if request.content_type != media:
+        plain = "text" if media is None else _MEDIA[media].removeprefix("a ")
+        raise GatewayError("bad_encoding", "Compressed bodies are not read.", f"Send plain {plain}.")
+    if media is not None and request.content_type != media:
         raise GatewayError("bad_encoding", f"The body is not {_MEDIA[media]}.", f"Send Content-Type: {media}.")
     limit = settings.max_body_bytes
     too_large = GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
@@ -51,6 +50,14 @@ async def read_body(request: web.Request, settings: Settings, media: str = "appl
     except (ConnectionError, ClientError, web.RequestPayloadError):
         raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
     return b"".join(parts)
+
+
+async def read_text(request: web.Request, settings: Settings) -> str:
+    """Return a body that is text in UTF-8, whatever it is called. Raises as `read_body`."""
+    try:
+        return (await read_body(request, settings, None)).decode()
+    except UnicodeDecodeError:
+        raise GatewayError("bad_encoding", "The body is not UTF-8.", "Send text in UTF-8.") from None
 
 
 def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

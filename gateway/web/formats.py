@@ -17,7 +17,7 @@ METADATA = b"gateway.answer"
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class Column:
     """A column by its name, its SQL type as the answer has it, and its values as JSON has them."""
 
     name: str
@@ -30,21 +30,22 @@ def written(answer: bytes, form: Format, *, intervals: bool) -> bytes:
     if form is Format.JSON:
         return answer
     document = json.loads(answer)
-    columns = _columns(document, intervals=intervals)
+    columns = columns_of(document, intervals=intervals)
     return {Format.NDJSON: _ndjson, Format.CSV: _csv, Format.ARROW: _arrow}[form](document, columns)
 
 
-def _columns(document: dict[str, Any], *, intervals: bool) -> list[_Column]:
+def columns_of(document: dict[str, Any], *, intervals: bool) -> list[Column]:
+    """Return an answer's columns; `intervals`: with `<name>_low` and `<name>_high` after each noisy one."""
     rows, found = document["rows"], []
     taken = {column["name"] for column in document["columns"]}
     for index, column in enumerate(document["columns"]):
-        found.append(_Column(column["name"], column["type"], [row[index] for row in rows]))
+        found.append(Column(column["name"], column["type"], [row[index] for row in rows]))
         bars = document["intervals"]["columns"].get(column["name"]) if intervals else None
         if bars is not None:
             type_ = _type_of_ends(column["type"], bars)
             for end, suffix in enumerate(("low", "high")):
                 name = _free(f"{column['name']}_{suffix}", taken)
-                found.append(_Column(name, type_, [None if bar is None else bar[end] for bar in bars]))
+                found.append(Column(name, type_, [None if bar is None else bar[end] for bar in bars]))
     return found
 
 
@@ -62,17 +63,17 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _rows(columns: list[_Column]) -> Iterable[tuple[Any, ...]]:
+def _rows(columns: list[Column]) -> Iterable[tuple[Any, ...]]:
     return zip(*(column.values for column in columns), strict=True)
 
 
-def _ndjson(_document: dict[str, Any], columns: list[_Column]) -> bytes:
+def _ndjson(_document: dict[str, Any], columns: list[Column]) -> bytes:
     names = [column.name for column in columns]
     lines = (json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) for row in _rows(columns))
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _csv(_document: dict[str, Any], columns: list[_Column]) -> bytes:
+def _csv(_document: dict[str, Any], columns: list[Column]) -> bytes:
     """Return RFC 4180 text: NULL is an empty field, an empty text is quoted."""
     lines = [[column.name for column in columns], *_rows(columns)]
     return "".join(",".join(map(_field, line)) + "\r\n" for line in lines).encode()
@@ -96,7 +97,7 @@ _READ: dict[str, tuple[pa.DataType, Callable[[Any], Any]]] = {
 }
 
 
-def _arrow(document: dict[str, Any], columns: list[_Column]) -> bytes:
+def _arrow(document: dict[str, Any], columns: list[Column]) -> bytes:
     arrays = [_array(column) for column in columns]
     fields = [pa.field(column.name, array.type) for column, array in zip(columns, arrays, strict=True)]
     told = {name: value for name, value in document.items() if name not in ("rows", "intervals")}
@@ -107,7 +108,7 @@ def _arrow(document: dict[str, Any], columns: list[_Column]) -> bytes:
     return out.getvalue()
 
 
-def _array(column: _Column) -> pa.Array:
+def _array(column: Column) -> pa.Array:
     type_, read = _READ.get(column.type, (pa.string(), str))
     if column.type.startswith("DECIMAL"):
         precision, scale = (int(part) for part in column.type[len("DECIMAL(") : -1].split(","))

@@ -63,7 +63,7 @@ def _operation(route: Route) -> dict[str, Any]:
     elif route.roles:
         made["description"] = f"For the roles {', '.join(route.roles)}."
     if route.body is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref(route.body)}}}
+        made["requestBody"] = {"required": True, "content": {route.media: {"schema": ref(route.body)}}}
     return made
 
 

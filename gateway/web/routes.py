@@ -43,9 +43,9 @@ class Reply:
 class Route:
     """One address under one method. `{name}` parts of `path` take no slash, `{name:.+}` any.
 
-    `roles` may call it: ANYONE, ANY_ROLE, or one of those named. `body` names the schema of what is sent. Besides
-    `replies`, every address answers errors as problem documents. Pages for people are not `documented`: the description
-    of the API leaves them out.
+    `roles` may call it: ANYONE, ANY_ROLE, or one of those named. `body` names the schema of what is sent as `media`.
+    Besides `replies`, every address answers errors as problem documents. Pages for people are not `documented`: the
+    description of the API leaves them out.
     """
 
     method: str
@@ -58,6 +58,7 @@ class Route:
     body: str | None = None
     replies: Mapping[int, Reply] = field(default_factory=dict)
     documented: bool = True
+    media: str = JSON
 
 
 def replies(summary: str, content: str | Schema, media: str = JSON) -> Mapping[int, Reply]:

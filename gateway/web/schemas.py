@@ -126,6 +126,10 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["tree_size", "line"],
         "additionalProperties": False,
     },
+    "Statement": {"type": "string", "minLength": 1, "description": "SQL in Trino's dialect, or a command"},
+    "Page": given(id=TEXT, infoUri=TEXT, stats=FREE, warnings=every(FREE)),
+    "Server": given(nodeVersion=given(version=TEXT), environment=TEXT, coordinator=FLAG, starting=FLAG),
+    "TrinoQuery": given(queryId=TEXT, state=TEXT),
     "Problem": {
         **given(type=TEXT, title=TEXT, status=WHOLE, code=TEXT, kind=TEXT, detail=TEXT, hint=TEXT),
         "description": "RFC 9457; docs/errors.md lists the codes",

@@ -15,9 +15,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
+import trino
 from ruamel.yaml import YAML
 from support.gateways import Gateway
 from support.stores import database
+from support.trino_clients import ask
+from trino.auth import JWTAuthentication
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -149,6 +153,30 @@ def test_one_of_two_replicas_is_killed_and_nobody_pays_twice(replicas, proxy):
     for number, found in results.items():
         again = proxy.call("POST", "/v1/query", token, {"sql": SQL.format(number), "epsilon": 0.1}, key=f"k{number}")
         assert json.loads(again[1]) == found
+
+
+@pytest.mark.long
+def test_trinos_client_reads_its_pages_through_the_proxy_from_either_replica(replicas, proxy):
+    first, _ = replicas
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(proxy.folder / "tls.crt")  # no other certificates of this machine
+    connection = trino.dbapi.connect(
+        host=f"https://localhost:{proxy.port}",
+        user="ana",
+        auth=JWTAuthentication(first.token()),
+        http_session=session,
+        catalog="gateway",
+        schema="shop",
+    )
+    for number in range(6):
+        rows, cursor = ask(connection, SQL.format(number))
+        assert len(rows) == 3
+        assert cursor.info_uri.startswith(f"https://localhost:{proxy.port}/")
+    every, _ = ask(connection, "SELECT a.day, b.weekday FROM calendar a CROSS JOIN calendar b")
+    assert len(every) == 546 * 546
+    assert ask(connection, "SHOW TABLES")[0] == [["calendar"], ["customers"], ["purchases"]]
+    charged = [e for e in first.events("billing") if e["type"] == "gateway.query.charged"]
+    assert len(charged) == 7
 
 
 def test_the_compose_file_gives_every_container_of_ours_no_more_than_it_needs():
