@@ -35,6 +35,7 @@ from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
 from gateway.observability.tracing import Tracing, exporter
 from gateway.parts import Parts
+from gateway.ports import Clock
 from gateway.repeats import Repeats
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
@@ -125,13 +126,6 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         tasks.append(asyncio.create_task(publisher.keep_up()))
         planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)
         releaser = WorkerReleaser(pools.finishers, settings.finish_deadline_s)
-        statements = StatementService(
-            planner,
-            releaser,
-            StatementPace(settings.statements_per_minute, clock),
-            new_query_id,
-            open_secret(settings.state, "text.key", SystemRandomness()),
-        )
         parts = Parts(
             published=publisher,
             planner=planner,
@@ -150,13 +144,16 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
-        service = GatewayService(parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices, statements)
+        service = GatewayService(
+            parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices,
+            _statements(settings, clock, planner, releaser),
+        )  # fmt: skip
         operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
-        supervision = SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held)
         tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
         tasks += [asyncio.create_task(work) for work in (_purge(accounts), observer.listen(), tracker.watch())]
         async with delivering(store, settings):
+            supervision = SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held)
             yield Running(service, tracker, accounts, supervision, publisher, operations)
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
@@ -167,6 +164,12 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         await asyncio.gather(*(pool.close() for pool in pools.every), engine.close())
         await observer.close()
         await store.close()
+
+
+def _statements(settings: Settings, clock: Clock, planner: WorkerPlanner, releaser: WorkerReleaser) -> StatementService:
+    pace = StatementPace(settings.statements_per_minute, clock)
+    secret = open_secret(settings.state, "text.key", SystemRandomness())
+    return StatementService(planner, releaser, pace, new_query_id, secret)
 
 
 async def _purge(accounts: AccountService) -> None:

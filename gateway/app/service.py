@@ -211,9 +211,13 @@ class GatewayService:
         if row.lease_until is not None and row.lease_until + ABANDONED_AFTER < self._parts.clock.now():
             document["abandoned"] = True
         if row.answer is not None and row.buyer == buyer_id(caller):
-            await self._ledger.refuse_frozen(row.buyer, row.organisation, row.dataset, query_id)
+            await self._ledger.refuse_frozen_query(query_id)
             document["answer"] = json.loads(row.answer)
         return document
+
+    async def refuse_frozen(self, query_id: str) -> None:
+        """Raise `frozen` where nothing of a query is to be given."""
+        await self._ledger.refuse_frozen_query(query_id)
 
     async def _seen(self, caller: Caller, query_id: str) -> QueryRow:
         row = await self._ledger.query(query_id)

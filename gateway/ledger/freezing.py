@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, select, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
@@ -46,6 +46,27 @@ _PLACES = tuple_(freezes.c.scope, freezes.c.name)
 _COVERING = select(freezes.c.scope).where(_PLACES.in_(bindparam("places", expanding=True))).limit(1)
 
 
+_OF_QUERY = (
+    select(freezes.c.scope)
+    .join(queries, queries.c.query_id == bindparam("query"))
+    .where(
+        or_(
+            freezes.c.scope == Scope.ALL.value,
+            *(
+                and_(freezes.c.scope == scope.value, freezes.c.name == column)
+                for scope, column in (
+                    (Scope.QUERY, queries.c.query_id),
+                    (Scope.BUYER, queries.c.buyer),
+                    (Scope.ORGANISATION, queries.c.organisation),
+                    (Scope.DATASET, queries.c.dataset),
+                )
+            ),
+        )
+    )
+    .limit(1)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is frozen: a scope and its name there, EVERYTHING for ALL. A buyer's name is that of ledger.model."""
@@ -73,7 +94,15 @@ def covering(buyer: str, organisation: str, dataset: str | None = None, query_id
 def refuse_frozen(connection: Connection, targets: Sequence[Target]) -> None:
     """Raise GatewayError `frozen` where one of some targets is."""
     places = [(target.scope.value, target.name) for target in targets]
-    found = connection.execute(_COVERING, {"places": places}).scalar()
+    _refuse(connection.execute(_COVERING, {"places": places}).scalar())
+
+
+def refuse_frozen_query(connection: Connection, query_id: str) -> None:
+    """Raise GatewayError `frozen` where a query is, or its buyer, organisation or dataset, or everything."""
+    _refuse(connection.execute(_OF_QUERY, {"query": query_id}).scalar())
+
+
+def _refuse(found: str | None) -> None:
     if found is not None:
         hint = "Ask the exchange's supervisor or the dataset's provider; the log says since when."
         raise GatewayError("frozen", _TOLD[Scope(found)], hint)

@@ -212,6 +212,10 @@ class Ledger:
         places = freezing.covering(buyer, organisation, dataset, query_id)
         await self._store.glance(lambda connection: freezing.refuse_frozen(connection, places))
 
+    async def refuse_frozen_query(self, query_id: str) -> None:
+        """Raise GatewayError `frozen` where a query is, or its buyer, organisation or dataset, or everything."""
+        await self._store.glance(lambda connection: freezing.refuse_frozen_query(connection, query_id))
+
     async def failures(self, buyer: str, dataset: str) -> int:
         """Return how many charged queries of a buyer failed on a dataset."""
         return await self._store.glance(lambda connection: charging.failures(connection, buyer, dataset))

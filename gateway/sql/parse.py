@@ -1,6 +1,7 @@
 """Text to one syntax tree: a single query, within limits of size and depth. Refusals name construct and place."""
 
 import hashlib
+from itertools import pairwise
 from typing import Any
 
 from sqlglot import TokenType, exp
@@ -21,12 +22,18 @@ def parse(text: str, dialect: str) -> exp.Query:
 
     Raises GatewayError `sql_too_long`, `sql_too_deep`, `sql_syntax` or `sql_not_select`.
     """
+    return parsed(text, dialect)[0]
+
+
+def parse_constants(text: str, dialect: str) -> exp.Query:
+    """Return the syntax tree of SELECT and constants, as `parse` does; in it DECIMAL '1.5' is a cast of a text."""
     return _tree(tokenize(text, dialect), text, dialect)
 
 
 def parsed(text: str, dialect: str) -> tuple[exp.Query, str]:
     """Return the syntax tree and the fingerprint of one query. Raises what `parse` raises."""
     tokens = tokenize(text, dialect)
+    _refuse_typed_decimals(tokens, dialect)
     return _tree(tokens, text, dialect), _fingerprint(tokens)
 
 
@@ -49,6 +56,17 @@ def _tree(tokens: list[Token], text: str, dialect: str) -> exp.Query:
         raise GatewayError("sql_not_select", detail, "Write SELECT ... FROM ... GROUP BY ...")
     _mark(tree, dialect)
     return tree
+
+
+def _refuse_typed_decimals(tokens: list[Token], dialect: str) -> None:
+    """Refuse DECIMAL '1.5' where it has the digits that are written: the parser makes a cast to whole numbers of it."""
+    if dialect == "duckdb":  # a cast there as well
+        return
+    for word, after in pairwise(tokens):
+        if word.token_type is TokenType.DECIMAL and after.token_type is TokenType.STRING:
+            hint = "Write the number itself, without quotes: 1.5."
+            at = Position(word.line, max(1, word.col - (word.end - word.start)))
+            raise GatewayError("unsupported_sql", f"{word.text.upper()} before a text is not answered.", hint, at)
 
 
 def _fingerprint(tokens: list[Token]) -> str:

@@ -9,7 +9,7 @@ from sqlglot import TokenType, exp
 
 from gateway.errors import GatewayError
 from gateway.sql.limits import place_of, tokenize
-from gateway.sql.parse import parse, refuse_other_parts
+from gateway.sql.parse import parse, parse_constants, refuse_other_parts
 
 TRINO = "trino"
 
@@ -45,7 +45,7 @@ def bound(sql: str, parameters: str | None) -> str:
 
 
 def _constants(parameters: str) -> list[exp.Expr]:
-    tree = parse(f"SELECT {parameters}", TRINO)
+    tree = parse_constants(f"SELECT {parameters}", TRINO)
     if not isinstance(tree, exp.Select):
         raise _no_constant()
     refuse_other_parts(tree, "expressions")

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError, Kind
-from gateway.ledger.model import cancelled
+from gateway.ledger.model import cancelled, stopped
 from gateway.orders import buyer_id
 from gateway.request import Caller
 from gateway.settings import Settings
@@ -166,6 +166,7 @@ class TrinoDoor:
         loop = asyncio.get_running_loop()
         held = self._holding.get((buyer_id(caller), query_id, intervals), loop.time())
         if held is not None:
+            await self._service.refuse_frozen(query_id)
             return held
         until = loop.time() + wait_s
         document = await self._service.query(caller, query_id)
@@ -230,6 +231,8 @@ def _ended(query_id: str, state: str) -> GatewayError:
     """Return what became of a question that has no answer."""
     if state == "CANCELLED":
         return cancelled(query_id)
+    if state == "STOPPED":
+        return stopped(query_id)
     if state == "RUNNING":
         detail = "The gateway that worked on this question is gone; it was charged, and has no answer."
         return GatewayError("query_failed", detail, "Ask again: it is another charge.")

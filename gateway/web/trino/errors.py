@@ -100,6 +100,8 @@ NAMES: dict[str, str] = {
     "period_open": "GENERIC_USER_ERROR",
     "already_invoiced": "GENERIC_USER_ERROR",
     "meter_conflict": _INTERNAL,
+    "frozen": _DENIED,
+    "query_stopped": _REJECTED,
     "query_cancelled": "USER_CANCELED",
     "query_failed": _INTERNAL,
     "dataset_suspended": "GENERIC_EXTERNAL",

@@ -3,7 +3,7 @@
 import pytest
 from support.shop import SHOP
 
-from gateway.errors import CODES, GatewayError
+from gateway.errors import CODES, GatewayError, Position
 from gateway.sql.parse import parse
 from gateway.sql.select import resolve
 
@@ -197,6 +197,14 @@ def test_an_argument_less_or_more_in_another_dialect(sql, dialect, code):
     with pytest.raises(GatewayError) as caught:
         resolve(parse(sql, dialect), SHOP)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("dialect", ["trino", "spark", "postgres"])
+def test_a_decimal_before_a_text_is_not_taken_for_a_cast_to_whole_numbers(dialect):
+    with pytest.raises(GatewayError) as caught:
+        parse("SELECT COUNT(*) FROM purchases\nWHERE quantity > NUMERIC '1.5'", dialect)
+    assert (caught.value.code, caught.value.position) == ("unsupported_sql", Position(2, 18))
+    assert "1.5" in caught.value.hint
 
 
 @pytest.mark.parametrize(
