@@ -77,6 +77,8 @@ def test_a_buyer_asks_the_demos_gateway(folder):
     assert "refused, and nothing was charged" in output
     assert "quantity,n,n_low,n_high" in output
     assert "1997-01" in output
+    assert "pieces_low" in output
+    assert "['purchases']" in output
 
 
 def test_every_guide_is_run():
