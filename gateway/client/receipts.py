@@ -1,7 +1,7 @@
 """Whether an answer's receipt holds: checked as it arrives, against what was asked and what came. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +38,7 @@ class Receipt:
     since: int | None
     first_use: bool
     charged: Charged
-    document: Mapping[str, Any]
+    document: Mapping[str, Any] = field(repr=False)
 
 
 def check(
