@@ -41,6 +41,7 @@ def bind(sql: str, values: Sequence[object], dialect: str) -> str:
     for found in _PART.finditer(sql):
         part = found[0]
         if found["mark"]:
+            _check_before(sql[max(0, found.start() - 1) : found.start()])
             index = next(marks)
             parts.append(literal(values[index], dialect) if index < len(values) else part)
         else:
@@ -64,6 +65,12 @@ def _check(part: str, dialect: str, *, opened: bool) -> None:
         raise NotBound("a comment within a comment cannot stand beside bound values")
 
 
+def _check_before(letter: str) -> None:
+    """Refuse a mark that makes one word or text with what stands before it: E'...' and r'...' quote in their own way."""
+    if letter and (letter.isalnum() or letter in "_&$?'\"`"):
+        raise NotBound(f"a question mark right after {letter} cannot be bound: put a space between them")
+
+
 def literal(value: object, dialect: str) -> str:
     """Return a value as SQL. Raises NotBound, which names its type and never shows it."""
     match value:
@@ -74,11 +81,12 @@ def literal(value: object, dialect: str) -> str:
         case int():
             if value not in BIGINT:
                 raise NotBound("an integer beyond 64 bits cannot be bound")
-            return _signed(str(value))
+            return _signed(int.__repr__(value))
         case float():
             if not isfinite(value):
                 raise NotBound("NaN and infinities cannot be bound")
-            return _signed(repr(value) if "e" in repr(value) else f"{value!r}e0")
+            written = float.__repr__(value)  # NumPy's floats are floats, and call themselves otherwise
+            return _signed(written if "e" in written else f"{written}e0")
         case Decimal():
             return _signed(_digits(value))
         case str():

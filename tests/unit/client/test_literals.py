@@ -75,6 +75,24 @@ def test_values_that_have_no_certain_literal_are_refused_by_name(value, words):
         literal(value, "duckdb")
 
 
+class Renamed(float):
+    """A float that calls itself otherwise, as those of NumPy do."""
+
+    def __repr__(self):
+        return f"np.float64({float(self)})"
+
+
+def test_floats_of_other_libraries_are_written_as_numbers():
+    assert literal(Renamed(1.5), "duckdb") == "1.5e0"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("before", ["E", "e", "r", "R", "x", "U&", "1", "_", "'a'", '"a"', "?"])
+def test_a_mark_that_makes_one_word_with_what_stands_before_it_is_refused(dialect, before):
+    with pytest.raises(NotBound, match="put a space between them"):
+        bind(f"SELECT {before}?", ["\\' OR TRUE --"] * (2 if before == "?" else 1), dialect)
+
+
 def test_a_negative_number_after_a_minus_begins_no_comment():
     assert bind("SELECT 1-?", [-1], "duckdb") == "SELECT 1-(-1)"
 
