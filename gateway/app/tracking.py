@@ -149,20 +149,40 @@ CURRENT: ContextVar[Question | None] = ContextVar("question", default=None)
 """The question whose task this is: the path tells its stages to whoever listens here."""
 
 
+class _Room:
+    """Room for `most` at once, half of them of one organisation: another's can always come in."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside: Counter[str] = Counter()
+
+    def enter(self, caller: Caller) -> None:
+        """Count one that begins. Raises `too_many_requests`."""
+        if self._inside.total() >= self._most or self._inside[caller.organisation] >= max(1, self._most // 2):
+            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
+        self._inside[caller.organisation] += 1
+
+    def leave(self, caller: Caller) -> None:
+        """Count one that ends."""
+        self._inside[caller.organisation] -= 1
+        if not self._inside[caller.organisation]:
+            del self._inside[caller.organisation]
+
+
 class Tracker:
-    """Satisfies gateway.web.service.Questions. `most` questions at once, half of them of one organisation."""
+    """Satisfies gateway.web.service.Questions. There is room for `most` questions, and for as many who wait for one."""
 
     def __init__(self, answer: Callable[[Request, Caller], Awaitable[bytes]], ledger: Ending, most: int) -> None:
         self._answer = answer
         self._ledger = ledger
-        self._most = most
         self._questions: set[Question] = set()
-        self._inside: Counter[str] = Counter()
+        self._asked, self._listening = _Room(most), _Room(most)
         self.draining = False
 
     def submit(self, request: Request, caller: Caller) -> Question:
         """Begin a question. Raises `shutting_down`, `too_many_requests`."""
-        self._enter(caller)
+        self.refuse_draining()
+        self._asked.enter(caller)
         question = Question(caller, self._ledger)
         task = asyncio.create_task(self._work(question, request))
         question.task = task
@@ -176,30 +196,31 @@ class Tracker:
 
     def _done(self, question: Question) -> None:
         self._questions.discard(question)
-        self._leave(question.caller)
+        self._asked.leave(question.caller)
         if not question.work.cancelled():
             question.work.exception()  # seen: the asker may be gone
 
     @contextlib.contextmanager
     def room(self, caller: Caller) -> Iterator[None]:
         """Hold room for work that is not tracked, such as a quote. Raises `shutting_down`, `too_many_requests`."""
-        self._enter(caller)
+        self.refuse_draining()
+        self._asked.enter(caller)
         try:
             yield
         finally:
-            self._leave(caller)
+            self._asked.leave(caller)
 
-    def _enter(self, caller: Caller) -> None:
-        """Count a question that begins. One organisation has half of the room: another's can always be asked."""
-        self.refuse_draining()
-        if self._inside.total() >= self._most or self._inside[caller.organisation] >= max(1, self._most // 2):
-            raise GatewayError("too_many_requests", "Too many queries run at once.", "Ask again in a moment.")
-        self._inside[caller.organisation] += 1
+    @contextlib.contextmanager
+    def listening(self, caller: Caller) -> Iterator[None]:
+        """Hold room for one who waits for a question or follows it. Raises `too_many_requests`.
 
-    def _leave(self, caller: Caller) -> None:
-        self._inside[caller.organisation] -= 1
-        if not self._inside[caller.organisation]:
-            del self._inside[caller.organisation]
+        A connection is all that it costs; of those there are so many, and no organisation is to have them all.
+        """
+        self._listening.enter(caller)
+        try:
+            yield
+        finally:
+            self._listening.leave(caller)
 
     def refuse_draining(self) -> None:
         """Raise `shutting_down` where the gateway takes nothing new."""
@@ -226,11 +247,13 @@ class Tracker:
         """End, until cancelled, the work on queries that were ended elsewhere."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            running = {question.query_id: question for question in self._questions if question.charged}
+            running = {question.query_id for question in self._questions if question.charged}
             if running:
                 with contextlib.suppress(StoreUnavailable):
-                    for query_id, state in (await self._ledger.ended(running)).items():
-                        running[query_id].stop(state)
+                    ended = await self._ledger.ended(running)
+                    for question in tuple(self._questions):
+                        if question.query_id in ended:
+                            question.stop(ended[question.query_id])
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, wait so long for what runs, and cut short what is left."""

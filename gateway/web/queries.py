@@ -27,6 +27,9 @@ LOOK_EVERY_S = 0.5
 BEAT_EVERY_S = 15.0
 """A stream of events says something at least so often: proxies close what is silent."""
 
+MOST_FOLLOWED_S = 300.0
+"""How long a stream waits for another process; then its listener comes again, with a token that still holds."""
+
 RUNNING = "RUNNING"
 
 TAG = "queries"
@@ -120,12 +123,19 @@ class QueryDoor:
         caller, query_id = await self._caller(request), request.match_info["id"]
         delivery = read_delivery(_parameters(request), request.headers.get("Accept"))
         question = self._questions.tracked(query_id, caller)
-        if question is not None and not (delivery.wait_s and await question.wait(delivery.wait_s)):
+        if question is not None and not await self._waited(question, delivery, caller):
             return json_response(_running(question))
         found = await self._service.query(caller, query_id)
         if "answer" in found and delivery.format is not Format.JSON:
             return await self._answer(json.dumps(found["answer"]).encode(), delivery, caller)
         return json_response(found)
+
+    async def _waited(self, question: Question, delivery: Delivery, caller: Caller) -> bool:
+        """Wait as long as asked; tell whether the question is over."""
+        if not delivery.wait_s:
+            return False
+        with self._questions.listening(caller):
+            return await question.wait(delivery.wait_s)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Answer DELETE /v1/queries/{id}: it runs no longer; what was charged stays charged."""
@@ -152,9 +162,11 @@ class QueryDoor:
         question = self._questions.tracked(query_id, caller)
         state = RUNNING if question is not None else await self._state(caller, query_id)
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        with contextlib.suppress(ConnectionError):  # who follows may leave
-            await self._tell(_Stream(response), caller, query_id, question, state)
+        with self._questions.listening(caller):
+            await response.prepare(request)
+            # who follows may leave; an error has no place in a stream that has begun: it ends, and is asked for again
+            with contextlib.suppress(ConnectionError, GatewayError):
+                await self._tell(_Stream(response), caller, query_id, question, state)
         return response
 
     async def _tell(
@@ -163,7 +175,8 @@ class QueryDoor:
         if question is not None:
             await stream.stages(question)
             state = await self._ended(caller, query_id, question)
-        while state == RUNNING and not self._questions.draining:
+        until = asyncio.get_running_loop().time() + MOST_FOLLOWED_S
+        while state == RUNNING and not self._questions.draining and asyncio.get_running_loop().time() < until:
             await stream.pause(LOOK_EVERY_S)
             state = await self._state(caller, query_id)
         await stream.send("state", {"query_id": query_id, "state": state})
@@ -203,10 +216,12 @@ class _Stream:
         following = aiter(question.stages())
         while True:
             coming = asyncio.ensure_future(anext(following, _OVER))
-            while not (await asyncio.wait([coming], timeout=BEAT_EVERY_S))[0]:
-                await self.beat()
-            stage = coming.result()
-            if stage is _OVER:
+            try:
+                while not (await asyncio.wait([coming], timeout=BEAT_EVERY_S))[0]:
+                    await self.beat()
+            finally:
+                coming.cancel()  # whoever has left waits for nothing
+            if coming.result() is _OVER:
                 return
             await self.send("stage", _running(question))
 

@@ -152,6 +152,20 @@ async def test_what_was_ended_on_another_replica_is_ended_here(tracker, path, le
     watching.cancel()
 
 
+async def test_all_that_wait_for_what_was_ended_elsewhere_are_ended_at_once(tracker, path, ledger, monkeypatch):
+    monkeypatch.setattr(tracking, "LOOK_EVERY_S", 0.01)
+    asked = [tracker.submit(ASKED, ANA), tracker.submit(ASKED, ANA)]
+    for question in asked:
+        path.steps.put_nowait("charged")
+        await question.wait(0.01)
+    ledger.queries.add("Q1")
+    watching = asyncio.create_task(tracker.watch())
+    await asyncio.sleep(0.015)
+    watching.cancel()
+    assert [question.ended for question in asked] == ["cancelled"] * 2
+    assert [await code_of(question.answer()) for question in asked] == ["query_cancelled"] * 2
+
+
 async def test_who_waits_may_leave_and_the_work_goes_on(tracker, path):
     question = tracker.submit(ASKED, ANA)
     waiting = asyncio.create_task(question.answer())
