@@ -66,7 +66,7 @@ def _check(part: str, dialect: str, *, opened: bool) -> None:
 
 
 def _check_before(letter: str) -> None:
-    """Refuse a mark that makes one word or text with what stands before it: E'...' and r'...' quote in their own way."""
+    """Refuse a mark that makes one word or text with what stands before it: E'...' quotes in its own way."""
     if letter and (letter.isalnum() or letter in "_&$?'\"`"):
         raise NotBound(f"a question mark right after {letter} cannot be bound: put a space between them")
 

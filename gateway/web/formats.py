@@ -109,8 +109,12 @@ def _arrow(document: dict[str, Any], columns: list[Column]) -> bytes:
 
 
 def _array(column: Column) -> pa.Array:
+    """Return a column in its type; where that does not hold one of its values, all of them as their texts."""
     type_, read = _READ.get(column.type, (pa.string(), str))
     if column.type.startswith("DECIMAL"):
         precision, scale = (int(part) for part in column.type[len("DECIMAL(") : -1].split(","))
         type_, read = pa.decimal128(precision, scale), Decimal
-    return pa.array([None if value is None else read(value) for value in column.values], type_)
+    try:
+        return pa.array([None if value is None else read(value) for value in column.values], type_)
+    except (ValueError, OverflowError, ArithmeticError):  # a year beyond 9999, more digits than a type has
+        return pa.array([None if value is None else str(value) for value in column.values], pa.string())

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pyarrow as pa
+import pytest
 
 from gateway.web.delivery import Format
 from gateway.web.formats import METADATA, written
@@ -102,3 +103,15 @@ def test_an_answer_without_rows_has_its_columns():
     assert table(json.dumps(empty).encode(), intervals=True).column_names == WIDE
     assert written(json.dumps(empty).encode(), Format.NDJSON, intervals=True) == b""
     assert written(json.dumps(empty).encode(), Format.CSV, intervals=False).count(b"\r\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [("DATE", ["10000-01-01", "2020-01-01", None]), ("DATE", ["0044-03-15 (BC)"]), ("BIGINT", [str(2**64), 1]),
+     ("TIMESTAMP", ["290309-12-22 04:00:54"]), ("DECIMAL(38,0)", ["9" * 39])],
+)  # fmt: skip
+def test_what_a_type_of_arrow_does_not_hold_is_text_and_no_failure(type_, values):
+    document = {"columns": [{"name": "v", "type": type_}], "rows": [[value] for value in values]}
+    answer = json.dumps({**document, "intervals": {"confidence": 0.95, "columns": {}}}).encode()
+    table = pa.ipc.open_stream(io.BytesIO(written(answer, Format.ARROW, intervals=True))).read_all()
+    assert table.column("v").to_pylist() == [None if value is None else str(value) for value in values]
