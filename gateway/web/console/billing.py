@@ -2,9 +2,11 @@
 
 import json
 import re
+from typing import Any
 
 from aiohttp import web
 
+from gateway.errors import GatewayError
 from gateway.metering.papers import Papers
 from gateway.web.billing import FORMATS, MAX_EVENTS, in_format
 from gateway.web.console.pages import Desk
@@ -34,8 +36,8 @@ class BillingPages:
     async def billing(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/billing."""
         caller, service = session.caller, self._desk.service
-        meters = bool(caller.roles & {"billing", "provider"})
-        events = [json.loads(line) for line in await service.latest(caller, SHOWN)] if meters else []
+        found = await self._latest(session)
+        meters, events = found is not None, found or []
         period = request.query.get("period") or (events[0]["time"][:7] if events else "")
         papers: Papers | None = None
         if period:
@@ -45,6 +47,17 @@ class BillingPages:
             "files": bool(papers is not None and (papers.bills or papers.statements)),
         }  # fmt: skip
         return self._desk.page(request, session, "billing.html", values)
+
+    async def _latest(self, session: Session) -> list[dict[str, Any]] | None:
+        """Return the newest meter events; None where they are not the caller's to see, as those of no dataset here."""
+        if not session.caller.roles & {"billing", "provider"}:
+            return None
+        try:
+            return [json.loads(line) for line in await self._desk.service.latest(session.caller, SHOWN)]
+        except GatewayError as error:
+            if error.code != "forbidden":
+                raise
+            return None
 
     async def invoices(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/billing/invoices: as GET /v1/invoices does."""

@@ -1,6 +1,7 @@
 """An answer as a table with error bars, and as charts: numbers for the page's script, none that the table lacks."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,9 +59,10 @@ def _number(value: Any) -> float | None:
     if value is None or isinstance(value, bool):
         return None
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None  # of the text 'nan' no number is drawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A receipt as the console shows it: what was checked of it here, and nothing that was not."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,10 @@ async def checked(service: Service, caller: Caller, query_id: str, answer: dict[
         if error.code != "not_found":
             raise
         return None
+    return await asyncio.to_thread(_checked, receipt, answer)  # an answer may be large: the event loop is not held up
+
+
+def _checked(receipt: dict[str, Any], answer: dict[str, Any] | None) -> Checked:
     opened = Opened(answer=stored_bytes(answer)) if answer is not None and "salt" in receipt else None
     try:
         return Checked(receipt, verify(receipt, opened=opened), None)

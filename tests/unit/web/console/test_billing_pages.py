@@ -6,6 +6,7 @@ from decimal import Decimal as D
 
 from support.consoles import HOSTILE, Service, console, signed_in
 
+from gateway.errors import GatewayError
 from gateway.metering.invoices import CREDIT_NOTE, INVOICE, Bill, Line, statements
 from gateway.metering.issuing import Issued
 from gateway.metering.papers import Papers, as_csv, content_security_policy
@@ -51,5 +52,19 @@ async def test_a_buyer_sees_its_documents_and_no_events():
     async with console(Billed("buyer")) as client:
         await signed_in(client)
         text = await (await client.get("/console/billing?period=2026-10")).text()
+    assert "Invoice 7" in text
+    assert "<h2>Events</h2>" not in text
+
+
+async def test_a_buyer_whose_provider_role_is_over_nothing_here_sees_its_documents_all_the_same():
+    class Elsewhere(Billed):
+        async def latest(self, _caller, _limit):
+            raise GatewayError("forbidden", "Meter events are for billing and the provider.")
+
+    async with console(Elsewhere("buyer", "provider")) as client:
+        await signed_in(client)
+        reply = await client.get("/console/billing?period=2026-10")
+        text = await reply.text()
+    assert reply.status == 200
     assert "Invoice 7" in text
     assert "<h2>Events</h2>" not in text

@@ -37,6 +37,12 @@ def test_dates_that_miss_or_repeat_are_bars(rows):
     assert charts(answer([("day", "DATE"), ("n", "BIGINT")], rows, n=[None, None]))[0].kind == "bars"
 
 
+def test_a_noisy_text_that_python_reads_as_no_number_is_not_drawn():
+    made = answer([("a", "VARCHAR"), ("n", "VARCHAR")], [["x", "nan"], ["y", "Infinity"], ["z", "7"]], n=[None] * 3)
+    [chart] = charts(made)
+    assert json.loads(chart.data, parse_constant=pytest.fail)["values"] == [None, None, 7]
+
+
 def test_one_row_or_no_key_is_no_chart():
     assert charts(answer([("a", "VARCHAR"), ("n", "BIGINT")], [["x", 1]], n=[[0, 2]])) == []
     assert charts(answer([("n", "BIGINT")], [[1], [2]], n=[[0, 2], [1, 3]])) == []
