@@ -118,6 +118,7 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
     """Return the stored answer to this idempotency key, waiting while another request works on it."""
     if request.idempotency_key is None:
         return None
+    pause_s = 0.02
     while True:
         found = await parts.book.lookup(buyer_id(caller), request.idempotency_key, request.body_digest)
         match found:
@@ -129,7 +130,8 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
                 raise _failed()
             case InFlight(query_id=query_id):
                 parts.telemetry.charged(query_id)
-                await parts.pause(0.02)
+                await parts.pause(pause_s)
+                pause_s = min(1.5 * pause_s, 0.5)  # hundreds may wait, behind no connection of theirs
 
 
 async def _quoted(parts: Parts, job: PlanJob) -> Quoted:

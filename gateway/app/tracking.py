@@ -59,8 +59,9 @@ class Question:
 
     def paid(self, query_id: str) -> None:
         """Note that it is charged, under this id: from now on every replica knows it."""
-        self.query_id, self.charged = query_id, True
-        self._tell()
+        if not (self.charged and self.query_id == query_id):
+            self.query_id, self.charged = query_id, True
+            self._tell()
 
     def _tell(self) -> None:
         self._changed.set()

@@ -17,6 +17,7 @@ from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
 from gateway.errors import GatewayError, Overloaded, StoreUnavailable
+from gateway.ledger.model import InFlight, Stored
 from gateway.orders import accounts, buyer_id
 from gateway.parts import Parts
 from gateway.planning import plan
@@ -185,6 +186,23 @@ async def test_who_finds_no_finisher_free_has_not_failed_and_is_redone_under_the
     assert data > 0
     await pipeline.answer(replace(parts, book=briefly(store)), asked, CALLER)
     assert (await spent(ledger))[0] == data, "one charge"
+
+
+async def test_who_waits_for_another_with_its_key_looks_less_and_less_often(parts):
+    pauses = []
+
+    class Worked:
+        async def lookup(self, *_):
+            return InFlight("Q0") if sum(pauses) < 60 else Stored("Q0", b"answer")
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    asked = Request(ANSWERED["count_by_month"], idempotency_key="k")
+    assert await pipeline.answer(replace(parts, book=Worked(), pause=pause), asked, CALLER) == b"answer"
+    assert pauses[0] <= 0.05
+    assert len(pauses) < 150, "a minute"
+    assert max(pauses) <= 0.5
 
 
 async def test_an_answer_that_the_store_could_not_take_is_redone_under_its_charge(store, parts, ledger, provider):
