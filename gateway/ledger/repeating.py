@@ -116,11 +116,15 @@ class FreeRepeats:
         now = self._clock.now()
         rows = _rows(connection, taken)
         fresh: dict[_Key, _Fresh] = {}
+        finished: set[_Key] = set()
         outcomes: list[Known | Exception | None] = []
         for asked in taken:
             try:
-                if (row := rows.get(asked.key)) is not None:
-                    outcomes.append(_again(connection, row, asked, now))
+                if (row := rows.get(asked.key)) is not None and asked.key in finished:
+                    outcomes.append(InFlight(row.query_id))
+                elif row is not None:
+                    outcomes.append(known := _again(connection, row, asked, now))
+                    finished |= {asked.key} if known is None else set()  # its row says otherwise by now
                 elif (first := fresh.get(asked.key)) is not None:
                     outcomes.append(InFlight(first.asked.order.query_id))  # of one key the first; who asks again has it
                 else:

@@ -10,6 +10,7 @@ from support.stores import SEALER, Clock, ledger_of, meter_of, order
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger.model import InFlight, Stored
+from gateway.ledger.reconcile import reconcile
 from gateway.store import log, merkle
 from gateway.store.tables import leaves, texts
 
@@ -78,6 +79,18 @@ async def test_of_one_key_the_first_is_entered_and_stands(ledger):
     assert await ledger.replay(free(2, idempotency_key="key-1", body_digest="body-1"), b"x") == Stored("Q1", b"first")
     with pytest.raises(GatewayError, match="idempotency_conflict"):
         await ledger.replay(free(3, idempotency_key="key-1", body_digest="another"), b"third")
+
+
+async def test_the_query_of_a_worker_that_is_gone_is_finished_once(store, ledger, clock):
+    await ledger.charge(order(1))
+    clock.pass_(60)
+    again = {"idempotency_key": "key-1", "body_digest": "body-1"}
+    told = await asyncio.gather(*(ledger.replay(free(n, **again), f"answer {n}".encode()) for n in (2, 3)))
+    assert told == [None, InFlight("Q1")]
+    assert (await ledger.query("Q1")).answer == b"answer 2", "what left first stands"
+    assert await ledger.replay(free(4, **again), b"x") == Stored("Q1", b"answer 2")
+    assert await store.read(log.size) == 2
+    assert (await store.read(reconcile)).differences == ()
 
 
 async def test_one_that_is_refused_is_refused_alone(store, ledger, works):
