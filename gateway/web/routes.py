@@ -81,7 +81,12 @@ def add(app: web.Application, routes: Iterable[Route]) -> None:
 
 @web.middleware
 async def known_parameters(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored."""
+    """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored.
+
+    So is a part of a path that is no name: a store may fail on a text with a NUL.
+    """
+    if not all(part.isprintable() for part in request.match_info.values()):
+        raise GatewayError("not_found", "There is nothing at this address.", "See docs/API.md for the addresses.")
     resource = request.match_info.route.resource
     if resource is None:
         return await handler(request)

@@ -76,3 +76,14 @@ async def test_known_parameters_are_read_and_stand_once():
 
 async def test_an_address_that_is_none_stays_so():
     assert (await asked("GET", "/nowhere?colour=red"))[0] == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("name", ["%00", "Q1%00", "%0A", "Q%7F", "%ED%A0%80%0D"])
+async def test_a_name_in_an_address_that_no_name_can_be_reaches_no_store(method, name, monkeypatch):
+    async def reached(*_):
+        raise AssertionError("PostgreSQL fails on a text with a NUL")
+
+    monkeypatch.setattr(Service, "identify", reached)
+    status, _, body = await asked(method, f"/v1/queries/{name}")
+    assert (status, json.loads(body)["code"]) == (404, "not_found")
