@@ -25,13 +25,13 @@ class SupervisionService:
     async def freeze(self, caller: Caller, scope: str, name: str, reason: str) -> dict[str, object]:
         """Freeze at once, on every process of the store; return what is frozen and how many queries were ended."""
         target = await self._allowed(caller, Target(Scope(scope), name))
-        ended = await self._freezes.freeze(target, reason, buyer_id(caller))
+        ended = await self._freezes.freeze(target, reason, buyer_id(caller), over=_over(caller))
         return {"scope": scope, "name": name, "frozen": True, "ended": len(ended)}
 
     async def unfreeze(self, caller: Caller, scope: str, name: str, reason: str) -> dict[str, object]:
         """Lift a freeze. Raises `not_found` where there is none."""
         target = await self._allowed(caller, Target(Scope(scope), name))
-        if not await self._freezes.unfreeze(target, reason, buyer_id(caller)):
+        if not await self._freezes.unfreeze(target, reason, buyer_id(caller), over=_over(caller)):
             raise GatewayError("not_found", "There is no such freeze.", "GET /v1/freezes lists them.")
         return {"scope": scope, "name": name, "frozen": False}
 
@@ -58,6 +58,11 @@ class SupervisionService:
 
     def _own(self, caller: Caller) -> set[Target]:
         return {Target(Scope.DATASET, name) for name in self._provided(caller)}
+
+
+def _over(caller: Caller) -> str | None:
+    """Return whose freezes a caller may lift and replace: a supervisor anybody's, a provider its own organisation's."""
+    return None if "supervisor" in caller.roles else buyer_id(caller).partition("/")[0]
 
 
 def _shown(freeze: Freeze) -> dict[str, object]:

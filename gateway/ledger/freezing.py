@@ -128,6 +128,14 @@ def _hold(connection: Connection, freeze: Freeze) -> None:
     upsert(connection, freezes, [row])
 
 
+def _refuse_others(connection: Connection, target: Target, over: str | None) -> None:
+    here = (freezes.c.scope == target.scope.value, freezes.c.name == target.name)
+    by = connection.execute(select(freezes.c.frozen_by).where(*here)).scalar()
+    if by is not None and over is not None and by.partition("/")[0] != over:
+        hint = "Ask a supervisor: GET /v1/freezes says who froze it."
+        raise GatewayError("forbidden", "Another organisation has frozen this.", hint)
+
+
 def _lift(connection: Connection, target: Target) -> bool:
     here = (freezes.c.scope == target.scope.value, freezes.c.name == target.name)
     return connection.execute(delete(freezes).where(*here)).rowcount > 0
@@ -140,10 +148,15 @@ class Freezes:
         self._store = store
         self._clock = clock
 
-    async def freeze(self, target: Target, reason: str, by: str) -> list[str]:
-        """Freeze, and end what runs of it; return the queries that were ended. A second freeze takes its place."""
+    async def freeze(self, target: Target, reason: str, by: str, *, over: str | None = None) -> list[str]:
+        """Freeze, and end what runs of it; return the queries that were ended. A second freeze takes its place.
+
+        `over`: the organisation (as names of buyers begin) whose freeze alone may be replaced; None: anybody's. Raises
+        GatewayError `forbidden`.
+        """
 
         def work(connection: Connection) -> list[str]:
+            _refuse_others(connection, target, over)
             now = self._clock.now()
             _hold(connection, Freeze(target, reason, by, now))
             running = [row.query_id for row in connection.execute(_running(target))]
@@ -155,10 +168,11 @@ class Freezes:
 
         return await self._store.run(work)
 
-    async def unfreeze(self, target: Target, reason: str, by: str) -> bool:
-        """Lift a freeze; False where there is none."""
+    async def unfreeze(self, target: Target, reason: str, by: str, *, over: str | None = None) -> bool:
+        """Lift a freeze; False where there is none. `over` and what is raised are as for `freeze`."""
 
         def work(connection: Connection) -> bool:
+            _refuse_others(connection, target, over)
             held = _lift(connection, target)
             if held:
                 content = {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}

@@ -64,6 +64,22 @@ def test_who_may_freeze_what(own):
     assert post(gateway, "/v1/unfreeze", sun, scope="dataset", dataset="shop")[0] == 404
 
 
+def test_a_provider_lifts_no_freeze_of_a_supervisor_and_takes_the_place_of_none(own):
+    gateway = own()
+    sun, eve, ana = tokens(gateway)
+    shop = {"scope": "dataset", "dataset": "shop"}
+    assert post(gateway, "/v1/freeze", sun, **shop)[0] == 200
+    assert post(gateway, "/v1/freeze", eve, **shop)[0] == 403
+    assert post(gateway, "/v1/unfreeze", eve, **shop)[0] == 403
+    assert gateway.ask(BY_COHORT, token=ana)[1]["code"] == "frozen"
+    assert post(gateway, "/v1/unfreeze", sun, **shop)[0] == 200
+    colleague = gateway.token("mei", "acme", ("provider",), None)
+    assert [post(gateway, *call, **shop)[0] for call in (("/v1/freeze", eve), ("/v1/unfreeze", colleague))] == [
+        200,
+        200,
+    ]
+
+
 @pytest.mark.parametrize("body", [
     {"scope": "buyer", "organisation": "widgets"}, {"scope": "all", "dataset": "shop"}, {"scope": "dataset"},
     {"scope": "galaxy"}, {"scope": "dataset", "dataset": "shop", "reason": ""}, {"scope": "query", "dataset": "shop"},

@@ -158,7 +158,7 @@ async def test_all_that_wait_for_what_was_ended_elsewhere_are_ended_at_once(trac
     for question in asked:
         path.steps.put_nowait("charged")
         await question.wait(0.01)
-    ledger.queries.add("Q1")
+    ledger.queries["Q1"] = "cancelled"
     watching = asyncio.create_task(tracker.watch())
     await asyncio.sleep(0.015)
     watching.cancel()

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from support.operations import Idle, questions
+from support.operations import behind
 
 from gateway.app.tracking import CURRENT
 from gateway.errors import Quota, StoreUnavailable
@@ -46,10 +46,10 @@ class Service:
 async def served(monkeypatch):
     monkeypatch.setattr(queries, "LOOK_EVERY_S", 0.01)
     service = Service()
-    asked = questions(service, 4)
-    async with TestClient(TestServer(build(service, asked, None, Idle(), Settings()))) as client:
-        yield service, asked, client
-        asked.draining = True
+    stood = behind(service, 4)
+    async with TestClient(TestServer(build(stood, Settings()))) as client:
+        yield service, client
+        stood.questions.draining = True
 
 
 def get(client, path, organisation="widgets"):
@@ -66,7 +66,7 @@ async def told(reply):
 
 
 async def test_one_organisation_follows_so_many_at_once_and_others_can(served):
-    _, _, client = served
+    _, client = served
     open_ = [await get(client, "/v1/queries/Q1/events") for _ in range(2)]
     refused = await get(client, "/v1/queries/Q1/events")
     assert refused.status == 429
@@ -79,7 +79,7 @@ async def test_one_organisation_follows_so_many_at_once_and_others_can(served):
 
 
 async def test_who_waits_for_an_answer_counts_as_well(served):
-    service, _, client = served
+    service, client = served
     await ask(client)
     waiting = [asyncio.create_task(get(client, "/v1/queries/Q2?wait_timeout=9")) for _ in range(2)]
     await asyncio.sleep(0.05)
@@ -92,13 +92,13 @@ async def test_who_waits_for_an_answer_counts_as_well(served):
 
 async def test_a_stream_about_another_process_ends_and_may_be_opened_again(served, monkeypatch):
     monkeypatch.setattr(queries, "MOST_FOLLOWED_S", 0.05)
-    _, _, client = served
+    _, client = served
     reply = await get(client, "/v1/queries/Q1/events")
     assert await asyncio.wait_for(told(reply), 5) == [{"query_id": "Q1", "state": "RUNNING"}]
 
 
 async def test_a_store_that_goes_away_ends_the_stream_and_writes_no_second_answer_into_it(served):
-    service, _, client = served
+    service, client = served
     reply = await get(client, "/v1/queries/Q1/events")
     service.broken = True
     assert "HTTP/1.1" not in await asyncio.wait_for(reply.text(), 5)
@@ -106,7 +106,7 @@ async def test_a_store_that_goes_away_ends_the_stream_and_writes_no_second_answe
 
 async def test_who_leaves_a_stream_leaves_nothing_behind(served, monkeypatch):
     monkeypatch.setattr(queries, "BEAT_EVERY_S", 0.01)
-    _, _, client = served
+    _, client = served
     await ask(client)
     before = len(asyncio.all_tasks())
     for _ in range(5):

@@ -89,5 +89,6 @@ async def test_an_answer_and_a_receipt_are_files_of_their_query():
         reply = await client.get(f"/console/queries/{QUERY_ID}/receipt.json")
         assert reply.headers["Content-Disposition"] == f'attachment; filename="{QUERY_ID}.receipt.json"'
         assert (await client.get(f"/console/queries/{QUERY_ID}/answer?format=xlsx")).status == 400
-        strange = await client.get("/console/queries/%22%0d%0aX:y/receipt.json")
+        assert (await client.get("/console/queries/%22%0d%0aX:y/receipt.json")).status == 404
+        strange = await client.get("/console/queries/%22X:y/receipt.json")
         assert strange.headers["Content-Disposition"] == 'attachment; filename="Xy.receipt.json"'
