@@ -4,7 +4,7 @@ A freeze ends the running queries that it covers in its own transaction: their d
 stay. Whoever works on one finds so in the store (app/tracking.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -43,7 +43,7 @@ _TOLD = {
 }
 
 _PLACES = tuple_(freezes.c.scope, freezes.c.name)
-_COVERING = select(freezes.c.scope).where(_PLACES.in_(bindparam("places", expanding=True))).limit(1)
+_COVERING = select(freezes.c.scope, freezes.c.name).where(_PLACES.in_(bindparam("places", expanding=True)))
 
 
 _OF_QUERY = (
@@ -91,10 +91,20 @@ def covering(buyer: str, organisation: str, dataset: str | None = None, query_id
     return [Target(Scope.ALL), *(Target(scope, name) for scope, name in named.items() if name is not None)]
 
 
+def frozen(connection: Connection, targets: Iterable[Target]) -> frozenset[Target]:
+    """Return which of some targets are frozen."""
+    places = [(target.scope.value, target.name) for target in targets]
+    return frozenset(Target(Scope(scope), name) for scope, name in connection.execute(_COVERING, {"places": places}))
+
+
+def refuse(held: Collection[Target], targets: Sequence[Target]) -> None:
+    """Raise GatewayError `frozen` where one of some targets is among those that are."""
+    _refuse(next((target.scope for target in targets if target in held), None))
+
+
 def refuse_frozen(connection: Connection, targets: Sequence[Target]) -> None:
     """Raise GatewayError `frozen` where one of some targets is."""
-    places = [(target.scope.value, target.name) for target in targets]
-    _refuse(connection.execute(_COVERING, {"places": places}).scalar())
+    refuse(frozen(connection, targets), targets)
 
 
 def refuse_frozen_query(connection: Connection, query_id: str) -> None:

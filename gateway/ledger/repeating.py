@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
 from gateway.errors import GatewayError
-from gateway.ledger import charging, leaves
+from gateway.ledger import charging, freezing, leaves
 from gateway.ledger.charging import FINISHED, Opening
+from gateway.ledger.freezing import Target
 from gateway.ledger.keeping import keep_texts
 from gateway.ledger.model import InFlight, Known, Order
 from gateway.ledger.sealing import Sealer, commitment
@@ -42,6 +43,11 @@ class _Asked:
     def key(self) -> _Key:
         return self.order.buyer, self.order.idempotency_key
 
+    @property
+    def covering(self) -> Sequence[Target]:
+        """What would have to be frozen for it to be."""
+        return freezing.covering(self.order.buyer, self.order.organisation, self.order.dataset)
+
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
@@ -67,7 +73,7 @@ class FreeRepeats:
     async def enter(self, order: Order, answer: bytes) -> Known | None:
         """Keep the answer of one repeat, durably; or return what is known of its key meanwhile, and keep nothing.
 
-        Raises GatewayError `idempotency_conflict`, `answer_expired`, `query_cancelled`, `sql_too_complex`,
+        Raises GatewayError `idempotency_conflict`, `answer_expired`, `query_cancelled`, `frozen`, `sql_too_complex`,
         `store_fenced` or what the store raises.
         """
         told: asyncio.Future[Known | None] = asyncio.get_running_loop().create_future()
@@ -114,12 +120,13 @@ class FreeRepeats:
         if not taken:
             return []
         now = self._clock.now()
-        rows = _rows(connection, taken)
+        rows, frozen = _rows(connection, taken), freezing.frozen(connection, {t for one in taken for t in one.covering})
         fresh: dict[_Key, _Fresh] = {}
         finished: set[_Key] = set()
         outcomes: list[Known | Exception | None] = []
         for asked in taken:
             try:
+                freezing.refuse(frozen, asked.covering)  # since it was admitted
                 if (row := rows.get(asked.key)) is not None and asked.key in finished:
                     outcomes.append(InFlight(row.query_id))
                 elif row is not None:

@@ -1,5 +1,6 @@
 """Freezes on both stores: what they cover is refused, what runs of it is ended, and the log says so."""
 
+import asyncio
 import json
 
 import pytest
@@ -70,6 +71,19 @@ async def test_nothing_of_it_is_charged_until_it_is_lifted(ledger, freezes, targ
     assert await freezes.unfreeze(target, "looked at", "reg/sun")
     assert not await freezes.unfreeze(target, "again", "reg/sun")
     assert isinstance(await ledger.charge(order(1)), Charge)
+
+
+@pytest.mark.parametrize("target", WIDER)
+async def test_a_free_answer_that_was_on_its_way_is_not_entered(ledger, freezes, target):
+    await freezes.freeze(target, "an alert", "reg/sun")
+    free = {"rho": 0, "delta": 0, "draws": ()}
+    bob = order(2, buyer="o2/bob", organisation="o2", dataset="barn", **free)
+    told = await asyncio.gather(
+        ledger.replay(order(1, **free), b"answer"), ledger.replay(bob, b"answer"), return_exceptions=True
+    )
+    assert told[0].code == "frozen"
+    assert told[1] is None or (target.scope, told[1].code) == (Scope.ALL, "frozen")
+    assert await ledger.query("Q1") is None
 
 
 async def test_a_frozen_query_is_not_taken_over(ledger, freezes, clock, store):
