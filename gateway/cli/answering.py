@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote as escaped
 
 import typer
 from rich.text import Text
@@ -49,12 +48,13 @@ def asked(caller: Client, sql: str, options: Mapping[str, Any]) -> Result:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def written(caller: Client, result: Result, form: Format, *, intervals: bool) -> bytes:
-    """Return an answer's bytes in a format other than a table."""
+def written(body: bytes, form: Format, *, intervals: bool) -> bytes:
+    """Return an answer in a format other than a table, made of the bytes that its receipt was checked against."""
     if form is Format.JSON:
-        return result.body.rstrip(b"\n") + b"\n"
-    with_bars = "&intervals=true" if intervals else ""
-    return caller.get(f"/v1/queries/{escaped(result.query_id, safe='')}?format={form}{with_bars}").body
+        return body.rstrip(b"\n") + b"\n"
+    from gateway.web import delivery, formats  # noqa: PLC0415 - loads Arrow, for these alone
+
+    return formats.written(body, delivery.Format(form), intervals=intervals)
 
 
 def check_place(form: Format, out: Path | None) -> None:

@@ -86,7 +86,7 @@ def query(
         if form is Format.TABLE:
             _show(result)
         else:
-            _write(written(caller, result, form, intervals=intervals), out)
+            _write(written(result.body, form, intervals=intervals), out)
 
 
 def _show(result: Result) -> None:
