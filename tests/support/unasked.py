@@ -40,6 +40,9 @@ class Unasked:
     async def failures(self, _buyer, _dataset):
         return 0
 
+    async def refuse_frozen(self, *_places):
+        return
+
     def admit(self, _caller):
         return
 
