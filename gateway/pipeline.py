@@ -54,10 +54,9 @@ async def _answered(parts: Parts, request: Request, caller: Caller, query_id: st
     pause_s = 0.05
     while True:
         # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away;
-        # but for a freeze of the buyer, which holds everything up until it is lifted
+        # but for a freeze, which holds everything up until it is lifted
         known = await _known(parts, request, caller)
         if known is not None:
-            await parts.book.refuse_frozen(buyer_id(caller), caller.organisation)
             return known
         job = await _admitted(parts, request, caller)
         repeat = parts.repeats.known(job)

@@ -10,11 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, or_, select, tuple_
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
 from gateway.ledger.charging import RUNNING, STOPPED, microseconds, moment
+from gateway.ledger.model import Known, Stored
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import freezes, queries
@@ -116,6 +117,14 @@ def _refuse(found: str | None) -> None:
     if found is not None:
         hint = "Ask the exchange's supervisor or the dataset's provider; the log says since when."
         raise GatewayError("frozen", _TOLD[Scope(found)], hint)
+
+
+def settled(connection: Connection, row: Row[Any], body_digest: str, now: datetime) -> Known | None:
+    """Return what `charging.settled` returns; but no answer that is frozen. Raises as it does, and `frozen`."""
+    known = charging.settled(row, body_digest, now)
+    if isinstance(known, Stored):
+        refuse_frozen(connection, covering(row.buyer, row.organisation, row.dataset, row.query_id))
+    return known
 
 
 def settle(connection: Connection, content: dict[str, object], at: datetime) -> None:

@@ -57,11 +57,11 @@ class Ledger:
     # -- before and at the charge -------------------------------------------------------------------------------
 
     async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Known | None:
-        """Return what is known of an idempotency key. Raises `idempotency_conflict`."""
+        """Return what is known of an idempotency key. Raises `idempotency_conflict`, `frozen`."""
 
         def work(connection: Connection) -> Known | None:
             row = charging.by_key(connection, buyer, idempotency_key)
-            return None if row is None else charging.settled(row, body_digest, self._clock.now())
+            return None if row is None else freezing.settled(connection, row, body_digest, self._clock.now())
 
         return await self._store.glance(work)
 
@@ -77,7 +77,7 @@ class Ledger:
             now = self._clock.now()
             row = charging.by_key(connection, order.buyer, order.idempotency_key)
             if row is not None:
-                known = charging.settled(row, order.body_digest, now)
+                known = freezing.settled(connection, row, order.body_digest, now)
                 if known is not None:
                     return known
                 places = freezing.covering(order.buyer, order.organisation, order.dataset, row.query_id)

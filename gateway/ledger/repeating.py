@@ -166,7 +166,7 @@ def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Row[
 
 def _again(connection: Connection, row: Row[Any], asked: _Asked, now: datetime) -> Known | None:
     """Return what a key stands for; the charged query of a worker that is gone is finished with this answer."""
-    known = charging.settled(row, asked.order.body_digest, now)
+    known = freezing.settled(connection, row, asked.order.body_digest, now)
     if known is None:
         charging.answered(connection, row.query_id, bytes(row.salt), asked.answer, now)
     return known

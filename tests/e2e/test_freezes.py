@@ -59,7 +59,8 @@ def test_who_may_freeze_what(own):
     assert post(gateway, "/v1/freeze", eve, scope="query", query_id=answer["query_id"])[0] == 200
     assert gateway.call("GET", f"/v1/queries/{answer['query_id']}", token=ana)[0] == 403
     assert post(gateway, "/v1/freeze", eve, scope="dataset", dataset="shop")[0] == 200
-    assert gateway.ask("SELECT COUNT(*) AS n FROM customers", token=ana)[1]["code"] == "frozen"
+    for sql in ("SELECT COUNT(*) AS n FROM customers", BY_COHORT):
+        assert gateway.ask(sql, key="one" if sql is BY_COHORT else None, token=ana)[1]["code"] == "frozen"
     assert post(gateway, "/v1/unfreeze", sun, scope="dataset", dataset="shop")[0] == 200
     assert post(gateway, "/v1/unfreeze", sun, scope="dataset", dataset="shop")[0] == 404
 

@@ -9,7 +9,7 @@ from support.stores import Clock, ledger_of, order
 
 from gateway.errors import GatewayError
 from gateway.ledger.freezing import Freezes, Scope, Target
-from gateway.ledger.model import Charge
+from gateway.ledger.model import Charge, Stored
 from gateway.ledger.reconcile import reconcile
 from gateway.store.tables import leaves
 
@@ -84,6 +84,16 @@ async def test_a_free_answer_that_was_on_its_way_is_not_entered(ledger, freezes,
     assert told[0].code == "frozen"
     assert told[1] is None or (target.scope, told[1].code) == (Scope.ALL, "frozen")
     assert await ledger.query("Q1") is None
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+async def test_an_answer_that_was_paid_for_is_not_given_by_its_key_until_it_is_lifted(ledger, freezes, target):
+    await ledger.record(await ledger.charge(order(1)), b"answer", {})
+    await freezes.freeze(target, "an alert", "reg/sun")
+    assert await code_of(ledger.lookup("org/ana", "key-1", "body-1")) == "frozen"
+    assert await code_of(ledger.charge(order(1))) == "frozen"
+    await freezes.unfreeze(target, "looked at", "reg/sun")
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"answer")
 
 
 async def test_a_frozen_query_is_not_taken_over(ledger, freezes, clock, store):
