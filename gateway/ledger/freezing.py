@@ -123,7 +123,7 @@ def settled(connection: Connection, row: Row[Any], body_digest: str, now: dateti
     """Return what `charging.settled` returns; but no answer that is frozen. Raises as it does, and `frozen`."""
     known = charging.settled(row, body_digest, now)
     if isinstance(known, Stored):
-        refuse_frozen(connection, covering(row.buyer, row.organisation, row.dataset, row.query_id))
+        refuse_frozen_query(connection, known.query_id)
     return known
 
 
