@@ -47,11 +47,14 @@ class Addresses:
         packed = base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
         if len(packed) > MAX_SEALED:
             return None
-        return f"{STATEMENT}/{READY}/{query_id}/s{self._mark(caller, query_id, packed)}/{packed}"
+        mark = self._mark(
+            caller, query_id, f"s{packed}"
+        )  # never the mark of another page, whose first letter is i or p
+        return f"{STATEMENT}/{READY}/{query_id}/s{mark}/{packed}"
 
     def opened(self, caller: Caller, query_id: str, slug: str, packed: str) -> bytes:
         """Return the page that an address holds. Raises `not_found`."""
-        self._same(slug[1:], self._mark(caller, query_id, packed))
+        self._same(slug[1:], self._mark(caller, query_id, f"s{packed}"))
         return zlib.decompress(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
 
     def _mark(self, caller: Caller, query_id: str, what: str) -> str:

@@ -145,11 +145,14 @@ class TrinoDoor:
         asked, wanted = (number, 0) if state == WAITING else (0, number)
         question = self._questions.tracked(query_id, caller)
         if question is not None:
-            if not await question.wait(wait_s):
+            with self._questions.listening(caller):
+                over = await question.wait(wait_s)
+            if not over:
                 return answers.waiting(query_id, question.stage, asked, intervals=intervals)
             return await self._answer(answers, question, wanted, intervals=intervals)
         try:
-            found = await self._stored(caller, query_id, wait_s, intervals=intervals)
+            with self._questions.listening(caller):
+                found = await self._stored(caller, query_id, wait_s, intervals=intervals)
         except GatewayError as error:
             if error.code in AGAIN or error.kind is Kind.UNAVAILABLE:
                 raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -14,12 +15,14 @@ from gateway.settings import Settings
 from gateway.stages import Stage
 from gateway.web import queries
 from gateway.web.app import build
+from gateway.web.trino.addresses import Addresses
 
 
 class Service:
     """The token names the organisation. Q1 runs in another process; what is asked here is Q2, until it is let go."""
 
     def __init__(self):
+        self.statements = SimpleNamespace(key=b"k" * 32)
         self.go = asyncio.Event()
         self.broken = False
 
@@ -115,3 +118,23 @@ async def test_who_leaves_a_stream_leaves_nothing_behind(served, monkeypatch):
         reply.close()
     await asyncio.sleep(0.3)
     assert len(asyncio.all_tasks()) <= before
+
+
+@pytest.mark.parametrize("query_id", ["Q1", "Q2"], ids=["of another process", "of this one"])
+async def test_who_waits_for_a_page_of_trino_s_protocol_counts_as_well(served, query_id):
+    service, client = served
+    await ask(client)
+    path = Addresses(service.statements.key).page(Caller("ana", "widgets"), query_id, 0, intervals=False)
+    waiting = [asyncio.create_task(get(client, f"{path}?maxWait=9s")) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert (await get(client, f"{path}?maxWait=9s")).status == 429
+    service.go.set()
+    for task in waiting:
+        task.cancel()
+
+
+async def test_the_mark_of_a_page_is_not_one_of_an_address_that_holds_its_page(served):
+    service, client = served
+    path = Addresses(service.statements.key).page(Caller("ana", "widgets"), "Q1", 0, intervals=True)
+    held = path.replace("/i", "/s").rpartition("/")[0] + "/i"
+    assert (await get(client, held)).status == 404
