@@ -179,6 +179,16 @@ def give_up(connection: Connection, query_id: str, state: str, note: str, now: d
     let_go(connection, query_id)
 
 
+def put_away(connection: Connection, query_id: str, now: datetime) -> None:
+    """Give up a charged query whose worker is gone, and let its idempotency key go to what is free by now.
+
+    Each answer has its own query's id and cost: this one's would not be those of its charge. No key holds a space.
+    """
+    give_up(connection, query_id, EXCUSED, "its worker was gone; what it asked was stored and free by then", now)
+    key = queries.c.idempotency_key + f" {query_id}"
+    connection.execute(update(queries).where(queries.c.query_id == query_id).values(idempotency_key=key))
+
+
 def ended_early(query_id: str, state: str) -> GatewayError:
     """Return the answer to whoever asks for a query that ended while it ran."""
     return stopped(query_id) if state == STOPPED else cancelled(query_id)

@@ -122,21 +122,18 @@ class FreeRepeats:
         now = self._clock.now()
         rows, frozen = _rows(connection, taken), freezing.frozen(connection, {t for one in taken for t in one.covering})
         fresh: dict[_Key, _Fresh] = {}
-        finished: set[_Key] = set()
         outcomes: list[Known | Exception | None] = []
         for asked in taken:
             try:
                 freezing.refuse(frozen, asked.covering)  # since it was admitted
-                if (row := rows.get(asked.key)) is not None and asked.key in finished:
-                    outcomes.append(InFlight(row.query_id))
-                elif row is not None:
-                    outcomes.append(known := _again(connection, row, asked, now))
-                    finished |= {asked.key} if known is None else set()  # its row says otherwise by now
-                elif (first := fresh.get(asked.key)) is not None:
+                if (first := fresh.get(asked.key)) is not None:
                     outcomes.append(InFlight(first.asked.order.query_id))  # of one key the first; who asks again has it
-                else:
+                    continue
+                row = rows.get(asked.key)
+                known = None if row is None else _again(connection, row, asked, now)
+                if known is None:
                     fresh[asked.key] = self._decide(asked, now)
-                    outcomes.append(None)
+                outcomes.append(known)
             except GatewayError as error:
                 outcomes.append(error)
         if fresh:
@@ -165,8 +162,8 @@ def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Row[
 
 
 def _again(connection: Connection, row: Row[Any], asked: _Asked, now: datetime) -> Known | None:
-    """Return what a key stands for; the charged query of a worker that is gone is finished with this answer."""
+    """Return what a key stands for. That of a charged query whose worker is gone is free for this answer."""
     known = freezing.settled(connection, row, asked.order.body_digest, now)
     if known is None:
-        charging.answered(connection, row.query_id, bytes(row.salt), asked.answer, now)
+        charging.put_away(connection, row.query_id, now)
     return known

@@ -261,8 +261,10 @@ async def test_a_draw_whose_worker_is_gone_passes_on_and_the_worker_is_shut_out(
     assert await ledger.failures("org/ana", "shop") == 0, "who was shut out does not fail the query"
     assert await ledger.charge(order(1, draws=("shared",))) == InFlight("Q2"), "the first key waits for the second"
     await ledger.record(second, b"answer", {"shared": Release(b"second")})
-    assert await ledger.replay(order(1, draws=(), rho=0, delta=0), b"replayed") is None
-    assert await ledger.charge(order(1)) == Stored("Q1", b"replayed"), "paid once, answered once"
+    again = order(1, query_id="Q3", draws=(), rho=0, delta=0)
+    assert await ledger.replay(again, b"replayed") is None
+    assert await ledger.charge(order(1)) == Stored("Q3", b"replayed"), "paid once, answered once"
+    assert (await ledger.query("Q1")).state == "excused"
 
 
 async def test_a_key_with_another_body_is_a_conflict(ledger):
@@ -347,9 +349,10 @@ async def test_a_free_repeat_is_metered_and_kept(ledger, meter):
 async def test_a_repeat_settles_a_charge_whose_worker_is_gone(ledger, clock):
     lost = await ledger.charge(order())
     clock.pass_(6)
-    assert await ledger.replay(order(), b"from stored draws") is None
-    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q1", b"from stored draws")
+    assert await ledger.replay(order(query_id="Q2"), b"from stored draws") is None
+    assert await ledger.lookup("org/ana", "key-1", "body-1") == Stored("Q2", b"from stored draws")
     assert not await ledger.renew(lost)
+    assert ((await ledger.query("Q1")).state, await ledger.failures("org/ana", "shop")) == ("excused", 0)
 
 
 async def test_a_repeat_leaves_a_charge_that_runs_or_has_failed_as_it_is(ledger):

@@ -81,15 +81,17 @@ async def test_of_one_key_the_first_is_entered_and_stands(ledger):
         await ledger.replay(free(3, idempotency_key="key-1", body_digest="another"), b"third")
 
 
-async def test_the_query_of_a_worker_that_is_gone_is_finished_once(store, ledger, clock):
+async def test_the_key_of_a_charged_query_whose_worker_is_gone_goes_to_the_free_answer(store, ledger, clock):
     await ledger.charge(order(1))
     clock.pass_(60)
     again = {"idempotency_key": "key-1", "body_digest": "body-1"}
     told = await asyncio.gather(*(ledger.replay(free(n, **again), f"answer {n}".encode()) for n in (2, 3)))
-    assert told == [None, InFlight("Q1")]
-    assert (await ledger.query("Q1")).answer == b"answer 2", "what left first stands"
-    assert await ledger.replay(free(4, **again), b"x") == Stored("Q1", b"answer 2")
-    assert await store.read(log.size) == 2
+    assert told == [None, InFlight("Q2")]
+    assert ((await ledger.query("Q1")).state, (await ledger.query("Q1")).answer) == ("excused", None)
+    assert (await ledger.query("Q2")).answer == b"answer 2", "each answer has its own query's id"
+    assert await ledger.replay(free(4, **again), b"x") == Stored("Q2", b"answer 2")
+    assert await ledger.failures("org/ana", "shop") == 0
+    assert await store.read(log.size) == 3
     assert (await store.read(reconcile)).differences == ()
 
 
