@@ -157,6 +157,15 @@ class _Room:
         self._most = most
         self._inside: Counter[str] = Counter()
 
+    @contextlib.contextmanager
+    def held(self, caller: Caller) -> Iterator[None]:
+        """Count one while the block runs. Raises `too_many_requests`."""
+        self.enter(caller)
+        try:
+            yield
+        finally:
+            self.leave(caller)
+
     def enter(self, caller: Caller) -> None:
         """Count one that begins. Raises `too_many_requests`."""
         if self._inside.total() >= self._most or self._inside[caller.organisation] >= max(1, self._most // 2):
@@ -205,23 +214,15 @@ class Tracker:
     def room(self, caller: Caller) -> Iterator[None]:
         """Hold room for work that is not tracked, such as a quote. Raises `shutting_down`, `too_many_requests`."""
         self.refuse_draining()
-        self._asked.enter(caller)
-        try:
+        with self._asked.held(caller):
             yield
-        finally:
-            self._asked.leave(caller)
 
-    @contextlib.contextmanager
-    def listening(self, caller: Caller) -> Iterator[None]:
+    def listening(self, caller: Caller) -> contextlib.AbstractContextManager[None]:
         """Hold room for one who waits for a question or follows it. Raises `too_many_requests`.
 
         A connection is all that it costs; of those there are so many, and no organisation is to have them all.
         """
-        self._listening.enter(caller)
-        try:
-            yield
-        finally:
-            self._listening.leave(caller)
+        return self._listening.held(caller)
 
     def refuse_draining(self) -> None:
         """Raise `shutting_down` where the gateway takes nothing new."""

@@ -8,6 +8,7 @@ from rich.text import Text
 from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
+from gateway.client.wire import Reply
 from gateway.errors import GatewayError
 
 Buyer = Annotated[str | None, typer.Option(help="A buyer, as ORGANISATION/SUBJECT.")]
@@ -32,11 +33,7 @@ def freeze(
     """Stop a query, buyer, organisation, dataset or everything on every gateway of the store; charges stay."""
     with reporting(as_json=as_json):
         body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
-        reply = client(url, token).post("/v1/freeze", body)
-        if not printed(reply, as_json=as_json):
-            frozen = reply.json()
-            shown = f"{frozen['scope']} {frozen['name']}".strip()
-            console().print(Text(f"frozen: {shown}; running queries ended: {frozen['ended']}"))
+        _told(client(url, token).post("/v1/freeze", body), as_json=as_json)
 
 
 def unfreeze(
@@ -53,10 +50,7 @@ def unfreeze(
     """Lift a freeze."""
     with reporting(as_json=as_json):
         body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
-        reply = client(url, token).post("/v1/unfreeze", body)
-        if not printed(reply, as_json=as_json):
-            lifted = reply.json()
-            console().print(Text(f"lifted: {lifted['scope']} {lifted['name']}".strip()))
+        _told(client(url, token).post("/v1/unfreeze", body), as_json=as_json)
 
 
 def freezes(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
@@ -69,6 +63,15 @@ def freezes(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None
                 for one in reply.json()["freezes"]
             ]
             console().print(table_of(("since", "scope", "name", "by", "reason"), rows))
+
+
+def _told(reply: Reply, *, as_json: bool) -> None:
+    """Print what is frozen or lifted by now."""
+    if not printed(reply, as_json=as_json):
+        done = reply.json()
+        shown = f"{'frozen' if done['frozen'] else 'lifted'}: {done['scope']} {done['name']}".strip()
+        ended = f"; running queries ended: {done['ended']}" if "ended" in done else ""
+        console().print(Text(shown + ended))
 
 
 def _target(

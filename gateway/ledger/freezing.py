@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
@@ -47,21 +47,21 @@ _PLACES = tuple_(freezes.c.scope, freezes.c.name)
 _COVERING = select(freezes.c.scope, freezes.c.name).where(_PLACES.in_(bindparam("places", expanding=True)))
 
 
+_NAMED = {
+    Scope.QUERY: queries.c.query_id,
+    Scope.BUYER: queries.c.buyer,
+    Scope.ORGANISATION: queries.c.organisation,
+    Scope.DATASET: queries.c.dataset,
+}
+"""Which column of a query has its name within a scope."""
+
 _OF_QUERY = (
     select(freezes.c.scope)
     .join(queries, queries.c.query_id == bindparam("query"))
     .where(
         or_(
             freezes.c.scope == Scope.ALL.value,
-            *(
-                and_(freezes.c.scope == scope.value, freezes.c.name == column)
-                for scope, column in (
-                    (Scope.QUERY, queries.c.query_id),
-                    (Scope.BUYER, queries.c.buyer),
-                    (Scope.ORGANISATION, queries.c.organisation),
-                    (Scope.DATASET, queries.c.dataset),
-                )
-            ),
+            *(and_(freezes.c.scope == scope.value, freezes.c.name == column) for scope, column in _NAMED.items()),
         )
     )
     .limit(1)
@@ -148,16 +148,23 @@ def _hold(connection: Connection, freeze: Freeze) -> None:
 
 
 def _refuse_others(connection: Connection, target: Target, over: str | None) -> None:
-    here = (freezes.c.scope == target.scope.value, freezes.c.name == target.name)
-    by = connection.execute(select(freezes.c.frozen_by).where(*here)).scalar()
+    by = connection.execute(select(freezes.c.frozen_by).where(*_here(target))).scalar()
     if by is not None and over is not None and by.partition("/")[0] != over:
         hint = "Ask a supervisor: GET /v1/freezes says who froze it."
         raise GatewayError("forbidden", "Another organisation has frozen this.", hint)
 
 
 def _lift(connection: Connection, target: Target) -> bool:
-    here = (freezes.c.scope == target.scope.value, freezes.c.name == target.name)
-    return connection.execute(delete(freezes).where(*here)).rowcount > 0
+    return connection.execute(delete(freezes).where(*_here(target))).rowcount > 0
+
+
+def _here(target: Target) -> tuple[ColumnElement[bool], ...]:
+    return freezes.c.scope == target.scope.value, freezes.c.name == target.name
+
+
+def _said(target: Target, reason: str, by: str) -> dict[str, object]:
+    """Return what a leaf says of a freeze or its end."""
+    return {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}
 
 
 class Freezes:
@@ -179,8 +186,7 @@ class Freezes:
             now = self._clock.now()
             _hold(connection, Freeze(target, reason, by, now))
             running = [row.query_id for row in connection.execute(_running(target))]
-            content = {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}
-            leaves.append(connection, "frozen", now, {**content, "ended": len(running)})
+            leaves.append(connection, "frozen", now, {**_said(target, reason, by), "ended": len(running)})
             for query_id in running:
                 charging.give_up(connection, query_id, STOPPED, f"frozen by {by}", now)
             return running
@@ -194,8 +200,7 @@ class Freezes:
             _refuse_others(connection, target, over)
             held = _lift(connection, target)
             if held:
-                content = {"scope": target.scope.value, "name": target.name, "reason": reason, "by": by}
-                leaves.append(connection, "unfrozen", self._clock.now(), content)
+                leaves.append(connection, "unfrozen", self._clock.now(), _said(target, reason, by))
             return held
 
         return await self._store.run(work)
@@ -216,11 +221,5 @@ class Freezes:
 
 
 def _running(target: Target) -> Select[Any]:
-    column = {
-        Scope.QUERY: queries.c.query_id,
-        Scope.BUYER: queries.c.buyer,
-        Scope.ORGANISATION: queries.c.organisation,
-        Scope.DATASET: queries.c.dataset,
-    }
     wanted = select(queries.c.query_id).where(queries.c.state == RUNNING).order_by(queries.c.query_id)
-    return wanted if target.scope is Scope.ALL else wanted.where(column[target.scope] == target.name)
+    return wanted if target.scope is Scope.ALL else wanted.where(_NAMED[target.scope] == target.name)

@@ -130,9 +130,12 @@ class FreeRepeats:
                     outcomes.append(InFlight(first.asked.order.query_id))  # of one key the first; who asks again has it
                     continue
                 row = rows.get(asked.key)
-                known = None if row is None else _again(connection, row, asked, now)
+                body = asked.order.body_digest
+                known = None if row is None else freezing.settled(connection, row, body, now)
                 if known is None:
-                    fresh[asked.key] = self._decide(asked, now)
+                    fresh[asked.key] = self._decide(asked, now)  # what is refused here leaves the key as it is
+                    if row is not None:
+                        charging.put_away(connection, row.query_id, now)
                 outcomes.append(known)
             except GatewayError as error:
                 outcomes.append(error)
@@ -159,11 +162,3 @@ def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Row[
     """Return the queries that the keys of repeats stand for already."""
     keys = list(dict.fromkeys(asked.key for asked in taken))
     return {(row.buyer, row.idempotency_key): row for row in connection.execute(_BY_KEYS, {"keys": keys})}
-
-
-def _again(connection: Connection, row: Row[Any], asked: _Asked, now: datetime) -> Known | None:
-    """Return what a key stands for. That of a charged query whose worker is gone is free for this answer."""
-    known = freezing.settled(connection, row, asked.order.body_digest, now)
-    if known is None:
-        charging.put_away(connection, row.query_id, now)
-    return known

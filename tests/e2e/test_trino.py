@@ -1,35 +1,18 @@
 """Trino's client for Python at a real gateway: questions, parameters, sessions, repeats, cancelling, replicas."""
 
-import contextlib
 import datetime as dt
 import json
-import os
-import signal
 import threading
 import time
 import urllib.request
 from decimal import Decimal
 
 import pytest
-from support.gateways import Gateway, eventually, releasing, states
+from support.gateways import Gateway, eventually, held_up, states
 from support.trino_clients import CuttingProxy, ask, connect
 from trino.exceptions import TrinoExternalError, TrinoQueryError, TrinoUserError
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
-
-
-@contextlib.contextmanager
-def held_up(gateway):
-    """Hold every answer of a gateway up between its charge and its noise."""
-    stopped = releasing(gateway)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in stopped:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def post(gateway, sql, token, **headers):
