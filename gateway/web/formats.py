@@ -27,9 +27,11 @@ class Column:
 
 def written(answer: bytes, form: Format, *, intervals: bool) -> bytes:
     """Return an answer in a format. `intervals`: with columns `<name>_low` and `<name>_high` after each noisy one."""
-    if form is Format.JSON:
-        return answer
-    document = json.loads(answer)
+    return answer if form is Format.JSON else of_rows(json.loads(answer), form, intervals=intervals)
+
+
+def of_rows(document: dict[str, Any], form: Format, *, intervals: bool) -> bytes:
+    """Return an answer that is read already in a format of rows alone: any but JSON."""
     columns = columns_of(document, intervals=intervals)
     return {Format.NDJSON: _ndjson, Format.CSV: _csv, Format.ARROW: _arrow}[form](document, columns)
 

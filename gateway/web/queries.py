@@ -13,7 +13,7 @@ from gateway.settings import Settings
 from gateway.web import strict_json
 from gateway.web.delivery import MAX_WAIT_S, MEDIA, Delivery, Format, read_delivery
 from gateway.web.exchange import bearer, json_response, read_body
-from gateway.web.formats import written
+from gateway.web.formats import of_rows, written
 from gateway.web.problem import HEADERS, paced
 from gateway.web.reading import read_request
 from gateway.web.routes import JSON, Parameter, Reply, Route, replies
@@ -97,7 +97,10 @@ class QueryDoor:
         body = answer
         if delivery.format is not Format.JSON:
             body = await asyncio.to_thread(written, answer, delivery.format, intervals=delivery.intervals)
-        headers = {QUERY_ID: query_id_of(answer), **paced(self._service.quota(caller))}
+        return self._handed(query_id_of(answer), body, delivery, caller)
+
+    def _handed(self, query_id: str, body: bytes, delivery: Delivery, caller: Caller) -> web.Response:
+        headers = {QUERY_ID: query_id, **paced(self._service.quota(caller))}
         return web.Response(body=body, content_type=MEDIA[delivery.format], headers=headers)
 
     async def quote(self, request: web.Request) -> web.Response:
@@ -127,7 +130,9 @@ class QueryDoor:
             return json_response(_running(question))
         found = await self._service.query(caller, query_id)
         if "answer" in found and delivery.format is not Format.JSON:
-            return await self._answer(json.dumps(found["answer"]).encode(), delivery, caller)
+            answer: Any = found["answer"]
+            body = await asyncio.to_thread(of_rows, answer, delivery.format, intervals=delivery.intervals)
+            return self._handed(query_id, body, delivery, caller)
         return json_response(found)
 
     async def _waited(self, question: Question, delivery: Delivery, caller: Caller) -> bool:

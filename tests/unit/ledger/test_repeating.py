@@ -95,6 +95,17 @@ async def test_the_key_of_a_charged_query_whose_worker_is_gone_goes_to_the_free_
     assert (await store.read(reconcile)).differences == ()
 
 
+async def test_a_repeat_that_is_refused_leaves_the_key_of_a_lost_query_as_it_is(store, ledger, clock):
+    await ledger.charge(order(1))
+    clock.pass_(60)
+    again = {"idempotency_key": "key-1", "body_digest": "body-1"}
+    with pytest.raises(GatewayError, match="sql_too_complex"):
+        await ledger.replay(free(2, facts=json.dumps({"organisation": "o" * 70_000}), **again), b"too long for a leaf")
+    assert (await ledger.query("Q1")).state == "running"
+    assert await store.read(log.size) == 1
+    assert await ledger.replay(free(3, **again), b"answer") is None
+
+
 async def test_one_that_is_refused_is_refused_alone(store, ledger, works):
     await ledger.replay(free(1), b"known")
     works.clear()
