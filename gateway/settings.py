@@ -23,6 +23,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     source: str = "gateway"
+    members: str = "embedded"
     witnesses: str = ""
     issuer: str | None = None
     audience: str = "controlled-query-gateway"
@@ -78,7 +79,14 @@ class Settings:
         self._check_metering()
         self._check_operations()
 
+    @property
+    def members_required(self) -> bool:
+        """Whether members, reviews and versions of policies stand in the store (docs/design/exchange.md)."""
+        return self.members == "required"
+
     def _check_operations(self) -> None:
+        if self.members not in ("embedded", "required"):
+            raise _invalid("members", "it is neither embedded nor required")
         if self.log_format not in ("text", "json"):
             raise _invalid("log_format", "it is neither text nor json")
         if self.metrics_port is not None and not 0 <= self.metrics_port <= MAX_PORT:

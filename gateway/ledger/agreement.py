@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from gateway.ledger import retelling
 from gateway.ledger.limits import LIMITS
 from gateway.store import merkle
 from gateway.store.tables import leaves, nodes
@@ -52,6 +53,8 @@ class Audit:
     billed: dict[int, Leaf] = field(default_factory=dict)
     limits: list[bytes] = field(default_factory=list)
     """Leaves that change limits, in order."""
+    states: list[dict[str, Any]] = field(default_factory=list)
+    """What the leaves say that change the exchange's state, in order."""
     replayed: set[int] = field(default_factory=set)
     """Leaves that a restored store took from elsewhere: their queries' rows, draws and answers are gone."""
     differences: list[Difference] = field(default_factory=list)
@@ -102,6 +105,8 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
         audit.stopped |= {query_id} if content.get("stopped") else set()
     elif kind in LIMITS:
         audit.limits.append(raw)
+    elif kind in retelling.KINDS:
+        audit.states.append(content)
     elif kind == "excused":
         audit.excused.update(content["queries"])
     elif kind in ("invoiced", "credited"):

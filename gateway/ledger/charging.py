@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
@@ -177,6 +177,15 @@ def give_up(connection: Connection, query_id: str, state: str, note: str, now: d
     given_up = {"state": state, "note": note[:2000], "answer_log_index": index}
     connection.execute(update(queries).where(queries.c.query_id == query_id).values(**given_up))
     let_go(connection, query_id)
+
+
+def stop(connection: Connection, which: Iterable[ColumnElement[bool]], why: str, now: datetime) -> list[str]:
+    """End the running queries of some rows: their draws can no longer leave, their charges stay. Return which."""
+    found = select(queries.c.query_id).where(queries.c.state == RUNNING, *which).order_by(queries.c.query_id)
+    running = list(connection.execute(found).scalars())
+    for query_id in running:
+        give_up(connection, query_id, STOPPED, why, now)
+    return running
 
 
 def put_away(connection: Connection, query_id: str, now: datetime) -> None:

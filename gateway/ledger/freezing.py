@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
-from gateway.ledger.charging import RUNNING, STOPPED, microseconds, moment
+from gateway.ledger.charging import microseconds, moment
 from gateway.ledger.model import Known, Stored
 from gateway.ports import Clock
 from gateway.store.database import Store
@@ -185,10 +185,8 @@ class Freezes:
             _refuse_others(connection, target, over)
             now = self._clock.now()
             _hold(connection, Freeze(target, reason, by, now))
-            running = [row.query_id for row in connection.execute(_running(target))]
+            running = charging.stop(connection, _of(target), f"frozen by {by}", now)
             leaves.append(connection, "frozen", now, {**_said(target, reason, by), "ended": len(running)})
-            for query_id in running:
-                charging.give_up(connection, query_id, STOPPED, f"frozen by {by}", now)
             return running
 
         return await self._store.run(work)
@@ -220,6 +218,5 @@ class Freezes:
         return await self._store.read(work)
 
 
-def _running(target: Target) -> Select[Any]:
-    wanted = select(queries.c.query_id).where(queries.c.state == RUNNING).order_by(queries.c.query_id)
-    return wanted if target.scope is Scope.ALL else wanted.where(_NAMED[target.scope] == target.name)
+def _of(target: Target) -> tuple[ColumnElement[bool], ...]:
+    return () if target.scope is Scope.ALL else (_NAMED[target.scope] == target.name,)

@@ -12,8 +12,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy.exc import StatementError
 
+from gateway.ledger import retelling
 from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
 from gateway.ledger.charging import CANCELLED, EARLY, EXCUSED, FAILED, RUNNING, STOPPED
@@ -43,6 +45,7 @@ def reconcile(connection: Connection) -> Agreement:
     _compare_balances(connection, audit)
     _compare_money(connection, audit)
     _compare_limits(connection, audit)
+    _compare_states(connection, audit)
     found = compare_events(connection, audit)
     documents = compare_invoices(connection, audit, found)
     return Agreement(audit.size, len(audit.charged()), len(found), documents, tuple(audit.differences))
@@ -166,12 +169,24 @@ def _compare_limits(connection: Connection, audit: Audit) -> None:
     for table, rows in said.items():
         keys = [column.name for column in table.primary_key]
         wanted = {tuple(row[key] for key in keys): row for row in rows}
-        kept = {tuple(row[key] for key in keys): dict(row) for row in connection.execute(select(table)).mappings()}
-        for key in sorted(kept.keys() | wanted.keys()):
-            if kept.get(key) != wanted.get(key):
-                subject = f"{table.name} {' '.join(key)}"
-                detail = f"it is {_shown(kept.get(key))}; the log says {_shown(wanted.get(key))}"
-                audit.report("changed limit", subject, detail)
+        _compare_rows(audit, "changed limit", table, retelling.rows(connection, table), wanted)
+
+
+def _compare_states(connection: Connection, audit: Audit) -> None:
+    """Compare who is frozen and the rest of the exchange's state, row by row, with what the log tells."""
+    try:
+        for table, kept, wanted in retelling.states(connection, audit.states):
+            _compare_rows(audit, "changed state", table, kept, wanted)
+    except (KeyError, ValueError, TypeError, StatementError):
+        audit.report("changed leaf", "state", "a leaf that changes the exchange's state cannot be read")
+
+
+def _compare_rows(audit: Audit, kind: str, table: Table, kept: retelling.Rows, wanted: retelling.Rows) -> None:
+    for key in sorted(kept.keys() | wanted.keys()):
+        if kept.get(key) != wanted.get(key):
+            subject = f"{table.name} {' '.join(map(str, key))}"
+            detail = f"it is {_shown(kept.get(key))}; the log says {_shown(wanted.get(key))}"
+            audit.report(kind, subject, detail)
 
 
 def _shown(row: Mapping[str, Any] | None) -> str:

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger import freezing
 from gateway.ledger import leaves as told
+from gateway.ledger import retelling
 from gateway.ledger.agreement import DECISIONS
 from gateway.ledger.charging import EARLY, EXCUSED, EXPIRED, FAILED, RUNNING, give_up, let_go
 from gateway.ledger.events import BUYER_VISIBLE, event_of_leaf
@@ -101,8 +100,8 @@ def _settle(connection: Connection, index: int, content: dict[str, Any]) -> None
         case "failed":
             marked = [state for state in (EXCUSED, *EARLY) if content.get(state)]
             ended = {"state": marked[0] if marked else FAILED, "answer_log_index": index}
-        case "frozen" | "unfrozen":
-            freezing.settle(connection, content, datetime.fromisoformat(content["time"]))
+        case kind if kind in retelling.KINDS:
+            retelling.retell(connection, content)
             return
         case "excused":
             named = queries.c.query_id.in_(content["queries"])

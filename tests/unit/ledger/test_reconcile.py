@@ -15,6 +15,7 @@ from gateway.ledger import leaves as log_leaves
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.events import canonical
+from gateway.ledger.freezing import Freezes, Scope, Target
 from gateway.ledger.model import Cap, Per
 from gateway.ledger.reconcile import reconcile
 from gateway.ledger.topups import TopUps
@@ -25,6 +26,7 @@ from gateway.store.tables import (
     accounts,
     caps,
     events,
+    freezes,
     invoices,
     leaves,
     nodes,
@@ -62,6 +64,10 @@ async def books(request, tmp_path_factory):
     await Buyers(store, clock).cap("org/ana", Cap(D(900000000), "CNY", Per.MONTH))
     await Bindings(store, clock).bind("duckdb:/data/shop", ["customers"], "shop")
     await store.run(lambda c: log_leaves.append(c, "published", OCTOBER, {"dataset": "shop"}))
+    held = Freezes(store, clock)
+    await held.freeze(Target(Scope.ORGANISATION, "elsewhere"), "an alert", "reg/sun")
+    await held.freeze(Target(Scope.DATASET, "old"), "an error", "acme/eve")
+    await held.unfreeze(Target(Scope.DATASET, "old"), "looked at", "acme/eve")
     clock.at = NOVEMBER
     made = Invoices(store, clock, SystemRandomness(), "UTC")
     issued = await made.issue("2026-10")
@@ -140,6 +146,15 @@ async def test_edited_money(books):
     mine = (spendings.c.account == row.account, spendings.c.period == "total", spendings.c.currency == row.currency)
     assert await named(books, update(spendings).where(*mine).values(amount="0.01")) == {
         ("changed balance", f"money of {row.account}")
+    }
+
+
+async def test_a_freeze_that_was_taken_away_by_hand_and_one_that_nobody_ordered(books):
+    row = {"reason": "none", "frozen_by": "reg/sun", "frozen_at_us": 1}
+    ghost = insert(freezes).values(scope="dataset", name="old", **row)
+    assert await named(books, ghost, delete(freezes).where(freezes.c.name == "elsewhere")) == {
+        ("changed state", "freezes dataset old"),
+        ("changed state", "freezes organisation elsewhere"),
     }
 
 
