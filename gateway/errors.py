@@ -50,6 +50,9 @@ CODES: dict[str, Code] = {
     "unauthenticated": Code(_D, 401, "The token is missing or not valid"),
     "forbidden": Code(_D, 403, "The caller's roles do not allow this"),
     "two_persons": Code(_D, 403, "This takes two persons"),
+    "not_a_member": Code(_D, 403, "The caller or its organisation is no verified member"),
+    "member_suspended": Code(_D, 403, "The caller or its organisation is suspended"),
+    "member_conflict": Code(_U, 409, "The member does not stand as this takes it to"),
     # the SQL as text
     "sql_too_long": Code(_U, 400, "The SQL exceeds a size limit"),
     "sql_too_deep": Code(_U, 400, "The SQL is nested too deeply"),
@@ -108,7 +111,7 @@ CODES: dict[str, Code] = {
     "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
     # after the charge, and operations
     "frozen": Code(_D, 403, "A supervisor or the provider has frozen this"),
-    "query_stopped": Code(_D, 409, "A freeze ended the query while it ran"),
+    "query_stopped": Code(_D, 409, "A freeze or suspension ended the query while it ran"),
     "query_cancelled": Code(_U, 409, "The buyer ended the query while it ran"),
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),

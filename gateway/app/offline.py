@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from gateway.app.clock import SystemClock, new_query_id
 from gateway.app.parts import books, engines
 from gateway.app.policies import read_folder, source_of
 from gateway.app.publishing import Publisher
@@ -12,6 +13,8 @@ from gateway.catalog.inspection import Inspection, order
 from gateway.errors import GatewayError
 from gateway.evidence.marks import MarkFile
 from gateway.evidence.opening import check_mark
+from gateway.identity.development import ISSUER
+from gateway.ledger.members import Application, Member, Members, Shown
 from gateway.ledger.model import Failure
 from gateway.settings import Settings
 from gateway.store.database import Store, open_store
@@ -56,6 +59,31 @@ async def existing(settings: Settings) -> Store:
         await store.close()
         raise
     return store
+
+
+def found(
+    settings: Settings, organisation: str, subject: str, names: tuple[str, str], contact: str, reason: str
+) -> tuple[Member, ...]:
+    """Make an organisation and a person of it verified members, so that somebody can verify the others.
+
+    `names` are their legal ones. Raises GatewayError `forbidden` once two persons are there to verify.
+    """
+    issuer = settings.issuer or ISSUER
+    shown = (Shown("founding", reason),)
+    both = (
+        Application(organisation, None, "", names[0], contact, shown),
+        Application(organisation, subject, issuer, names[1], contact, shown),
+    )
+
+    async def work() -> tuple[Member, ...]:
+        store = await existing(settings)
+        try:
+            members = Members(store, SystemClock())
+            return tuple(await members.found([(new_query_id(), one) for one in both], reason))
+        finally:
+            await store.close()
+
+    return asyncio.run(work())
 
 
 def refresh(settings: Settings, name: str) -> str:

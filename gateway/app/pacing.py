@@ -55,6 +55,30 @@ class StatementPace(_Minutes):
         taken[buyer_id(caller)] += 1
 
 
+class StrangerPace(_Minutes):
+    """Tells which refusals of those who are no members are told to the log: there is no end of strangers.
+
+    One of each a minute, of so many of one organisation, and of so many in all.
+    """
+
+    def __init__(self, most: int, of_one: int, clock: Clock) -> None:
+        super().__init__("strangers", most, clock)
+        self._of_one = of_one
+        self._organisations: Counter[str] = Counter()
+
+    def told(self, caller: Caller) -> bool:
+        """Count a refusal; tell whether the log is to have it."""
+        taken, buyer = self._now(), buyer_id(caller)
+        if not taken:
+            self._organisations.clear()  # another minute
+        of = self._organisations[caller.organisation]
+        if buyer in taken or len(taken) >= self._most or of >= self._of_one:
+            return False
+        taken[buyer] += 1
+        self._organisations[caller.organisation] += 1
+        return True
+
+
 class Pace(_Minutes):
     """Counts refusals, free repeats and changed caps.
 

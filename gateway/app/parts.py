@@ -16,9 +16,11 @@ from gateway.ledger.buyers import Buyers
 from gateway.ledger.freezing import Freezes
 from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
+from gateway.ledger.members import Members
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.revoking import Revocations
 from gateway.ledger.sealing import Sealer
+from gateway.ledger.standing import Standing
 from gateway.ledger.topups import TopUps
 from gateway.ledger.versions import Versions
 from gateway.orders import buyer_id
@@ -48,6 +50,7 @@ class Books:
     topups: TopUps
     revocations: Revocations
     freezes: Freezes
+    members: Members
     kept: Kept
 
 
@@ -65,6 +68,7 @@ def books(store: Store, settings: Settings) -> Books:
         TopUps(store, clock),
         Revocations(store, clock, longest),
         Freezes(store, clock),
+        Members(store, clock),
         Kept(store, clock, sealer),
     )
 
@@ -72,8 +76,8 @@ def books(store: Store, settings: Settings) -> Books:
 def tokens(settings: Settings, revocations: Revocations) -> Tokens:
     """Return the checker of the one trusted issuer that the settings name, or of the embedded key."""
 
-    async def revoked(issuer: str, caller: Caller, issued_at: datetime) -> bool:
-        return await revocations.revoked(issuer, caller.token_id, buyer_id(caller), issued_at)
+    async def stands(issuer: str, caller: Caller, issued_at: datetime) -> Standing:
+        return await revocations.standing(issuer, caller.token_id, buyer_id(caller), issued_at)
 
     outside = settings.issuer is not None
     keys = None
@@ -89,5 +93,5 @@ def tokens(settings: Settings, revocations: Revocations) -> Tokens:
         keys=keys,
         secret=settings.hs256_secret,
         lifetimes=Lifetimes(settings.max_token_lifetime_s, settings.clock_skew_s),
-        revoked=revoked,
+        stands=stands,
     )

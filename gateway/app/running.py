@@ -13,9 +13,10 @@ from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
+from gateway.app.membership import Entrance, MembershipService
 from gateway.app.operations import Operations
-from gateway.app.pacing import Pace, StatementPace
-from gateway.app.parts import books, engines, tokens
+from gateway.app.pacing import Pace, StatementPace, StrangerPace
+from gateway.app.parts import Books, books, engines, tokens
 from gateway.app.planners import WorkerPlanner
 from gateway.app.publishing import Publisher
 from gateway.app.releasing import WorkerReleaser
@@ -28,6 +29,7 @@ from gateway.app.tracking import Tracker
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
+from gateway.identity.tokens import Tokens
 from gateway.metering.issuing import Invoices
 from gateway.metering.periods import zone
 from gateway.observability.logs import configure
@@ -50,6 +52,9 @@ log = logging.getLogger("gateway")
 
 PURGE_EVERY_S = 3600.0
 
+STRANGERS_PER_MINUTE, STRANGERS_OF_ONE = 60, 12
+"""Of how many who are no members the log is told in a minute: in all, and of one organisation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -59,6 +64,7 @@ class Running:
     tracker: Tracker
     accounts: AccountService
     supervision: SupervisionService
+    members: MembershipService
     publisher: Publisher
     operations: Operations
 
@@ -144,8 +150,9 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
+        entrance = _entrance(settings, clock, checked, kept)
         service = GatewayService(
-            parts, checked, publisher, kept.ledger, kept.meter, evidence, invoices,
+            parts, entrance, publisher, kept.ledger, kept.meter, evidence, invoices,
             _statements(settings, clock, planner, releaser),
         )  # fmt: skip
         operations = Operations(store, pools.every, publisher, observer)
@@ -153,8 +160,15 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
         tasks += [asyncio.create_task(work) for work in (_purge(accounts), observer.listen(), tracker.watch())]
         async with delivering(store, settings):
-            supervision = SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held)
-            yield Running(service, tracker, accounts, supervision, publisher, operations)
+            yield Running(
+                service,
+                tracker,
+                accounts,
+                SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
+                MembershipService(kept.members, entrance, pace, new_query_id),
+                publisher,
+                operations,
+            )
         with contextlib.suppress(GatewayError):  # the store may be away by now
             await evidence.checkpoint()  # the mark of the last leaf
     finally:
@@ -164,6 +178,11 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         await asyncio.gather(*(pool.close() for pool in pools.every), engine.close())
         await observer.close()
         await store.close()
+
+
+def _entrance(settings: Settings, clock: Clock, checked: Tokens, kept: Books) -> Entrance:
+    strangers = StrangerPace(STRANGERS_PER_MINUTE, STRANGERS_OF_ONE, clock)
+    return Entrance(checked, kept.members, strangers, required=settings.members_required)
 
 
 def _statements(settings: Settings, clock: Clock, planner: WorkerPlanner, releaser: WorkerReleaser) -> StatementService:
@@ -199,7 +218,8 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
         # a key that replicas share already: a session that one begins holds at all
         secret = bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness()))
         sessions = Sessions(secret, SystemRandomness())
-        behind = Behind(running.service, running.tracker, running.accounts, running.supervision, running.operations)
+        behind = Behind(running.service, running.tracker, running.accounts, running.supervision, running.members,
+                        running.operations)  # fmt: skip
         app = build(behind, settings, sessions)
         async with beside(settings, running.operations, running.service):
             await serve(app, running.tracker, settings, ready, stop)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from gateway import pipeline
+from gateway.app.membership import Entrance
 from gateway.app.publishing import Publisher, unavailable, unknown_dataset
 from gateway.app.standing import Published, Unopened
 from gateway.app.statements import StatementService
@@ -13,7 +14,7 @@ from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
-from gateway.identity.tokens import Tokens
+from gateway.identity.tokens import Identified
 from gateway.ledger.charging import told
 from gateway.ledger.events import timestamp
 from gateway.ledger.ledger import Ledger
@@ -43,7 +44,7 @@ class GatewayService:
     def __init__(
         self,
         parts: Parts,
-        tokens: Tokens,
+        entrance: Entrance,
         publisher: Publisher,
         ledger: Ledger,
         meter: MeterLog,
@@ -52,7 +53,7 @@ class GatewayService:
         statements: StatementService,
     ) -> None:
         self._parts = parts
-        self._tokens = tokens
+        self._entrance = entrance
         self._publisher = publisher
         self._ledger = ledger
         self._meter = meter
@@ -73,9 +74,13 @@ class GatewayService:
         return self._parts.free.quota(caller)
 
     async def identify(self, token: str) -> Caller:
-        """Return who holds a token."""
+        """Return who holds a token and is let in."""
         with self._parts.telemetry.stage(Stage.IDENTIFY):
-            return await self._tokens.identify(token)
+            return await self._entrance.admit(token)
+
+    async def examine(self, token: str) -> Identified:
+        """Return who holds a token, let in or not."""
+        return await self._entrance.examine(token)
 
     async def datasets(self, caller: Caller) -> list[dict[str, object]]:
         """Return the datasets that the caller has a grant on or provides, and how each stands."""

@@ -3,7 +3,7 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import accounts, ask, audit, bill, evidence, operate, policy, store, supervise, witness
+from gateway.cli import accounts, ask, audit, bill, evidence, members, operate, policy, store, supervise, witness
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
 
@@ -47,6 +47,7 @@ app.command()(accounts.history)
 app.command()(accounts.spending)
 app.command()(accounts.revoke)
 app.add_typer(accounts.topup_app, name="topup")
+app.add_typer(members.app, name="members")
 app.add_typer(operate.dataset_app, name="dataset")
 app.add_typer(policy.app, name="policy")
 app.add_typer(evidence.app, name="evidence")

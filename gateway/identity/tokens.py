@@ -16,6 +16,7 @@ import jwt
 
 from gateway.identity.development import ISSUER, DevelopmentKey
 from gateway.identity.keys import ASYMMETRIC, KeySource, unauthenticated
+from gateway.ledger.standing import Standing
 from gateway.ports import Clock
 from gateway.request import Caller
 
@@ -28,8 +29,8 @@ _HEADER = {"alg", "kid", "typ"}
 _MAX_NAME = 128
 
 
-Revoked = Callable[[str, Caller, datetime], Awaitable[bool]]
-"""Tells whether a token of this issuer and caller, issued at this moment, has been taken back."""
+Stands = Callable[[str, Caller, datetime], Awaitable[Standing]]
+"""Tells how a token of this issuer and caller, issued at this moment, stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Lifetimes:
 
     longest_s: int = 86_400
     skew_s: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Whose a valid token is, under which issuer, and how both stand with the exchange. Never a revoked one."""
+
+    caller: Caller
+    issuer: str
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Tokens:
         keys: KeySource | None = None,
         secret: str | None = None,
         lifetimes: Lifetimes = Lifetimes(),
-        revoked: Revoked | None = None,
+        stands: Stands | None = None,
     ) -> None:
         # INVARIANT: one issuer, one kind of key
         assert [development is not None, keys is not None, secret is not None].count(True) == 1
@@ -77,11 +87,15 @@ class Tokens:
         self._keys = keys
         self._secret = secret if development is None else development.secret
         self._lifetimes = lifetimes
-        self._revoked = revoked
+        self._stands = stands
         self._checked: OrderedDict[bytes, _Checked] = OrderedDict()
 
     async def identify(self, token: str) -> Caller:
-        """Return the caller of a valid token. Raises GatewayError `unauthenticated`, always in the same words."""
+        """Return the caller of a valid token, whatever its standing. Raises as `examine`."""
+        return (await self.examine(token)).caller
+
+    async def examine(self, token: str) -> Identified:
+        """Return whose a valid token is. Raises GatewayError `unauthenticated`, always in the same words."""
         if len(token) > MAX_TOKEN_BYTES or not _COMPACT.match(token):
             raise unauthenticated()
         name = sha256(token.encode()).digest()
@@ -89,9 +103,12 @@ class Tokens:
         self._check_times(checked.claims)
         self._keep(name, checked)
         issued_at = datetime.fromtimestamp(checked.claims["iat"], tz=UTC)
-        if self._revoked is not None and await self._revoked(self.issuer, checked.caller, issued_at):
+        standing = Standing.UNVERIFIED
+        if self._stands is not None:
+            standing = await self._stands(self.issuer, checked.caller, issued_at)
+        if standing is Standing.REVOKED:
             raise unauthenticated()
-        return checked.caller
+        return Identified(checked.caller, self.issuer, standing)
 
     async def _known(self, name: bytes) -> _Checked | None:
         """Return a token that was checked lately with the very key that would check it now.

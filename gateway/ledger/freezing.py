@@ -1,7 +1,8 @@
 """What is frozen: a query, a buyer, an organisation, a dataset, or everything. Until it is lifted nothing of it runs.
 
 A freeze ends the running queries that it covers in its own transaction: their draws can no longer leave, their charges
-stay. Whoever works on one finds so in the store (app/tracking.py).
+stay. Whoever works on one finds so in the store (app/tracking.py). A member that is suspended is held up as well, under
+scopes of its own that ledger/members.py alone sets and lifts.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
 from gateway.ledger.charging import microseconds, moment
 from gateway.ledger.model import Known, Stored
+from gateway.ledger.standing import suspended_member
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import freezes, queries
@@ -33,7 +35,14 @@ class Scope(StrEnum):
     ORGANISATION = "organisation"
     DATASET = "dataset"
     ALL = "all"
+    MEMBER = "member"
+    """An organisation that is suspended."""
+    PERSON = "person"
+    """A buyer that is suspended."""
 
+
+SUSPENDED = (Scope.MEMBER, Scope.PERSON)
+"""What is no freeze: nobody freezes or lifts these, and no list of freezes shows them."""
 
 _TOLD = {
     Scope.QUERY: "This query is frozen.",
@@ -52,6 +61,8 @@ _NAMED = {
     Scope.BUYER: queries.c.buyer,
     Scope.ORGANISATION: queries.c.organisation,
     Scope.DATASET: queries.c.dataset,
+    Scope.MEMBER: queries.c.organisation,
+    Scope.PERSON: queries.c.buyer,
 }
 """Which column of a query has its name within a scope."""
 
@@ -89,31 +100,42 @@ class Freeze:
 def covering(buyer: str, organisation: str, dataset: str | None = None, query_id: str | None = None) -> list[Target]:
     """Return what would have to be frozen for a question to be."""
     named = {Scope.BUYER: buyer, Scope.ORGANISATION: organisation, Scope.DATASET: dataset, Scope.QUERY: query_id}
-    return [Target(Scope.ALL), *(Target(scope, name) for scope, name in named.items() if name is not None)]
+    frozen = [Target(Scope.ALL), *(Target(scope, name) for scope, name in named.items() if name is not None)]
+    return [*frozen, *standing(buyer, organisation)]
+
+
+def standing(buyer: str, organisation: str) -> list[Target]:
+    """Return what would have to be suspended for a person to be."""
+    return [Target(Scope.MEMBER, organisation), Target(Scope.PERSON, buyer)]
 
 
 def frozen(connection: Connection, targets: Iterable[Target]) -> frozenset[Target]:
-    """Return which of some targets are frozen."""
+    """Return which of some targets are frozen, or suspended."""
     places = [(target.scope.value, target.name) for target in targets]
     return frozenset(Target(Scope(scope), name) for scope, name in connection.execute(_COVERING, {"places": places}))
 
 
 def refuse(held: Collection[Target], targets: Sequence[Target]) -> None:
-    """Raise GatewayError `frozen` where one of some targets is among those that are."""
+    """Raise GatewayError `frozen` or `member_suspended` where one of some targets is among those that are."""
     _refuse(next((target.scope for target in targets if target in held), None))
 
 
 def refuse_frozen(connection: Connection, targets: Sequence[Target]) -> None:
-    """Raise GatewayError `frozen` where one of some targets is."""
+    """Raise GatewayError `frozen` or `member_suspended` where one of some targets is."""
     refuse(frozen(connection, targets), targets)
 
 
 def refuse_frozen_query(connection: Connection, query_id: str) -> None:
-    """Raise GatewayError `frozen` where a query is, or its buyer, organisation or dataset, or everything."""
+    """Raise GatewayError `frozen` where a query is, or its buyer, organisation or dataset, or everything.
+
+    Raises `member_suspended` where its buyer or organisation is.
+    """
     _refuse(connection.execute(_OF_QUERY, {"query": query_id}).scalar())
 
 
 def _refuse(found: str | None) -> None:
+    if found in SUSPENDED:
+        raise suspended_member()
     if found is not None:
         hint = "Ask the exchange's supervisor or the dataset's provider; the log says since when."
         raise GatewayError("frozen", _TOLD[Scope(found)], hint)
@@ -131,12 +153,13 @@ def settle(connection: Connection, content: dict[str, object], at: datetime) -> 
     """Give a restored store the freeze, or its end, that a leaf tells of."""
     target = Target(Scope(str(content["scope"])), str(content["name"]))
     if content["kind"] == "frozen":
-        _hold(connection, Freeze(target, str(content["reason"]), str(content["by"]), at))
+        hold(connection, Freeze(target, str(content["reason"]), str(content["by"]), at))
     else:
-        _lift(connection, target)
+        lift(connection, target)
 
 
-def _hold(connection: Connection, freeze: Freeze) -> None:
+def hold(connection: Connection, freeze: Freeze) -> None:
+    """Write the row of a freeze."""
     row = {
         "scope": freeze.target.scope.value,
         "name": freeze.target.name,
@@ -154,7 +177,8 @@ def _refuse_others(connection: Connection, target: Target, over: str | None) -> 
         raise GatewayError("forbidden", "Another organisation has frozen this.", hint)
 
 
-def _lift(connection: Connection, target: Target) -> bool:
+def lift(connection: Connection, target: Target) -> bool:
+    """Delete the row of a freeze; False where there is none."""
     return connection.execute(delete(freezes).where(*_here(target))).rowcount > 0
 
 
@@ -184,8 +208,8 @@ class Freezes:
         def work(connection: Connection) -> list[str]:
             _refuse_others(connection, target, over)
             now = self._clock.now()
-            _hold(connection, Freeze(target, reason, by, now))
-            running = charging.stop(connection, _of(target), f"frozen by {by}", now)
+            hold(connection, Freeze(target, reason, by, now))
+            running = charging.stop(connection, of(target), f"frozen by {by}", now)
             leaves.append(connection, "frozen", now, {**_said(target, reason, by), "ended": len(running)})
             return running
 
@@ -196,7 +220,7 @@ class Freezes:
 
         def work(connection: Connection) -> bool:
             _refuse_others(connection, target, over)
-            held = _lift(connection, target)
+            held = lift(connection, target)
             if held:
                 leaves.append(connection, "unfrozen", self._clock.now(), _said(target, reason, by))
             return held
@@ -208,7 +232,9 @@ class Freezes:
 
         def work(connection: Connection) -> tuple[Freeze, ...]:
             rows = connection.execute(
-                select(freezes).order_by(freezes.c.frozen_at_us.desc(), freezes.c.scope, freezes.c.name)
+                select(freezes)
+                .where(freezes.c.scope.not_in([scope.value for scope in SUSPENDED]))
+                .order_by(freezes.c.frozen_at_us.desc(), freezes.c.scope, freezes.c.name)
             ).all()
             return tuple(
                 Freeze(Target(Scope(row.scope), row.name), row.reason, row.frozen_by, moment(row.frozen_at_us))
@@ -218,5 +244,6 @@ class Freezes:
         return await self._store.read(work)
 
 
-def _of(target: Target) -> tuple[ColumnElement[bool], ...]:
+def of(target: Target) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a query is one of a target."""
     return () if target.scope is Scope.ALL else (_NAMED[target.scope] == target.name,)

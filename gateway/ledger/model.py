@@ -25,9 +25,9 @@ def cancelled(query_id: str) -> GatewayError:
 
 
 def stopped(query_id: str) -> GatewayError:
-    """Return the answer to whoever asks for a query that a freeze ended."""
-    hint = "What was charged stays charged. Once the freeze is lifted, ask with a new Idempotency-Key."
-    return GatewayError("query_stopped", f"The query {query_id} was ended by a freeze.", hint)
+    """Return the answer to whoever asks for a query that a freeze or a suspension ended."""
+    hint = "What was charged stays charged. Once what ended it is lifted, ask with a new Idempotency-Key."
+    return GatewayError("query_stopped", f"The query {query_id} was ended by a freeze or a suspension.", hint)
 
 
 @lru_cache(maxsize=1024)

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, select
 
-from gateway.ledger import freezing
-from gateway.store.tables import freezes
+from gateway.ledger import freezing, members
+from gateway.store.tables import freezes, member_verifications
+from gateway.store.tables import members as member_rows
 
 Settle = Callable[[Connection, dict[str, Any], datetime], None]
 
@@ -25,7 +26,10 @@ class Told:
     settle: Settle
 
 
-STATES: tuple[Told, ...] = (Told((freezes,), frozenset({"frozen", "unfrozen"}), freezing.settle),)
+STATES: tuple[Told, ...] = (
+    Told((freezes,), frozenset({"frozen", "unfrozen"}), freezing.settle),
+    Told((member_rows, member_verifications), members.KINDS, members.settle),
+)
 
 _SETTLES = {kind: told.settle for told in STATES for kind in told.kinds}
 

@@ -1,4 +1,7 @@
-"""Tokens that are taken back before they expire: one by its jti, or all of a subject's up to a moment."""
+"""Tokens that are taken back before they expire, one by its jti or all of a subject's up to a moment.
+
+What else the store holds against whoever shows a token is read with it: one statement, for every request.
+"""
 
 from datetime import datetime, timedelta
 
@@ -6,22 +9,27 @@ from sqlalchemy import BigInteger, Connection, String, bindparam, delete, litera
 
 from gateway.ledger import leaves
 from gateway.ledger.charging import microseconds
+from gateway.ledger.standing import Standing, State
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.tables import revoked_subjects, revoked_tokens
+from gateway.store.tables import members, revoked_subjects, revoked_tokens
 from gateway.store.upsert import upsert
 
+_TAKEN_BACK = (literal(""), literal(""), literal(Standing.REVOKED.value))
 # built once: building a statement takes longer than running it
-_REVOKED = union_all(
-    select(literal(1)).where(
+_STANDING = union_all(
+    select(*_TAKEN_BACK).where(
         revoked_tokens.c.issuer == bindparam("issuer_"), revoked_tokens.c.jti == bindparam("jti_", type_=String)
     ),
-    select(literal(1)).where(
+    select(*_TAKEN_BACK).where(
         revoked_subjects.c.buyer == bindparam("buyer_"),
         revoked_subjects.c.issued_until_us >= bindparam("issued_us", type_=BigInteger),
     ),
+    select(members.c.name, members.c.issuer, members.c.state).where(
+        members.c.name.in_([bindparam("buyer_"), bindparam("organisation_")])
+    ),
 )
-"""A row for each reason why a token is taken back; one without a jti (NULL) equals none."""
+"""A row for each reason why a token is taken back, one without a jti (NULL) equals none; and both members' rows."""
 
 
 class Revocations:
@@ -55,11 +63,18 @@ class Revocations:
 
         await self._store.run(work)
 
-    async def revoked(self, issuer: str, jti: str | None, buyer: str, issued_at: datetime) -> bool:
-        """Tell whether a token has been taken back."""
+    async def standing(self, issuer: str, jti: str | None, buyer: str, issued_at: datetime) -> Standing:
+        """Return how a token and the buyer who shows it stand."""
+        organisation = buyer.partition("/")[0]
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Standing:
             asked = {"issuer_": issuer, "jti_": jti, "buyer_": buyer, "issued_us": microseconds(issued_at)}
-            return connection.execute(_REVOKED, asked).first() is not None
+            rows = connection.execute(_STANDING, {**asked, "organisation_": organisation}).all()
+            found = {(name, of): state for name, of, state in rows}
+            for worst in (Standing.REVOKED, Standing.SUSPENDED):
+                if worst in found.values():
+                    return worst
+            both = (found.get((organisation, "")), found.get((buyer, issuer)))
+            return Standing.VERIFIED if both == (State.VERIFIED, State.VERIFIED) else Standing.UNVERIFIED
 
         return await self._store.glance(work)

@@ -90,6 +90,39 @@ freezes = Table(
 )
 """What may not be used until it is lifted: a query, buyer, organisation, dataset, or all."""
 
+members = Table(
+    "members",
+    metadata,
+    Column("member_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("organisation", String, nullable=False),
+    Column("subject", String),
+    Column("legal_name", String, nullable=False),
+    Column("contact", String, nullable=False),
+    Column("evidence", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("applied_by", String, nullable=False),
+    Column("applied_at_us", BigInteger, nullable=False),
+    Column("suspended_by", String),
+    Column("reason", String),
+    Column("suspended_at_us", BigInteger),
+    UniqueConstraint("name", "issuer"),
+    Index("members_by_organisation", "organisation"),
+)
+"""Organisations and persons by the names that queries have; a person is the subject of one issuer."""
+
+member_verifications = Table(
+    "member_verifications",
+    metadata,
+    Column("member_id", String, primary_key=True),
+    Column("round", Integer, primary_key=True, autoincrement=False),
+    Column("reviewer", String, primary_key=True),
+    Column("verified_at_us", BigInteger, nullable=False),
+)
+"""Who has verified a member, in each round that a suspension begins."""
+
 queries = Table(
     "queries",
     metadata,

@@ -15,6 +15,7 @@ from gateway.web.console.door import ConsoleDoor
 from gateway.web.console.sessions import Sessions
 from gateway.web.documents import DocumentDoor
 from gateway.web.log import LogDoor
+from gateway.web.members import MemberDoor
 from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.queries import QueryDoor
@@ -37,6 +38,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         CatalogueDoor(service),
         AccountDoor(service, behind.accounts, settings),
         SupervisionDoor(service, behind.supervision, settings),
+        MemberDoor(service, behind.members, settings),
         BillingDoor(service),
         LogDoor(service, settings),
         TrinoDoor(service, questions, behind.accounts, settings),

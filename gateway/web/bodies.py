@@ -71,6 +71,32 @@ class FreezeBody(Body):
         return self.query_id or self.organisation or self.dataset or ""
 
 
+Words = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class EvidenceBody(Body):
+    """Where a document can be seen, and its hash. Never the document."""
+
+    kind: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    reference: Words
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class ApplicationBody(Body):
+    """POST /v1/members: the caller's organisation, or the caller as a person of it."""
+
+    kind: Literal["organisation", "person"]
+    legal_name: Words
+    contact: Words
+    evidence: Annotated[tuple[EvidenceBody, ...], Field(min_length=1, max_length=16)]
+
+
+class SuspensionBody(Body):
+    """POST /v1/members/{id}/suspend."""
+
+    reason: Words
+
+
 NAMED_BY = {
     "query": ("query_id",),
     "buyer": ("organisation", "subject"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.sql.limits import DIALECTS
-from gateway.web.bodies import CapBody, FreezeBody, RevocationBody, TopUpBody
+from gateway.web.bodies import ApplicationBody, CapBody, FreezeBody, RevocationBody, SuspensionBody, TopUpBody
 from gateway.web.delivery import MAX_WAIT_S, ON_TIMEOUT, Format
 
 Schema = dict[str, Any]
@@ -31,6 +31,21 @@ def every(schema: Schema) -> Schema:
 
 def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def inlined(schema: Schema) -> Schema:
+    """Return a model's schema with what it defines put in place of its references."""
+    named = schema.pop("$defs", {})
+
+    def put(part: Any) -> Any:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                return put(named[part["$ref"].rpartition("/")[2]])
+            return {name: put(value) for name, value in part.items()}
+        return [put(value) for value in part] if isinstance(part, list) else part
+
+    made: Schema = put(schema)
+    return made
 
 
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
@@ -118,6 +133,10 @@ SCHEMAS: dict[str, Schema] = {
     "Freeze": FreezeBody.model_json_schema(),
     "Frozen": given(scope=TEXT, name=TEXT, frozen=FLAG),
     "Freezes": given(freezes=every(given(scope=TEXT, name=TEXT, reason=TEXT, by=TEXT, at=TEXT))),
+    "Application": inlined(ApplicationBody.model_json_schema()),
+    "Suspension": SuspensionBody.model_json_schema(),
+    "Member": given(member_id=TEXT, kind=TEXT, organisation=TEXT, subject=nullable(TEXT), legal_name=TEXT, state=TEXT),
+    "Members": given(members=every(ref("Member"))),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

@@ -1,6 +1,6 @@
 """What the front door needs behind it; the composition root passes it in."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gateway.catalog.listing import Listing, LookedUp
 from gateway.errors import Quota
+from gateway.identity.tokens import Identified
 from gateway.metering.papers import Papers
 from gateway.request import Caller, Request
 from gateway.sql.trino.model import Meant, Statement
@@ -43,6 +44,10 @@ class Service(Protocol):
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]: ...
     def quota(self, caller: Caller) -> Quota: ...
     async def identify(self, token: str) -> Caller: ...
+    async def examine(self, token: str) -> Identified:
+        """Return whose a token is, also where it is let in nowhere else."""
+        ...
+
     async def datasets(self, caller: Caller) -> list[dict[str, object]]: ...
     async def dataset(self, caller: Caller, name: str) -> dict[str, object]: ...
     async def budget(self, caller: Caller) -> list[dict[str, object]]: ...
@@ -142,6 +147,25 @@ class Supervision(Protocol):
     async def freezes(self, caller: Caller) -> list[dict[str, object]]: ...
 
 
+class Membership(Protocol):
+    """Who is a member. Every method may raise GatewayError."""
+
+    async def apply(
+        self,
+        found: Identified,
+        *,
+        person: bool,
+        legal_name: str,
+        contact: str,
+        evidence: Iterable[tuple[str, str, str | None]],
+    ) -> dict[str, object]: ...
+    async def listed(self, found: Identified, state: str | None) -> list[dict[str, object]]: ...
+    async def seen(self, caller: Caller, state: str | None) -> list[dict[str, object]]: ...
+    async def member(self, found: Identified, member_id: str) -> dict[str, object]: ...
+    async def verify(self, caller: Caller, member_id: str) -> dict[str, object]: ...
+    async def suspend(self, caller: Caller, member_id: str, reason: str) -> dict[str, object]: ...
+
+
 class Accounts(Protocol):
     """What callers see and change of accounts. Every method may raise GatewayError."""
 
@@ -167,4 +191,5 @@ class Behind:
     questions: Questions
     accounts: Accounts
     supervision: Supervision
+    members: Membership
     operations: Operations

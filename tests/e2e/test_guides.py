@@ -66,6 +66,8 @@ def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     assert "approved" in output
     assert "all agree" in output
     assert "held up" in output
+    assert "You or your organisation are suspended." in output
+    assert "widgets: verified" in output
     (mine,) = (folder / "mine").glob("*.yaml")
     assert mine.name == "shop.yaml"
 

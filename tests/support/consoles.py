@@ -90,7 +90,9 @@ class Service:
     """Answers everything with hostile texts, to whoever has the token of the test."""
 
     def __init__(self, *roles):
-        self.caller = Caller(HOSTILE, HOSTILE, frozenset(roles or ("buyer", "provider", "supervisor", "billing")))
+        self.caller = Caller(
+            HOSTILE, HOSTILE, frozenset(roles or ("buyer", "provider", "supervisor", "billing", "reviewer"))
+        )
         self.revoked = False
         self.asked = []
         self.quoted = []
@@ -192,11 +194,32 @@ class Supervision:
         self.asked.append(("unfreeze", scope, name, reason))
 
 
+class Members:
+    """Knows one member; what is asked of it is kept in `asked`."""
+
+    def __init__(self, state="applied"):
+        self.asked = []
+        self.state = state
+
+    async def seen(self, _caller, _state):
+        verified = [{"by": HOSTILE, "at": EVENT["time"]}]
+        return [{"member_id": "M1", "kind": "person", "organisation": HOSTILE, "subject": HOSTILE,
+                 "legal_name": HOSTILE, "evidence": [{"kind": HOSTILE, "reference": HOSTILE}], "state": self.state,
+                 "verifications": verified}]  # fmt: skip
+
+    async def verify(self, caller, member_id):
+        self.asked.append(("verify", caller.organisation, member_id))
+
+    async def suspend(self, caller, member_id, reason):
+        self.asked.append(("suspend", caller.organisation, member_id, reason))
+
+
 @asynccontextmanager
-async def console(service, secret=b"s" * 32, supervision=None):
+async def console(service, secret=b"s" * 32, supervision=None, members=None):
     """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
     sessions = Sessions(secret, SystemRandomness())
-    app = build(behind(service, accounts=Accounts(), supervision=supervision or Supervision()), Settings(), sessions)
+    held = {"supervision": supervision or Supervision(), "members": members or Members()}
+    app = build(behind(service, accounts=Accounts(), **held), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers
     async with TestClient(TestServer(app), cookie_jar=jar) as client:
         yield client

@@ -11,6 +11,7 @@ from gateway.web.console.budgets import BudgetPages
 from gateway.web.console.catalogue import CataloguePages
 from gateway.web.console.feed import FeedPages
 from gateway.web.console.freezing import FreezePages
+from gateway.web.console.joining import MemberPages
 from gateway.web.console.pages import Desk, for_anyone
 from gateway.web.console.providing import ProviderPages
 from gateway.web.console.sessions import Session, Sessions
@@ -34,6 +35,7 @@ class ConsoleDoor:
             ProviderPages(self._desk),
             FeedPages(self._desk),
             FreezePages(self._desk, behind.supervision),
+            MemberPages(self._desk, behind.members),
             BillingPages(self._desk),
         )
 

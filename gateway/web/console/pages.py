@@ -46,6 +46,7 @@ PLACES = (
     ("/console/provider", "nav.provider", frozenset({"provider"})),
     ("/console/feed", "nav.feed", frozenset({"supervisor"})),
     ("/console/freezes", "nav.freezes", frozenset({"supervisor", "provider"})),
+    ("/console/members", "nav.members", frozenset({"reviewer", "supervisor"})),
     ("/console/billing", "nav.billing", frozenset({"billing", "buyer", "provider"})),
 )
 """The pages of the bar at the top, and the roles that are shown each."""

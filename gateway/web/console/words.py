@@ -12,6 +12,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "nav.provider": ("My data", "我的数据"),
     "nav.feed": ("Supervision", "监管"),
     "nav.freezes": ("Freezes", "冻结"),
+    "nav.members": ("Members", "成员"),
     "nav.billing": ("Billing", "计费"),
     "sign_in": ("Sign in", "登录"),
     "sign_in.token": ("Token", "令牌"),
@@ -51,6 +52,23 @@ WORDS: dict[str, tuple[str, str]] = {
     "state.FAILED": ("Failed", "失败"),
     "state.CANCELLED": ("Cancelled", "已取消"),
     "state.STOPPED": ("Stopped by a freeze", "因冻结而终止"),
+    # members
+    "members.about": (
+        "Organisations and persons who act for them: two reviewers of others verify each, a supervisor suspends.",
+        "组织及其代表人员：每个成员须经其他组织的两名审核人核验，监管人员可暂停其资格。",
+    ),
+    "members.none": ("Nobody has applied.", "尚无人申请。"),
+    "members.who": ("Member", "成员"),
+    "members.legal_name": ("Legal name", "法定名称"),
+    "members.evidence": ("Evidence", "证明材料"),
+    "members.verified_by": ("Verified by", "核验人"),
+    "members.verify": ("Verify", "核验"),
+    "members.verify_whom": ("Verify {name}", "核验 {name}"),
+    "members.suspend": ("Suspend", "暂停资格"),
+    "members.why_suspend": ("Why {name} is suspended", "暂停 {name} 资格的原因"),
+    "member.applied": ("applied", "已申请"),
+    "member.verified": ("verified", "已核验"),
+    "member.suspended": ("suspended", "已暂停"),
     # freezes
     "freezes.about": (
         "What is frozen is refused on every gateway of the exchange, and what runs of it is ended; charges stay.",
@@ -183,7 +201,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "It was charged and could not be finished. The provider has been told.",
         "已扣费但未能完成，已通知提供方。",
     ),
-    "ended.STOPPED": ("A freeze ended it. What was charged stays charged.", "因冻结而终止，已扣的费用不退。"),
+    "ended.STOPPED": (
+        "A freeze or suspension ended it. What was charged stays charged.",
+        "因冻结或暂停资格而终止，已扣的费用不退。",
+    ),
     "ended.CANCELLED": ("You ended it. What was charged stays charged.", "您已取消，已扣的费用不退。"),
     # an answer
     "answer": ("Answer", "答案"),

@@ -3,7 +3,7 @@
 import pytest
 from support.stores import START, Clock
 
-from gateway.app.pacing import Pace, StatementPace
+from gateway.app.pacing import Pace, StatementPace, StrangerPace
 from gateway.errors import GatewayError, Quota
 from gateway.request import Caller
 
@@ -53,3 +53,17 @@ def test_statements_have_a_pace_of_their_own():
     pace.take(BOB)
     clock.pass_(60)
     pace.take(ANA)
+
+
+def test_of_strangers_the_log_hears_once_a_minute_so_many_of_one_organisation_and_so_many_in_all():
+    clock = Clock(START)
+    pace = StrangerPace(5, 2, clock)
+
+    def told(organisation, *subjects):
+        return [pace.told(Caller(subject, organisation)) for subject in subjects]
+
+    assert told("noise", "a", "a", "b", "c", "a") == [True, False, True, False, False]
+    assert told("o2", "a", "b", "c") == [True, True, False]
+    assert told("o3", "a", "b") == [True, False]
+    clock.pass_(60)
+    assert told("noise", "c", "a", "b") == [True, True, False]

@@ -13,6 +13,7 @@ from gateway.errors import GatewayError
 from gateway.identity.development import DevelopmentKey
 from gateway.identity.keys import MAX_AGE_S, KeySource, from_file, parse_jwks
 from gateway.identity.tokens import KEPT_S, Lifetimes, Tokens
+from gateway.ledger.standing import Standing
 from gateway.ports import FixedClock
 from gateway.request import Caller
 
@@ -197,10 +198,10 @@ def decoded(monkeypatch):
 async def test_a_token_is_checked_once_and_what_changes_under_it_each_time(decoded):
     clock, taken_back = MovedClock(), set()
 
-    async def revoked(_issuer, caller, _issued_at):
-        return caller.token_id in taken_back
+    async def stands(_issuer, caller, _issued_at):
+        return Standing.REVOKED if caller.token_id in taken_back else Standing.UNVERIFIED
 
-    tokens = Tokens(clock, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32, revoked=revoked)
+    tokens = Tokens(clock, "gw", development=None, issuer=CLAIMS["iss"], secret="s" * 32, stands=stands)
 
     def made(**claims):
         return signed("HS256", key="s" * 32, **claims)

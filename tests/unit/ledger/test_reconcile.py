@@ -16,6 +16,7 @@ from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.events import canonical
 from gateway.ledger.freezing import Freezes, Scope, Target
+from gateway.ledger.members import Application, Members, Shown
 from gateway.ledger.model import Cap, Per
 from gateway.ledger.reconcile import reconcile
 from gateway.ledger.topups import TopUps
@@ -29,6 +30,8 @@ from gateway.store.tables import (
     freezes,
     invoices,
     leaves,
+    member_verifications,
+    members,
     nodes,
     queries,
     spendings,
@@ -68,6 +71,7 @@ async def books(request, tmp_path_factory):
     await held.freeze(Target(Scope.ORGANISATION, "elsewhere"), "an alert", "reg/sun")
     await held.freeze(Target(Scope.DATASET, "old"), "an error", "acme/eve")
     await held.unfreeze(Target(Scope.DATASET, "old"), "looked at", "acme/eve")
+    await joined(Members(store, clock))
     clock.at = NOVEMBER
     made = Invoices(store, clock, SystemRandomness(), "UTC")
     issued = await made.issue("2026-10")
@@ -75,6 +79,19 @@ async def books(request, tmp_path_factory):
     await made.credit(credited.number, {line.number: None for line in credited.lines if line.amount}, "all of it")
     yield store
     await store.close()
+
+
+async def joined(joining):
+    """Verify an organisation and a person of it, who is suspended and half verified anew."""
+    for subject, issuer in ((None, ""), ("ana", "iss")):
+        shown = (Shown("register", "GB 1"),)
+        member, _new = await joining.apply(
+            f"M-{subject}", Application("far", subject, issuer, "n", "c", shown), "far/ana"
+        )
+        for reviewer in ("r1", "r2"):
+            await joining.verify(member.member_id, reviewer, f"{reviewer}/rae")
+    await joining.suspend("M-ana", "reg", "reg/sun", "a complaint")
+    await joining.verify("M-ana", "r1", "r1/rae")
 
 
 class Undone(Exception):
@@ -155,6 +172,19 @@ async def test_a_freeze_that_was_taken_away_by_hand_and_one_that_nobody_ordered(
     assert await named(books, ghost, delete(freezes).where(freezes.c.name == "elsewhere")) == {
         ("changed state", "freezes dataset old"),
         ("changed state", "freezes organisation elsewhere"),
+    }
+
+
+async def test_a_member_that_was_let_in_by_hand_and_a_reviewer_who_was_not_there(books):
+    let_in = update(members).where(members.c.member_id == "M-ana").values(state="verified")
+    made = member_verifications.c
+    swapped = update(member_verifications).where(made.member_id == "M-None", made.reviewer == "r2/rae")
+    free = delete(freezes).where(freezes.c.scope == "person")
+    assert await named(books, let_in, free, swapped.values(reviewer="r3/ghost")) == {
+        ("changed state", "freezes person far/ana"),
+        ("changed state", "members M-ana"),
+        ("changed state", "member_verifications M-None 1 r2/rae"),
+        ("changed state", "member_verifications M-None 1 r3/ghost"),
     }
 
 

@@ -25,6 +25,7 @@ PAGES = (
     "/console/feed",
     "/console/feed/now",
     "/console/freezes?scope=buyer&organisation=%3Cscript%3Ealert(1)%3C/script%3E&subject=%22%3E%3Cscript%3E",
+    "/console/members",
     "/console/billing",
     "/console/nothing",
     "/console/sign-in",
@@ -174,12 +175,12 @@ async def test_a_failure_of_ours_is_a_page_and_says_nothing_of_itself(caplog):
 @pytest.mark.parametrize(
     ("role", "shown"),
     [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "freezes", "billing"}),
-     ("supervisor", {"feed", "freezes"}), ("billing", {"billing"}), ("reviewer", set())],
+     ("supervisor", {"feed", "freezes", "members"}), ("billing", {"billing"}), ("reviewer", {"members"}), ("arbiter", set())],
 )  # fmt: skip
 async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown):
     async with console(Service(role)) as client:
         await signed_in(client)
         _, text = await read(client, "/console/nothing")
         assert set(re.findall(r'<li><a href="/console/([a-z]+)"', text)) == shown
-        for page in {"ask", "queries", "budget", "provider", "feed", "freezes"} - shown:
+        for page in {"ask", "queries", "budget", "provider", "feed", "freezes", "members"} - shown:
             assert (await client.get(f"/console/{page}")).status == 403

@@ -6,9 +6,10 @@ import string
 import pytest
 
 from gateway.ledger.charging import EARLY, told
-from gateway.ledger.freezing import Scope
+from gateway.ledger.standing import State
 from gateway.request import Caller
 from gateway.stages import Stage
+from gateway.web.bodies import NAMED_BY
 from gateway.web.console.assets import FOLDER
 from gateway.web.console.language import preferred, sayer
 from gateway.web.console.pages import PLACES, places
@@ -20,7 +21,8 @@ MADE = {  # words that a template makes of a value
     "state.": {"published", "suspended", "unavailable", *map(told, ("running", "finished", "failed", *EARLY))},
     "ended.": {"FINISHED", "FAILED", "CANCELLED", "STOPPED"},
     "freezes.": {"organisation", "subject", "dataset", "query_id"},
-    "scope.": {scope.value for scope in Scope},
+    "scope.": set(NAMED_BY),
+    "member.": {state.value for state in State},
     "stage.": {stage.value for stage in Stage if stage is not Stage.IDENTIFY},
     "kind.": {"charged", "replayed", "refused"},
     "alert.": {"flooded", "failed"},
@@ -72,4 +74,5 @@ def test_a_word_takes_its_values_as_texts():
 
 
 def test_everybody_has_the_pages_of_every_role():
-    assert len(places(Caller("a", "b", frozenset({"buyer", "provider", "supervisor", "billing"})))) == len(PLACES)
+    roles = frozenset({"buyer", "provider", "supervisor", "billing", "reviewer"})
+    assert len(places(Caller("a", "b", roles))) == len(PLACES)
