@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import PurePath
 
 from gateway.catalog import entries
+from gateway.catalog.classes import beneath, class_of
 from gateway.catalog.document import REFILL_ADMITS, ColumnEntry, PolicyDocument, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
 from gateway.catalog.keys import mistyped
@@ -111,6 +112,8 @@ class _Builder:
         self.named_columns_exist(path, name, entry, engine)
         if entry.public:
             self.nothing_of_people(path, engine)
+        for below in beneath(path, entry):
+            self.problem(*below)
         return Table(
             name=name,
             public=entry.public,
@@ -217,26 +220,26 @@ class _Builder:
             listed = by_name.get(column.name.casefold())
             if listed is None and not entry.public and column.name not in keys:
                 continue
-            built.append(
-                self.column(f"tables.{name}", name, column, listed, public=entry.public, key=column.name in keys)
-            )
+            built.append(self.column(f"tables.{name}", name, column, listed, entry, key=column.name in keys))
         return tuple(built)
 
     def column(
-        self, path: str, table: str, engine: EngineColumn, entry: ColumnEntry | None, *, public: bool, key: bool
+        self, path: str, table: str, engine: EngineColumn, entry: ColumnEntry | None, within: TableEntry, *, key: bool
     ) -> Column:
+        public = within.public
         here, type_ = f"{path}.columns.{engine.name}", sql_type(engine.type_text)
         if key and not public and type_.kind not in _KEYS:
             self.problem(here, f"{engine.type_text} cannot be a unit or chain key", "Use integers, UUIDs or text.")
         entry = entry or ColumnEntry()
         use = frozenset(entry.use) if entry.use or not public else ALL_USES
-        self.check_use(here, entry, type_, use, key=key and not public)
+        data_class = class_of(within, entry)
+        self.check_use(here, entry, type_, use, data_class, key=key and not public)
         distinct = next((c for t, n, c in self.inspection.distinct if (t, n) == (table, engine.name)), None)
         return Column(
             name=engine.name,
             type=type_,
             nullable=engine.nullable and entry.nullable is not False,
-            data_class=DataClass.CORE if key and not public else entry.data_class,
+            data_class=DataClass.CORE if key and not public else data_class,
             use=use if type_ != OTHER else frozenset(),
             bounds=self.bounds(here, entry, type_),
             values=self.values(here, entry, type_),
@@ -245,10 +248,12 @@ class _Builder:
             per_unit_sum=entry.per_unit_sum,
         )
 
-    def check_use(self, path: str, entry: ColumnEntry, type_: SqlType, use: frozenset[Use], *, key: bool) -> None:
-        if (entry.data_class is DataClass.CORE or key) and entry.use:
+    def check_use(
+        self, path: str, entry: ColumnEntry, type_: SqlType, use: frozenset[Use], data_class: DataClass, *, key: bool
+    ) -> None:
+        if (data_class is DataClass.CORE or key) and entry.use:
             self.problem(f"{path}.use", "core data and keys are never used", "Remove `use`.")
-        if entry.data_class is DataClass.IMPORTANT and Use.GROUP in use:
+        if data_class is DataClass.IMPORTANT and Use.GROUP in use:
             self.problem(f"{path}.use", "important data is never a group key", "Remove `group`.")
         if type_ == OTHER and entry.use:
             self.problem(f"{path}.use", "this type is not computed with", "Cast the column in the source.")
@@ -354,6 +359,9 @@ def check_alone(document: PolicyDocument, lines: PolicyLines) -> None:
 
 def _check_unit(builder: _Builder) -> None:
     document = builder.document
+    for index, place in enumerate(document.confirm):
+        fix = "Look at it, correct it, and take this line away."
+        builder.problem(f"confirm.{index}", f"nobody has confirmed {place}", fix)
     if document.privacy.unit.table not in document.tables:
         builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
 

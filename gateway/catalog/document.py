@@ -19,6 +19,11 @@ Exact = Annotated[
 Scalar = bool | int | Exact | date | str
 
 
+def _unsaid(value: object) -> bool:
+    """Tell what a policy's canonical text leaves out: it stays what it was before there was such a key."""
+    return not value
+
+
 class Entry(BaseModel):
     """Every part of a policy: unknown keys are errors, and nothing changes after loading."""
 
@@ -123,6 +128,9 @@ class ColumnEntry(Entry):
 
 class TableEntry(Entry):
     public: bool = Field(default=False, description="Open data: no privacy unit.")
+    data_class: DataClass | None = Field(
+        default=None, alias="class", exclude_if=_unsaid, description="The class that no column of it is below."
+    )
     rows: int = Field(default=1, ge=1, description="The public order of magnitude, never the true count.")
     unique: tuple[tuple[Name, ...], ...] = Field(default=(), description="Keys: checked at publish, and promised.")
     unit_path: dict[Name, str] | None = Field(default=None, description="Foreign key to the unit: {column: table.key}.")
@@ -183,3 +191,6 @@ class PolicyDocument(Entry):
     grants: tuple[GrantEntry, ...] = ()
     prices: dict[Name, PriceEntry] = Field(default_factory=dict)
     retention: RetentionEntry = Field(default_factory=RetentionEntry, description="How long what is kept is kept.")
+    confirm: tuple[str, ...] = Field(
+        default=(), exclude_if=_unsaid, description="Guesses that nobody has confirmed: with any, nothing is served."
+    )

@@ -6,9 +6,10 @@ Public tables need no leave, and neither does what is done to released values.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway.catalog.model import DataClass, Dataset, Table, Use
+from gateway.catalog.model import Dataset, Table, Use
 from gateway.errors import Position
 from gateway.policy.model import Access
+from gateway.privacy.inheritance import Inheritance
 from gateway.privacy.origins import Origins
 from gateway.privacy.ownership.facts import shown
 from gateway.privacy.relations import Analysis, Measure
@@ -37,7 +38,8 @@ def accesses(analysis: Analysis, dataset: Dataset) -> tuple[Access, ...]:
 
     Keys of the unit and its chain may be joined on, grouped by for each person and counted without a `use`.
     """
-    uses = _Uses(dataset, Origins(dataset))
+    origins = Origins(dataset)
+    uses = _Uses(dataset, origins, Inheritance(origins))
     seen: set[int] = set()
     for step in analysis.steps:
         if not isinstance(step, Measure):
@@ -70,6 +72,7 @@ def tables_read(analysis: Analysis) -> tuple[Table, ...]:
 class _Uses:
     dataset: Dataset
     origins: Origins
+    inherited: Inheritance
     found: list[Access] = field(default_factory=list)
 
     def below(self, plan: Plan) -> None:
@@ -110,7 +113,7 @@ class _Uses:
         if per_owner and self.origins.holds_keys(below, key.term):
             return  # what tells one person's rows apart is not shown
         value, condition = self.origins.of(below, key.term)
-        self._note(value | condition, Use.GROUP, key.term.place)
+        self._note(value | condition | self.inherited.of(below, key.term), Use.GROUP, key.term.place)
 
     def _call(self, call: AggregateCall, below: Plan) -> None:
         if call.filter is not None:
@@ -144,7 +147,8 @@ class _Uses:
             bases = self.origins.column(side, column_id)
             self._note(bases, use, term.place or plan.place)
             if pair:  # what it is equal to may be shown in its stead
-                self._note(filter(self._never_shown, bases), Use.GROUP, term.place or plan.place)
+                hidden = frozenset(filter(self.inherited.never_shown, bases)) | self.inherited.column(side, column_id)
+                self._note(hidden, Use.GROUP, term.place or plan.place)
 
     def _compared(self, plan: SetOperation) -> None:
         """Note what INTERSECT and EXCEPT choose rows by, as WHERE does, and keep one of each of, as DISTINCT does."""
@@ -155,16 +159,11 @@ class _Uses:
             for side, column_id in ends:
                 bases = self.origins.column(side, column_id)
                 self._note(bases, Use.FILTER, plan.place)
-                self._note(bases, Use.GROUP, plan.place)
+                self._note(bases | self.inherited.column(side, column_id), Use.GROUP, plan.place)
 
     def _is_key(self, side: Plan, column_id: str) -> bool:
         bases = self.origins.unchanged(side, column_id)
         return bases is not None and all(map(self.origins.is_key, bases))
-
-    def _never_shown(self, base: BaseColumn) -> bool:
-        table = self.dataset.table(base[0])
-        column = table.column(base[1]) if table is not None else None
-        return column is not None and column.data_class is not DataClass.GENERAL
 
     def _note(self, bases: Iterable[BaseColumn], use: Use, place: Position | None) -> None:
         for table_name, column in sorted(bases):

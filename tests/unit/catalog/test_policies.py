@@ -1,5 +1,6 @@
 """Policies: the worked example is well formed; every mistake is named with its path, line and fix."""
 
+import json
 from datetime import date
 from decimal import Decimal as D
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from gateway.app.policies import PolicyFile, convert_budgets
 from gateway.catalog.build import build, check_alone, sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
-from gateway.catalog.load import PolicyErrors, parse, policy_version, read
+from gateway.catalog.load import PolicyErrors, canonical_text, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
 from gateway.catalog.together import check_together
 from gateway.catalog.types import OTHER, decimal
@@ -91,6 +92,33 @@ def test_the_version_is_of_the_content():
     assert policy_version(parse(TEXT, "a")) != policy_version(parse(TEXT.replace("epsilon: 10,", "epsilon: 9,"), "a"))
 
 
+FLOOR = TEXT.replace("  purchases:\n", "  purchases:\n    class: important\n").replace("{class: general, ", "{")
+
+
+def test_columns_that_state_no_class_have_their_tables():
+    with pytest.raises(PolicyErrors) as caught:
+        made(FLOOR)
+    assert {p.path for p in caught.value.problems} == {
+        f"tables.purchases.columns.{name}.use" for name in ("purchased_on", "quantity", "basket")
+    }
+    purchases = made(FLOOR.replace("[group, filter, ", "[filter, ").replace("use: [group]", "use: [filter]")).table(
+        "purchases"
+    )
+    classes = {c.name: c.data_class for c in purchases.columns}
+    assert classes == {
+        "customer_id": DataClass.CORE, "purchased_on": DataClass.IMPORTANT, "quantity": DataClass.IMPORTANT,
+        "basket": DataClass.IMPORTANT, "amount": DataClass.IMPORTANT,
+    }  # fmt: skip
+    assert made().table("customers").column("cohort").data_class is DataClass.GENERAL
+
+
+def test_a_key_that_a_policy_does_not_have_leaves_its_version_as_it_was():
+    text = json.loads(canonical_text(parse(TEXT, "x")))
+    assert "confirm" not in text
+    assert all("class" not in entry for entry in text["tables"].values())
+    assert policy_version(parse(FLOOR, "x")) != policy_version(parse(FLOOR.replace("    class: important\n", ""), "x"))
+
+
 def test_pure_accounting_has_no_delta():
     text = TEXT.replace("{epsilon: 10, delta: 1.0e-6}", "{epsilon: 10}").replace(
         "  min_units: 10", "  accounting: pure\n  min_units: 10"
@@ -117,6 +145,10 @@ MISTAKES = {
     "a key with a use": ("customer_id: {class: core}", "customer_id: {class: core, use: [group]}", "customer_id.use", ""),
     "a key of no class with a use": ("customer_id: {class: core}", "customer_id: {use: [group]}", "customer_id.use", "never used"),
     "important as a key": ("{class: important, use: [aggregate]", "{class: important, use: [group]", "amount.use", "group"),
+    "below its table's class": ("  purchases:\n", "  purchases:\n    class: important\n", "tables.purchases.columns.quantity.class", "Write `class: important`"),
+    "open data of a class": ("calendar: {public: true", "calendar: {class: important, public: true", "tables.calendar.class", "open data"),
+    "a group key under a floor": ("  customers:\n    rows: 25_000", "  customers:\n    class: important\n    rows: 25_000", "tables.customers.columns.cohort.class", "Write"),
+    "what nobody confirmed": ("grants:\n", "confirm: [tables.purchases.per_unit]\ngrants:\n", "confirm.0", "take this line away"),
     "a path to nowhere": ("customers.customer_id}", "customers.cohort}", "unit_path", "unit"),
     "no path": ("    unit_path: {customer_id: customers.customer_id}\n", "", "tables.purchases", "unit_path"),
     "the unit made public": ("  customers:\n", "  customers:\n    public: true\n", "tables.customers", "public"),
