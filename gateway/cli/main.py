@@ -3,7 +3,9 @@
 import typer
 
 from gateway import __version__
-from gateway.cli import accounts, ask, audit, bill, evidence, members, operate, policy, store, supervise, witness
+from gateway.cli import (
+    accounts, ask, audit, bill, classify, evidence, members, operate, policy, store, supervise, witness,
+)  # fmt: skip
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
 
@@ -33,6 +35,7 @@ app.command()(demo)
 app.command()(operate.serve)
 app.command()(operate.token)
 app.command()(doctor)
+app.command()(classify.classify)
 app.command()(ask.query)
 app.command()(ask.quote)
 app.command()(ask.cancel)
