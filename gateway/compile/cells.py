@@ -68,7 +68,8 @@ class _Cells:
             "m": self._bins() if self.scaled else None,
             "g": self._sums(),
         }
-        return together(rows, steps, ("m", "g") if len(self.parts) > 1 else ("m",))
+        twice = {"m": True, "b": bool(self.scaled) and not self.alone, "g": len(self.parts) > 1}
+        return together(rows, steps, [name for name, several in twice.items() if several])
 
     def _row(self, index: int) -> exp.Select:
         if set(self.scaled) <= {index}:  # no other part's bins: a cell and bin has one line in g
