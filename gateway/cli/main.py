@@ -4,7 +4,18 @@ import typer
 
 from gateway import __version__
 from gateway.cli import (
-    accounts, ask, audit, bill, classify, evidence, members, operate, policy, store, supervise, witness,
+    accounts,
+    ask,
+    audit,
+    bill,
+    classify,
+    evidence,
+    members,
+    operate,
+    policy,
+    store,
+    supervise,
+    witness,
 )  # fmt: skip
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
