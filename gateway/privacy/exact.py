@@ -62,25 +62,28 @@ class ExactProbe:
             leaf = _integers(rows.column("leaf")) if primitive.tree is not None else None
             if leaf is None and rows.num_rows:
                 # INVARIANT: the engine grouped, so no bin of a cell comes twice
-                assert bins.min() >= 0 and len(np.unique(cell * (bins.max() + 1) + bins)) == rows.num_rows  # noqa: PT018
+                assert bins.min() >= 0 and _once(cell * (bins.max() + 1) + bins)  # noqa: PT018
             self._read[primitive.name] = _Rows(cells, cell, bins, kept, scaled, leaf)
         return self._read[primitive.name]
 
     def _cells(self, rows: pa.Table) -> tuple[list[Keys], npt.NDArray[np.int64]]:
         """Return the cells in some rows, each once, and for each row the place of its cell among them."""
-        place = np.zeros(rows.num_rows, np.int64)
+        place, places = np.zeros(rows.num_rows, np.int64), 1
         values: list[list[Cell]] = []
         columns: list[npt.NDArray[np.int64]] = []
         for key in self.measurement.keys:
             encoded = rows.column(key.name).combine_chunks().dictionary_encode("encode")
             values.append([_canonical(value, key.type) for value in encoded.dictionary.to_pylist()])
             indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-            # numbered anew after each key, so that no product of sizes grows beyond 64 bits
-            _, place = np.unique(place * max(len(values[-1]), 1) + indices, return_inverse=True)
+            size = max(len(values[-1]), 1)
+            if places * size > LIMIT:  # numbered anew, so that no product of sizes grows beyond 64 bits
+                found, place = np.unique(place, return_inverse=True)
+                places = max(len(found), 1)
+            place, places = place * size + indices, places * size
             columns.append(indices)
         _, first, place = np.unique(place, return_index=True, return_inverse=True)
-        found = [[column[i] for i in indices[first].tolist()] for column, indices in zip(values, columns, strict=True)]
-        cells: list[Keys] = list(zip(*found, strict=True)) if found else [()] * len(first)
+        named = [[column[i] for i in indices[first].tolist()] for column, indices in zip(values, columns, strict=True)]
+        cells: list[Keys] = list(zip(*named, strict=True)) if named else [()] * len(first)
         return cells, place.astype(np.int64)
 
     def listed(self) -> list[Keys]:
@@ -118,6 +121,12 @@ class ExactProbe:
         counts: npt.NDArray[Any] = np.zeros((len(cells), tree.fine), added.dtype)
         np.add.at(counts, (place[asked], np.clip(rows.leaf, 0, tree.fine - 1)[asked]), added[asked])
         return counts
+
+
+def _once(numbers: npt.NDArray[np.int64]) -> bool:
+    """Tell whether no number comes twice."""
+    ordered = np.sort(numbers)
+    return bool((ordered[1:] != ordered[:-1]).all())
 
 
 def _integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from support.queries import ANSWERED
 from support.shop import empty_database, fill, planned
 
 from gateway.catalog.types import BOOLEAN, DATE, INTEGER, TEXT, TIMESTAMP, decimal
-from gateway.privacy import noise, norms
+from gateway.privacy import exact, noise, norms
 from gateway.privacy.exact import ExactProbe, _canonical
 from gateway.privacy.measurement import (
     Candidate,
@@ -290,6 +290,24 @@ def test_totals_beyond_64_bits_are_clamped():
     scaled = replace(one.candidates[0], norm=one.candidates[0].norm * 2**30, scale=one.candidates[0].scale * 2**30)
     noisy = release(public(replace(one, candidates=(scaled,)), keys=()), rows((), (2**60,)), {})
     assert noisy.columns[0].values == (2**32,)
+
+
+@pytest.mark.parametrize("limit", [exact.LIMIT, 1, 4])
+def test_cells_of_keys_with_more_combinations_than_64_bits_number_are_told_apart(monkeypatch, limit):
+    keys = tuple(Key(f"k{i}", INTEGER, None) for i in range(4))
+    lines = [(1, 2, None, 4, 10), (1, 2, 3, 4, 20), (4, 3, 2, 1, 30), (1, None, 3, 4, 40), (1, 2, 3, None, 50)]
+    measurement = public(primitive("p0", Quantity.ROWS, 5, groups=1), keys=keys)
+    found = ExactProbe(measurement, measurement.probes[0], rows([key.name for key in keys], *lines)[0])
+    with monkeypatch.context() as held:
+        held.setattr(exact, "LIMIT", limit)
+        assert len(found.cells_of(measurement.primitives[0])) == len(lines)
+    assert found.totals(measurement.primitives[0], 0) == {line[:4]: line[4] for line in lines}
+
+
+def test_a_bin_of_a_cell_that_comes_twice_is_a_mistake_of_the_engine():
+    twice = rows(("k0", "k1"), (True, "a", 7, 2), (True, "a", 7, 2))
+    with pytest.raises(AssertionError):
+        release(public(), twice, {})
 
 
 def test_cells_are_canonical():
