@@ -55,6 +55,9 @@ PURGE_EVERY_S = 3600.0
 STRANGERS_PER_MINUTE, STRANGERS_OF_ONE = 60, 12
 """Of how many who are no members the log is told in a minute: in all, and of one organisation."""
 
+YOUNG_OBJECTS = 50_000
+"""How many new objects are made between two collections: of 700, as by default, a long answer is walked many times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -112,6 +115,13 @@ async def _opened(settings: Settings) -> tuple[Store, Evidence]:
     return store, evidence
 
 
+def _settle() -> None:
+    """Take what starting made for good: a full collection would walk it and hold up the loop."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 @contextlib.asynccontextmanager
 async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
@@ -146,8 +156,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
             engine_deadline_s=settings.engine_deadline_s,
             new_id=new_query_id,
         )
-        gc.collect()
-        gc.freeze()  # what starting made stays: a full collection would walk it and hold up the loop
+        _settle()
         checked = tokens(settings, kept.revocations)
         invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
         entrance = _entrance(settings, clock, checked, kept)

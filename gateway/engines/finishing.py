@@ -1,5 +1,6 @@
 """The releasing process: noise for one measurement, post-processing, or a look-up. It keeps nothing between."""
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from gateway.privacy.release import release
 _NOISY = TypeAdapter(NoisyTable)
 _FINISHED = TypeAdapter(FinishedRows)
 _LOOKED_UP = TypeAdapter(LookedUp)
+
+
+YOUNG_OBJECTS = 500_000
+"""How many new objects a call may make before they are collected amid it: rows of a long answer are no garbage."""
 
 
 class FinishingHandler:
@@ -55,4 +60,5 @@ class FinishingHandler:
 def make(config: Mapping[str, Any]) -> FinishingHandler:
     """Return the handler."""
     del config
+    gc.set_threshold(YOUNG_OBJECTS)
     return FinishingHandler()

@@ -13,7 +13,7 @@ from gateway.catalog.listing import Listing, LookedUp
 from gateway.catalog.types import TypeKind
 from gateway.engines.bars import Bars, bars, spread_sql
 from gateway.engines.lookups import look_up
-from gateway.engines.rendering import around, safe
+from gateway.engines.rendering import bars_around, safe_rows
 from gateway.engines.tables import cells_of, drawn_cells, draws_table, numbered_rows
 from gateway.errors import GatewayError
 from gateway.privacy.intervals import Redraws, draws_for, half_width
@@ -87,7 +87,7 @@ class PostProcessor:
             found = _direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
         width = len(finish.columns)
         ordered = {c.name: found[c.name] for c in finish.columns if c.name in found}
-        return FinishedRows([[safe(v) for v in row[:width]] for row in rows], ordered, truncated)
+        return FinishedRows(safe_rows(rows, width), ordered, truncated)
 
     def derive(
         self,
@@ -179,5 +179,5 @@ def _direct(rows: Rows, finish: Finish, shown: Sequence[_Shown]) -> Bars:
         source = noise[column.direct.measurement, column.direct.column]
         width = half_width(source.scale, source.noise) * abs(float(Fraction(column.direct.factor)))
         whole = column.type.kind is TypeKind.INTEGER
-        found[column.name] = [around(row[index], width, whole=whole) for row in rows]
+        found[column.name] = bars_around([row[index] for row in rows], width, whole=whole)
     return found

@@ -1,13 +1,45 @@
 """Values of an answer as JSON may carry them: no NaN, no integer that a reader would round, no type of our own."""
 
 import math
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any, cast
 
 MAX_SAFE = 2**53
 """Integers beyond this are written as text: many readers keep numbers as floats."""
 
 _ROUNDABLE = 1e300
+
+
+def safe_rows(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Return the first `width` values of every row as JSON may carry them: `safe` of each, column by column."""
+    columns = [_safe_column(column) for column in list(zip(*rows, strict=True))[:width]]
+    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in rows]
+
+
+_AS_THEY_ARE, _DATED = {str, bool, type(None)}, {date, type(None)}
+
+
+def _safe_column(column: Sequence[object]) -> Sequence[object]:
+    kinds = set(map(type, column))
+    if kinds <= _AS_THEY_ARE or (kinds == {int} and _small(column, MAX_SAFE)):
+        return column
+    if kinds <= _DATED:
+        return [value if value is None else cast("date", value).isoformat() for value in column]
+    return [safe(value) for value in column]
+
+
+def _small(column: Sequence[Any], most: int) -> bool:
+    return bool(-most <= min(column) and max(column) <= most)
+
+
+def bars_around(column: Sequence[object], width: float, *, whole: bool) -> list[list[object] | None]:
+    """Return `around` of each number of a column."""
+    reach = math.ceil(width)
+    if whole and set(map(type, column)) == {int} and _small(column, MAX_SAFE - reach):
+        return [[value - reach, value + reach] for value in cast("Sequence[int]", column)]
+    return [around(value, width, whole=whole) for value in column]
 
 
 def safe(value: object) -> object:

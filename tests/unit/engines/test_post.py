@@ -14,7 +14,7 @@ from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, OTHER
 from gateway.compile.finishing import compile_derived, compile_finish
 from gateway.compile.lineage import Leaf
 from gateway.engines.post import PostProcessor
-from gateway.engines.rendering import around, pair, safe
+from gateway.engines.rendering import MAX_SAFE, around, bars_around, pair, safe, safe_rows
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import SCORES, Key, Noise, NoisyColumn, NoisyTable
 from gateway.privacy.outputs import Output
@@ -435,6 +435,38 @@ def test_whatever_is_released_can_be_written():
     assert safe(dt.datetime(2020, 1, 1, 5)) == "2020-01-01T05:00:00"
     assert safe(uuid.UUID(int=3)) == "00000000-0000-0000-0000-000000000003"
     assert safe("290000-01-01") == "290000-01-01"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [1, 2, None],
+        [1, 2],
+        [True, 1, False],
+        [MAX_SAFE, -MAX_SAFE],
+        [1, MAX_SAFE + 1],
+        [-MAX_SAFE - 1, 1],
+        ["a", None, True],
+        [dt.date(2020, 1, 2), None],
+        [dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3)],
+        [1.5, float("nan")],
+        [Decimal("1.50"), Decimal("1E+3")],
+        [[1, float("inf")], []],
+        [None, None],
+        [],
+    ],
+)
+def test_a_column_is_written_as_its_values_are_and_so_are_its_intervals(column):
+    for whole in (True, False):
+        expected = [around(value, 2.5, whole=whole) for value in column]
+        assert bars_around(column, 2.5, whole=whole) == expected
+    found = safe_rows([(value, "kept", "left out") for value in column], 2)
+    assert found == [[safe(value), "kept"] for value in column]
+    assert [[type(value) for value in row] for row in found] == [[type(safe(value)), str] for value in column]
+
+
+def test_rows_of_no_columns_stay_rows():
+    assert safe_rows([(1,), (2,)], 0) == [[], []]
 
 
 def test_an_exact_value_has_an_interval_of_itself():
