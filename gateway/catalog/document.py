@@ -11,10 +11,18 @@ from gateway.catalog.model import Accounting, DataClass, Use
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/]+$")]
 Account = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f/@]+$")]
 """A name without @, behind which a refilled account's period stands: none can be written as another's period."""
+
+
+def _decimal_text(value: object) -> str:
+    if not isinstance(value, Decimal):  # of a union the next member writes it: a date knows the format f as well
+        raise TypeError("no decimal")
+    return f"{value:f}"
+
+
 Exact = Annotated[
     Decimal,
     BeforeValidator(lambda value: Decimal(str(value)) if isinstance(value, int | float) else value),
-    PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json"),
+    PlainSerializer(_decimal_text, return_type=str, when_used="json"),
 ]
 Scalar = bool | int | Exact | date | str
 

@@ -92,6 +92,12 @@ def test_the_version_is_of_the_content():
     assert policy_version(parse(TEXT, "a")) != policy_version(parse(TEXT.replace("epsilon: 10,", "epsilon: 9,"), "a"))
 
 
+@pytest.mark.parametrize("days", [("1998-06-30", "1998-06-29"), ("1997-01-01", "1996-01-01")])
+def test_another_day_is_another_version(days):
+    assert days[0] in TEXT
+    assert policy_version(parse(TEXT, "a")) != policy_version(parse(TEXT.replace(*days), "a"))
+
+
 FLOOR = TEXT.replace("  purchases:\n", "  purchases:\n    class: important\n").replace("{class: general, ", "{")
 
 
