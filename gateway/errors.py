@@ -99,6 +99,8 @@ CODES: dict[str, Code] = {
     # accuracy in place of epsilon
     "accuracy_not_predicted": Code(_U, 400, "The error of this column cannot be told beforehand"),
     "accuracy_unreachable": Code(_D, 403, "The accuracy costs more than the policy allows at once"),
+    "policy_replaced": Code(_U, 409, "Another version of the policy is served by now"),
+    "version_state": Code(_U, 409, "The state of the policy's version does not allow this"),
     # the ledger
     "budget_exhausted": Code(_X, 403, "The privacy budget does not cover this query"),
     "uses_exhausted": Code(_X, 403, "The grant's number of uses is spent"),
@@ -111,7 +113,7 @@ CODES: dict[str, Code] = {
     "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
     # after the charge, and operations
     "frozen": Code(_D, 403, "A supervisor or the provider has frozen this"),
-    "query_stopped": Code(_D, 409, "A freeze or suspension ended the query while it ran"),
+    "query_stopped": Code(_D, 409, "A freeze, a suspension or a withdrawal ended the query while it ran"),
     "query_cancelled": Code(_U, 409, "The buyer ended the query while it ran"),
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),

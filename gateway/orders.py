@@ -168,6 +168,8 @@ def order(
         facts=facts(planned, dataset, caller, request, grant, due),
         sql=request.sql,
         keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
+        policy_version=dataset.policy_version,
+        reviewed_until=dataset.compliance.valid_until,
     )
 
 

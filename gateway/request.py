@@ -65,3 +65,14 @@ class Caller:
     purpose: str | None = None
     jurisdiction: str | None = None
     token_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A question to plan again under another version of a policy: its name, who asks it, and how."""
+
+    name: str
+    caller: Caller
+    sql: str
+    epsilon: Decimal | None = None
+    dialect: str | None = None

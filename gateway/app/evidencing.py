@@ -1,21 +1,23 @@
 """The log's evidence wired to a store, and the one-off tasks on it: keys, copies, bundles, filings."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from gateway.app.clock import SystemClock
 from gateway.app.offline import existing
 from gateway.app.policies import PolicyFile, read_policies
-from gateway.catalog.load import canonical_text
+from gateway.catalog.load import canonical_text, parse, policy_version
 from gateway.errors import GatewayError
 from gateway.evidence import exporting, rotation
 from gateway.evidence.filing import Period, pack
 from gateway.evidence.keys import KeyRing
 from gateway.evidence.marks import MarkFile
+from gateway.evidence.offline import bundles
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.logs import write_lines
 from gateway.evidence.offline.notes import WITNESS_TYPE, Key, read_key
@@ -24,6 +26,7 @@ from gateway.evidence.receipts import Evidence
 from gateway.ledger.charging import FAILED
 from gateway.ledger.leaves import refuse_fenced
 from gateway.ledger.model import MAX_FAILURES
+from gateway.ledger.registering import Registry
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.tables import queries
@@ -73,8 +76,26 @@ def _policies(folder: Path | None) -> dict[str, PolicyFile]:
 def export(settings: Settings, query_id: str, policies: Path | None, *, salt: bool) -> bytes:
     """Return a query's bundle for arbitration, as a zip. Raises GatewayError `not_found`."""
     texts = {name: (file.version, canonical_text(file.document)) for name, file in _policies(policies).items()}
-    files = _on_store(settings, lambda _, evidence: exporting.bundle(evidence, query_id, texts, salt=salt))
-    return exporting.archive(files)
+
+    async def work(store: Store, evidence: Evidence) -> dict[str, bytes]:
+        files = await exporting.bundle(evidence, query_id, texts, salt=salt)
+        if policies is not None and bundles.POLICY not in files:
+            files |= await _published_text(store, json.loads(json.loads(files[bundles.RECEIPT])["leaf"]))
+        return files
+
+    return exporting.archive(_on_store(settings, work))
+
+
+async def _published_text(store: Store, decision: dict[str, Any]) -> dict[str, bytes]:
+    """Return the canonical text of the version that a decision was made under, where the store has published it."""
+    named, version = decision.get("dataset"), decision.get("policy_version")
+    registry = Registry(store, SystemClock(), required=False)
+    for one, _ in await registry.versions(str(named)):
+        text = await registry.text(one.text) if one.version == version else None
+        if text is not None:
+            document = parse(text, str(named))
+            return {bundles.POLICY: canonical_text(document)} if policy_version(document) == version else {}
+    return {}
 
 
 def copy(settings: Settings) -> bytes:

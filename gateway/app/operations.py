@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection, text
 
 from gateway.app.publishing import Publisher
-from gateway.app.standing import Published
+from gateway.app.standing import Published, Unopened
 from gateway.errors import GatewayError
 from gateway.observability.observer import Observer, Seen
 from gateway.store.database import Store
@@ -35,18 +35,19 @@ class Operations:
         store, workers = await self._store_answers(), all(pool.pids for pool in self._pools)
         held = self._publisher.held.values()
         opened = sum(isinstance(one, Published) for one in held)
+        shut = sum(isinstance(one, Unopened) for one in held)
         missing = [
             words
             for words, there in (
                 ("the store does not answer", store),
                 ("a kind of worker process is missing", workers),
-                ("no dataset is open", opened > 0 or not held),
+                ("no dataset is open", opened > 0 or not shut),
             )
             if not there
         ]
         if missing:
             raise GatewayError("not_ready", f"Not ready: {'; '.join(missing)}.", "Ask again in a moment.")
-        return {"store": "ok", "workers": "ok", "datasets": {"open": opened, "shut": len(held) - opened}}
+        return {"store": "ok", "workers": "ok", "datasets": {"open": opened, "shut": shut}}
 
     def figures(self) -> bytes:
         """Return the process's figures in Prometheus' text format."""

@@ -18,6 +18,7 @@ from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.members import Members
 from gateway.ledger.meter import MeterLog
+from gateway.ledger.registering import Registry
 from gateway.ledger.revoking import Revocations
 from gateway.ledger.sealing import Sealer
 from gateway.ledger.standing import Standing
@@ -52,6 +53,7 @@ class Books:
     freezes: Freezes
     members: Members
     kept: Kept
+    registry: Registry
 
 
 def books(store: Store, settings: Settings) -> Books:
@@ -60,7 +62,7 @@ def books(store: Store, settings: Settings) -> Books:
     sealer = Sealer(bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness())), SystemRandomness())
     longest = timedelta(seconds=settings.max_token_lifetime_s + 2 * settings.clock_skew_s)
     return Books(
-        Ledger(store, clock, settings.source, sealer, settings.lease_s),
+        Ledger(store, clock, settings.source, sealer, settings.lease_s, required=settings.members_required),
         MeterLog(store, clock, settings.source),
         Versions(store, clock),
         Bindings(store, clock),
@@ -70,6 +72,7 @@ def books(store: Store, settings: Settings) -> Books:
         Freezes(store, clock),
         Members(store, clock),
         Kept(store, clock, sealer),
+        Registry(store, clock, required=settings.members_required),
     )
 
 

@@ -6,14 +6,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.catalog import entries
+from gateway.catalog.build import check_alone
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
-from gateway.catalog.model import Grant, Privacy
+from gateway.catalog.model import Compliance, Grant, Privacy
 from gateway.catalog.together import Member
 from gateway.errors import GatewayError
 from gateway.ports import Source
 from gateway.privacy import accounting
 from gateway.privacy.units import budget_of_epsilon
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the store says of a dataset: how often it changed, and the review that takes the place of the file's."""
+
+    change: int = 0
+    compliance: Compliance | None = None
+
+
+FILE_ALONE = Told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,9 @@ class PolicyFile:
     version: str
     folder: Path
     lines: PolicyLines
+    text: str = ""
+    told: Told = FILE_ALONE
+    """What the store says of the dataset beside the file."""
 
     @property
     def name(self) -> str:
@@ -31,7 +46,8 @@ class PolicyFile:
 
     def same(self, other: "PolicyFile") -> bool:
         """Tell whether another reading says the same of the same data."""
-        return (self.version, self.source()) == (other.version, other.source())
+        mine, others = (self.version, self.told.compliance), (other.version, other.told.compliance)
+        return (mine, self.source()) == (others, other.source())
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -48,6 +64,15 @@ class PolicyFile:
         return source_of(self.document, self.folder)
 
 
+def holds_alone(file: PolicyFile) -> bool:
+    """Tell whether a policy holds by itself, before any engine is asked."""
+    try:
+        check_alone(file.document, file.lines)
+    except PolicyErrors:
+        return False
+    return True
+
+
 def source_of(document: PolicyDocument, folder: Path) -> Source:
     """Return the engine's source of a policy that stands in `folder`, a file by its absolute path."""
     source = entries.source(document.engine, folder)
@@ -59,14 +84,18 @@ def read_policy(path: Path) -> tuple[PolicyDocument, PolicyLines]:
 
     Raises GatewayError `policy_invalid`, also where it is not UTF-8 text.
     """
+    return read(policy_text(path), path.name)
+
+
+def policy_text(path: Path) -> str:
+    """Return the text of a policy file. Raises GatewayError `policy_invalid`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise GatewayError("policy_invalid", f"{path.name} is not UTF-8 text.", "Save the file as UTF-8.") from None
     except OSError as error:
         detail = f"{path.name} cannot be read: {error.strerror}."
         raise GatewayError("policy_invalid", detail, "Give the gateway a file that it may read.") from None
-    return read(text, path.name)
 
 
 _DATASET = re.compile(r"^dataset:[ \t]*[\"']?([^\"'#\n]*[^\"'#\s])", re.MULTILINE)
@@ -108,7 +137,8 @@ def read_folder(folder: Path) -> PolicyFolder:
     broken: list[BrokenFile] = []
     for path in sorted(p for pattern in ("*.yaml", "*.yml") for p in folder.glob(pattern)):
         try:
-            document, lines = read_policy(path)
+            text = policy_text(path)
+            document, lines = read(text, path.name)
         except GatewayError as error:
             broken.append(BrokenFile(path.name, _seems(path), error))
             continue
@@ -117,7 +147,7 @@ def read_folder(folder: Path) -> PolicyFolder:
             twice = GatewayError("policy_invalid", detail, "Give each dataset one file and one name.")
             broken.append(BrokenFile(path.name, document.dataset, twice))
         else:
-            found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines)
+            found[document.dataset] = PolicyFile(document, policy_version(document), path.parent, lines, text)
     doubled = {one.dataset for one in broken}
     return PolicyFolder({name: file for name, file in found.items() if name not in doubled}, tuple(broken))
 

@@ -8,10 +8,23 @@ Data that cannot be opened shut one dataset, not the gateway; mistakes in a poli
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, read_folder, read_policies
-from gateway.app.standing import FIRST_PAUSE_S, LONGEST_PAUSE_S, LOOK_S, Published, Unopened
+from gateway.app.effective import FOLDER, draft_of, ended, in_effect
+from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, holds_alone, read_folder, read_policies
+from gateway.app.standing import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    LOOK_S,
+    Held,
+    Published,
+    Unopened,
+    Unserved,
+    unavailable,
+    unknown_dataset,
+)
 from gateway.catalog.build import build, check_alone
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
@@ -20,6 +33,7 @@ from gateway.catalog.together import check_together
 from gateway.engines.by_kind import Inspecting
 from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
+from gateway.ledger.registering import Mark, Registry
 from gateway.ledger.versions import DataVersion, Versions
 from gateway.policy.decide import grants_of
 from gateway.ports import Lease
@@ -31,19 +45,24 @@ log = logging.getLogger("gateway.provider")
 class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
-    def __init__(self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings) -> None:
+    def __init__(
+        self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings, registry: Registry
+    ) -> None:
         self._folder = folder
         self._engine = engine
         self._versions = versions
         self._bindings = bindings
-        self._held: dict[str, Published | Unopened] = {}
-        self._without_file: dict[str, int] = {}
+        self._registry = registry
+        self._held: dict[str, Held] = {}
+        self._without_file: dict[str, Mark] = {}
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
         self._renewing: dict[str, asyncio.Lock] = {}
+        self._told_ended: set[tuple[str, date | None]] = set()
+        """Reviews that ended, and what ran under them with them: by dataset and last day."""
 
     @property
-    def held(self) -> Mapping[str, Published | Unopened]:
-        """Every dataset by its name, also those that cannot be opened now."""
+    def held(self) -> Mapping[str, Held]:
+        """Every dataset by its name, also those that cannot be opened now, or are not served."""
         return self._held
 
     @property
@@ -53,7 +72,7 @@ class Publisher:
 
     def providers(self, account: str) -> frozenset[str]:
         """Return the organisations whose datasets, open or not, are charged to a data account."""
-        members = [held.file.member() for held in self._held.values()]
+        members = [held.file.member() for held in self._held.values() if not isinstance(held, Unserved)]
         return frozenset(member.provider for member in members if member.privacy.account == account)
 
     # -- all of them ----------------------------------------------------------------------------------------------
@@ -65,21 +84,34 @@ class Publisher:
         `policy_invalid` for a mistake in any file; then what is served stays as it was.
         """
         files = read_policies(self._folder)
-        for file in files.values():
+        if self._registry.required:
+            for file in files.values():
+                await self._registry.draft(draft_of(file), FOLDER)
+        effective = {name: await in_effect(self._registry, file) for name, file in files.items()}
+        served = [file for file, unserved in effective.values() if unserved is None]
+        for file in served:
             check_alone(file.document, file.lines)
-        check_together([file.member() for file in files.values()])
+        check_together([file.member() for file in served])
         # only now: opening binds private tables to their account for good
-        found = {name: await self._opened(file) for name, file in files.items()}
+        found = {name: await self._stood(file, unserved) for name, (file, unserved) in effective.items()}
         for name, new in found.items():
             old = self._held.get(name)
             kept = isinstance(new, Unopened) and isinstance(old, Published) and new.file.same(old.file)
-            if kept and old is not None:
-                found[name] = old
+            if kept and isinstance(old, Published):
+                found[name] = replace(old, file=new.file)
         self._held = found
         for held in found.values():
             await self._tell(held)
 
-    async def _tell(self, held: Published | Unopened) -> None:
+    async def _stood(self, file: PolicyFile, unserved: str | None) -> Held:
+        """Return a dataset as its policy in effect has it: opened, shut, or not served. Raises `policy_invalid`."""
+        if unserved is None:
+            return await self._opened(file)
+        current = await self._versions.current(file.name)
+        number, version = (current.number, current.version) if current is not None else (0, None)
+        return Unserved(file, unserved, number, version)
+
+    async def _tell(self, held: Held) -> None:
         """Have the log say under which policy, and at which data, a dataset is open."""
         if isinstance(held, Published):
             await self._versions.publish(held.file.name, held.file.version, held.dataset.data_version)
@@ -128,6 +160,8 @@ class Publisher:
         declared = Inspection(current.stamp, inspection.tables, inspection.distinct, inspection.broken_facts)
         version = current.version
         dataset = build(file.document, declared, data_version=version, base=file.folder, lines=file.lines)
+        compliance = dataset.compliance if file.told.compliance is None else file.told.compliance
+        dataset = replace(dataset, policy_version=file.version, compliance=compliance)
         return Published(file, dataset, current.number)
 
     # -- one of them ----------------------------------------------------------------------------------------------
@@ -144,6 +178,13 @@ class Publisher:
         file = folder.of(name, self._known_as(name))
         if file is None:
             raise unknown_dataset(name)
+        if self._registry.required:
+            await self._registry.draft(draft_of(file), FOLDER)
+        file, unserved = await in_effect(self._registry, file)
+        if unserved is not None:
+            self._held[name] = await self._stood(file, unserved)
+            hint = "Have a version of it published: gateway policy publish."
+            raise GatewayError("version_state", "No version of the dataset's policy is served.", hint)
         self._check_beside(folder, file)
         inspection = await self._looked_at(file)
         current = await self._versions.current(name)
@@ -156,6 +197,29 @@ class Publisher:
         self._held[name] = self._dataset(file, inspection, declared)
         await self._tell(self._held[name])
         return declared.version
+
+    async def check(self, file: PolicyFile, *, bind: bool = False) -> None:
+        """Check a version as a file is checked: alone, beside what is served, and over the engine's own types.
+
+        `bind`: also hold its private tables to their account and declare the data where nobody has, as opening it
+        would. Raises `policy_invalid` or what the engine raises.
+        """
+        self._check_beside(self._looked_into(), file)
+        inspection = await self._looked_at(file)
+        draft = self._dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
+        await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
+        if bind:
+            await self._bind(file, inspection)
+            if await self._versions.current(file.name) is None:
+                await self._versions.declare(file.name, inspection.stamp, "first publication")
+
+    async def would_be(self, file: PolicyFile) -> Dataset:
+        """Return the dataset that a version would be now, to plan over; nothing is declared or served by it.
+
+        Raises `policy_invalid` or what the engine raises.
+        """
+        inspection = await self._looked_at(file)
+        return self._dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
 
     async def _bind(self, file: PolicyFile, inspection: Inspection) -> None:
         """Hold the file's private tables to the account that they were always charged to, by any address of theirs."""
@@ -181,10 +245,10 @@ class Publisher:
         Raises `policy_invalid`.
         """
         check_alone(file.document, file.lines)
-        served = {name: held.file for name, held in self._held.items()}
-        others = served if file.name in served else {**folder.files, **served}
+        served = {name: held.file for name, held in self._held.items() if not isinstance(held, Unserved)}
+        others = served if file.name in served or self._registry.required else {**folder.files, **served}
         for name, other in others.items():
-            if name != file.name and (name in served or _holds_alone(other)):
+            if name != file.name and (name in served or holds_alone(other)):
                 check_together([other.member(), file.member()])
 
     async def _looked_at(self, file: PolicyFile) -> Inspection:
@@ -194,10 +258,9 @@ class Publisher:
             log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
             raise
 
-    def provider_in_folder(self, name: str) -> str | None:
-        """Return the provider of a dataset whose file is new in the folder, for who wants to publish it."""
-        file = read_folder(self._folder).files.get(name)
-        return file.document.provider.organisation if file is not None else None
+    def in_folder(self, name: str) -> PolicyFile | None:
+        """Return the policy file of a dataset as it stands in the folder, for who wants to publish it."""
+        return read_folder(self._folder).files.get(name)
 
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
         """Return the dataset a request names, or the only one that its organisation has a grant on.
@@ -206,7 +269,10 @@ class Publisher:
         grant `engine_unavailable` where it cannot be opened.
         """
         if name is None:
-            granted = [name for name, held in self._held.items() if grants_of(held.grants, caller)]
+            granted = self._granted(caller)
+            if not granted:  # unless another process has published one since
+                await self._follow_all()
+                granted = self._granted(caller)
             if not granted:
                 hint = "Ask a provider for a grant, or look at the organisation that your token names."
                 raise GatewayError("unknown_dataset", "No dataset is granted to your organisation.", hint)
@@ -214,15 +280,21 @@ class Publisher:
                 hint = "Name one in `dataset`; GET /v1/datasets lists yours."
                 raise GatewayError("unknown_dataset", "The request names no dataset.", hint)
             name = granted[0]
-        current = await self._versions.current(name)
-        if current is not None:
-            await self._follow(name, current.number)
+        await self.follow(name)
         held = self._held.get(name)
         if held is None or not grants_of(held.grants, caller):
             raise unknown_dataset(name)
         if isinstance(held, Unopened):
             raise unavailable()
+        assert isinstance(held, Published)  # INVARIANT: nobody has a grant on what is not served
         return held.dataset
+
+    def _granted(self, caller: Caller) -> list[str]:
+        return [name for name, held in self._held.items() if grants_of(held.grants, caller)]
+
+    async def follow(self, name: str) -> None:
+        """See what any process of the store has declared or published of a dataset."""
+        await self._follow(name, await self._registry.mark(name))
 
     async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
@@ -240,15 +312,29 @@ class Publisher:
                 log.exception("datasets could not be looked at")
 
     async def _look(self) -> None:
-        for name, number in (await self._versions.declared()).items():
-            await self._follow(name, number)
+        await self._follow_all()
+        for name, held in tuple(self._held.items()):
+            await self._end_unreviewed(name, held)
         now = asyncio.get_running_loop().time()
         for name, held in tuple(self._held.items()):
             if isinstance(held, Unopened) and held.again_at <= now:
                 await self._try_again(name, held)
 
+    async def _follow_all(self) -> None:
+        for name, mark in (await self._registry.marks()).items():
+            await self._follow(name, mark)
+
+    async def _end_unreviewed(self, name: str, held: Held) -> None:
+        """End what runs under a review that has ended; whoever asks from now on is refused anyhow."""
+        if isinstance(held, Published) and ended(held.dataset.compliance, self._registry.today()):
+            key = (name, held.dataset.compliance.valid_until)
+            if key not in self._told_ended:
+                await self._registry.end_unreviewed(name)
+                self._told_ended.add(key)
+
     async def _try_again(self, name: str, shut: Unopened) -> None:
         pause_s = min(2 * shut.pause_s, LONGEST_PAUSE_S)
+        new: Held
         try:
             new = await self._opened(shut.file, pause_s)
         except GatewayError as error:  # the data are there, and the policy does not fit them
@@ -259,63 +345,57 @@ class Publisher:
             if isinstance(new, Published):
                 log.warning("dataset %s is open", name)
 
-    async def _follow(self, name: str, declaration: int) -> None:
-        """Follow a declaration of another process: read the policy and the data anew.
+    async def _follow(self, name: str, mark: Mark) -> None:
+        """Follow what another process declared or published: read the policy and the data anew.
 
         A policy that was broken since it was declared keeps the dataset as it was, and is told to the operator.
         """
-        if declaration <= self._seen(name):
+        if self._has_seen(name, mark):
             return
         async with self._renewing.setdefault(name, asyncio.Lock()):  # one look at a time; others do not wait for it
-            if declaration <= self._seen(name):
+            if self._has_seen(name, mark):
                 return
             held = self._held.get(name)
-            new = await self._followed(name, held)
+            new = await self._followed(name, held, mark)
             if new is None:
-                self._without_file[name] = declaration
+                self._without_file[name] = mark
             elif self._held.get(name) is held:  # else it was withdrawn, reloaded or refreshed meanwhile
                 self._held[name] = new
                 await self._tell(new)
 
-    async def _followed(self, name: str, held: Published | Unopened | None) -> Published | Unopened | None:
+    async def _followed(self, name: str, held: Held | None, mark: Mark) -> Held | None:
         """Return a dataset as it stands after a declaration; None where it is not held and no file here names it."""
         try:
             folder = self._looked_into()
             file = folder.of(name, self._known_as(name)) or (held.file if held is not None else None)
             if file is None:
                 return None
-            self._check_beside(folder, file)
-            return await self._opened(file)
+            file, unserved = await in_effect(self._registry, file)
+            declared = not isinstance(held, Published) or mark[0] > held.declaration
+            if isinstance(held, Published) and unserved is None and not declared and file.same(held.file):
+                return replace(held, file=file)  # a step of a version that is not served
+            if unserved is None:
+                self._check_beside(folder, file)
+            return await self._stood(file, unserved)
         except GatewayError as error:
             log.error("the policy of %s was not renewed: %s", name, error)  # noqa: TRY400 - words, no stack
             return await self._as_it_was(held) if held is not None else None
 
-    def _seen(self, name: str) -> int:
+    def _has_seen(self, name: str, mark: Mark) -> bool:
         held = self._held.get(name)
-        return held.declaration if held is not None else self._without_file.get(name, 0)
+        declaration, change = (
+            (held.declaration, held.change) if held is not None else self._without_file.get(name, (0, 0))
+        )
+        return mark[0] <= declaration and mark[1] <= change
 
-    async def _as_it_was(self, held: Published | Unopened) -> Published | Unopened:
-        """Return a dataset under the policy that it has, at the data that are declared now."""
+    async def _as_it_was(self, held: Held) -> Held:
+        """Return a dataset under the policy that is in effect for it, at the data that are declared now.
+
+        INVARIANT: what the store says against it holds, whatever its file has become.
+        """
+        file = held.file
         try:
-            return await self._opened(held.file)
+            file, unserved = await in_effect(self._registry, file)
+            return await self._stood(file, unserved)
         except GatewayError as error:
-            return await self._shut(held.file, error, FIRST_PAUSE_S)
-
-
-def _holds_alone(file: PolicyFile) -> bool:
-    try:
-        check_alone(file.document, file.lines)
-    except PolicyErrors:
-        return False
-    return True
-
-
-def unavailable() -> GatewayError:
-    """Return what those with a grant are told of a dataset that cannot be opened; why is its provider's alone."""
-    hint = "Its provider has been told; ask again later."
-    return GatewayError("engine_unavailable", "The data cannot be opened now.", hint)
-
-
-def unknown_dataset(name: str) -> GatewayError:
-    hint = "GET /v1/datasets lists those that you have a grant on."
-    return GatewayError("unknown_dataset", f"There is no dataset '{name}' for you.", hint)
+            return await self._shut(file, error, FIRST_PAUSE_S)

@@ -19,6 +19,8 @@ from gateway.app.pacing import Pace, StatementPace, StrangerPace
 from gateway.app.parts import Books, books, engines, tokens
 from gateway.app.planners import WorkerPlanner
 from gateway.app.publishing import Publisher
+from gateway.app.registering import RegistrationService
+from gateway.app.rehearsing import Rehearsal
 from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.service import GatewayService
@@ -68,6 +70,7 @@ class Running:
     accounts: AccountService
     supervision: SupervisionService
     members: MembershipService
+    registration: RegistrationService
     publisher: Publisher
     operations: Operations
 
@@ -137,7 +140,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
     tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools.every))
-        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings)
+        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
         planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)
@@ -175,6 +178,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
                 accounts,
                 SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
                 MembershipService(kept.members, entrance, pace, new_query_id),
+                RegistrationService(kept.registry, publisher, evidence, Rehearsal(planner, pace, kept.kept, clock)),
                 publisher,
                 operations,
             )
@@ -228,7 +232,7 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
         secret = bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness()))
         sessions = Sessions(secret, SystemRandomness())
         behind = Behind(running.service, running.tracker, running.accounts, running.supervision, running.members,
-                        running.operations)  # fmt: skip
+                        running.registration, running.operations)  # fmt: skip
         app = build(behind, settings, sessions)
         async with beside(settings, running.operations, running.service):
             await serve(app, running.tracker, settings, ready, stop)

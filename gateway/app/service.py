@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from gateway import pipeline
 from gateway.app.membership import Entrance
-from gateway.app.publishing import Publisher, unavailable, unknown_dataset
-from gateway.app.standing import Published, Unopened
+from gateway.app.publishing import Publisher
+from gateway.app.standing import Held, Published, Unopened, Unserved, unavailable, unknown_dataset
 from gateway.app.statements import StatementService
 from gateway.catalog.describe import describe
 from gateway.catalog.model import Dataset
@@ -88,7 +88,7 @@ class GatewayService:
             {**_named(held), "data_version": held.data_version, "state": held.state} for held in self._visible(caller)
         ]
 
-    def _visible(self, caller: Caller) -> list[Published | Unopened]:
+    def _visible(self, caller: Caller) -> list[Held]:
         held = self._publisher.held.values()
         return [one for one in held if grants_of(one.grants, caller) or _provides(one, caller)]
 
@@ -105,7 +105,7 @@ class GatewayService:
             told["reason"] = held.reason
         elif isinstance(held, Unopened):
             raise unavailable()
-        if isinstance(held, Unopened):
+        if isinstance(held, Unopened | Unserved):
             versions = {"policy": held.file.version, "data": held.data_version}
             return {**_named(held), "versions": versions, **told}
         found = held.dataset
@@ -255,8 +255,8 @@ class GatewayService:
         if held is not None:
             allowed = _provides(held, caller)
         else:
-            watching = "provider" in caller.roles
-            allowed = watching and self._publisher.provider_in_folder(name) == caller.organisation
+            file = self._publisher.in_folder(name)
+            allowed = file is not None and provides(file.document.provider.organisation, caller)
         if not allowed:
             raise unknown_dataset(name)
         return {"dataset": name, "data_version": await self._publisher.refresh(name)}
@@ -266,11 +266,11 @@ def _not_yours() -> GatewayError:
     return GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
 
 
-def _provides(held: Published | Unopened, caller: Caller) -> bool:
+def _provides(held: Held, caller: Caller) -> bool:
     return provides(held.file.document.provider.organisation, caller)
 
 
-def _named(held: Published | Unopened) -> dict[str, object]:
+def _named(held: Held) -> dict[str, object]:
     document = held.file.document
     return {"name": held.file.name, "title": document.title, "provider": document.provider.organisation}
 

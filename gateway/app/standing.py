@@ -31,6 +31,11 @@ class Published:
         return self.dataset.data_version
 
     @property
+    def change(self) -> int:
+        """The last change of its versions that it was built at."""
+        return self.file.told.change
+
+    @property
     def state(self) -> str:
         return "published" if self.dataset.suspended is None else "suspended"
 
@@ -59,6 +64,11 @@ class Unopened:
         return self.file.grants
 
     @property
+    def change(self) -> int:
+        """The last change of its versions that was known."""
+        return self.file.told.change
+
+    @property
     def state(self) -> str:
         return "unavailable"
 
@@ -66,3 +76,45 @@ class Unopened:
     def reason(self) -> str | None:
         """Why nobody is answered, for the provider alone: its own path and our words."""
         return f"{self.file.source().path}: {self.error.code}: {self.error.detail} {self.error.hint}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A dataset of which no version is served, as the store says: `file` is the draft that its folder has.
+
+    Its provider sees it, and nobody else.
+    """
+
+    file: PolicyFile
+    state: str
+    declaration: int
+    data_version: str | None
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return ()
+
+    @property
+    def change(self) -> int:
+        """The last change of its versions that was known."""
+        return self.file.told.change
+
+    @property
+    def reason(self) -> str | None:
+        """Why nobody is answered."""
+        return "No version of its policy is published."
+
+
+Held = Published | Unopened | Unserved
+"""A dataset that this process knows."""
+
+
+def unavailable() -> GatewayError:
+    """Return what those with a grant are told of a dataset that cannot be opened; why is its provider's alone."""
+    hint = "Its provider has been told; ask again later."
+    return GatewayError("engine_unavailable", "The data cannot be opened now.", hint)
+
+
+def unknown_dataset(name: str) -> GatewayError:
+    hint = "GET /v1/datasets lists those that you have a grant on."
+    return GatewayError("unknown_dataset", f"There is no dataset '{name}' for you.", hint)

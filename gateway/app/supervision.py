@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from gateway.app.standing import Published, Unopened
+from gateway.app.standing import Held
 from gateway.errors import GatewayError
 from gateway.ledger.events import timestamp
 from gateway.ledger.freezing import Freeze, Freezes, Scope, Target
@@ -15,9 +15,7 @@ from gateway.request import Caller
 class SupervisionService:
     """Satisfies gateway.web.service.Supervision."""
 
-    def __init__(
-        self, freezes: Freezes, ledger: Ledger, datasets: Callable[[], Mapping[str, Published | Unopened]]
-    ) -> None:
+    def __init__(self, freezes: Freezes, ledger: Ledger, datasets: Callable[[], Mapping[str, Held]]) -> None:
         self._freezes = freezes
         self._ledger = ledger
         self._datasets = datasets

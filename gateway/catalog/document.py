@@ -32,6 +32,11 @@ def _unsaid(value: object) -> bool:
     return not value
 
 
+def _unstated(value: object) -> bool:
+    """Tell the same of a key that may say no."""
+    return value is None
+
+
 class Entry(BaseModel):
     """Every part of a policy: unknown keys are errors, and nothing changes after loading."""
 
@@ -78,6 +83,13 @@ EngineEntry = Annotated[DuckDBEntry | PostgresEntry | SparkEntry, Field(discrimi
 class ComplianceEntry(Entry):
     source: str = Field(description="Where the data comes from.")
     legal_basis: str = Field(description="On what legal basis it is used.")
+    retention: str | None = Field(
+        default=None, exclude_if=_unstated, description="How long the source keeps the data, in words."
+    )
+    personal: bool | None = Field(default=None, exclude_if=_unstated, description="Whether it is personal information.")
+    important: bool | None = Field(
+        default=None, exclude_if=_unstated, description="Whether it holds important data (GB/T 43697-2024)."
+    )
     reviewed_by: str | None = Field(default=None, description="Who reviewed it: someone other than its owner.")
     valid_until: date | None = Field(default=None, description="The last day on which the dataset may be queried.")
 

@@ -15,6 +15,7 @@ from gateway.cli import (
     policy,
     store,
     supervise,
+    versions,
     witness,
 )  # fmt: skip
 from gateway.cli.demo.command import demo
@@ -63,6 +64,11 @@ app.command()(accounts.revoke)
 app.add_typer(accounts.topup_app, name="topup")
 app.add_typer(members.app, name="members")
 app.add_typer(operate.dataset_app, name="dataset")
+for step in (
+    versions.propose, versions.submit, versions.review, versions.publish, versions.withdraw, versions.rollback,
+    versions.versions, versions.show, versions.certificate, versions.diff, versions.replay,
+):  # fmt: skip
+    policy.app.command()(step)
 app.add_typer(policy.app, name="policy")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(store.app, name="store")

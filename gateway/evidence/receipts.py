@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, String, cast, func, select
 
 from gateway.errors import GatewayError
-from gateway.evidence import facts, signing
+from gateway.evidence import facts, registration, signing
 from gateway.evidence.keys import KeyRing, LogKeys
 from gateway.evidence.marks import Mark, MarkFile
-from gateway.evidence.offline import layout, notes, tree
+from gateway.evidence.offline import certificates, layout, notes, tree
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.notes import SHA256_ED25519, Key
 from gateway.evidence.offline.receipts import DECISIONS, FORMAT, OUTCOMES
@@ -180,6 +180,40 @@ class Evidence:
 
         document, head = await self._store.read(work)
         keys = self._ring.keys()  # one reading of them: a rotation may be under way
+        return {**document, "public_key": keys.public.hex(), "checkpoint": await self._signed(head, keys)}
+
+    async def certificate(self, dataset: str, version: str | None) -> dict[str, object]:
+        """Return the registration certificate of a version, without one of what was registered last.
+
+        It is the leaf that says who holds what, with the latest review of it and what ended it, all of them proved.
+        Raises GatewayError `not_found`.
+        """
+
+        def work(connection: Connection) -> tuple[dict[str, object], Head]:
+            said = registration.said(connection, dataset)
+            index, reviewed, ended = registration.placed(said, version)
+            known = facts.read(connection)
+            assert known is not None  # INVARIANT: a gateway that serves has settled its log's name and key
+            last = max((index, reviewed or 0, ended or 0, *known.changes))
+            size = self._witnessed_size(connection, last) or log.size(connection)
+            states = {name: value for name, value in said[index].items() if name != "kind"}
+            return {
+                "format": certificates.FORMAT,
+                "algorithm": SHA256_ED25519,
+                "dataset": dataset,
+                "policy_version": states["policy_version"],
+                "states": states,
+                **_proved(connection, index, size),
+                "reviewed": None if reviewed is None else _proved(connection, reviewed, size),
+                "ended": None if ended is None else _proved(connection, ended, size),
+                "tree_size": size,
+                "key_name": self._origin,
+                "key_changes": [_proved(connection, change, size) for change in known.changes],
+                "witnesses": self._words(connection, size),
+            }, self._head(connection, size)
+
+        document, head = await self._store.read(work)
+        keys = self._ring.keys()
         return {**document, "public_key": keys.public.hex(), "checkpoint": await self._signed(head, keys)}
 
     def _words(self, connection: Connection, size: int) -> list[str]:

@@ -1,7 +1,10 @@
 """How long what is kept is kept: sealed query texts for the provider, and answers for their buyers."""
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -10,7 +13,7 @@ from gateway.ledger.model import Order
 from gateway.ledger.sealing import Sealer
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.tables import queries, texts
+from gateway.store.tables import leaves, queries, texts
 
 _KEEP = insert(texts)
 
@@ -29,6 +32,15 @@ def keep_texts(connection: Connection, sealer: Sealer, orders: Iterable[Order], 
     ]
     if rows:
         connection.execute(_KEEP, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PastText:
+    """The SQL of a charged query, and what the log says of its charge."""
+
+    query_id: str
+    sql: str
+    said: Mapping[str, Any]
 
 
 class Kept:
@@ -51,6 +63,23 @@ class Kept:
 
         sealed = await self._store.read(work)
         return None if sealed is None else self._sealer.open(query_id, sealed)
+
+    async def past(self, dataset: str, most: int) -> list[PastText]:
+        """Return the latest charged queries on a dataset whose texts are kept, for its provider alone."""
+        found = (
+            select(texts.c.query_id, texts.c.sealed, leaves.c.leaf)
+            .join(queries, queries.c.query_id == texts.c.query_id)
+            .join(leaves, leaves.c.position == queries.c.log_index)
+            .where(texts.c.dataset == dataset, texts.c.until_us > microseconds(self._clock.now()))
+            .where(~queries.c.grant_key.startswith("replay:"))
+            .order_by(queries.c.charged_at_us.desc(), queries.c.query_id)
+            .limit(most)
+        )
+        rows = await self._store.read(lambda connection: connection.execute(found).all())
+        return [
+            PastText(row.query_id, self._sealer.open(row.query_id, bytes(row.sealed)), json.loads(row.leaf))
+            for row in rows
+        ]
 
     async def purge(self, answers: Mapping[str, timedelta]) -> tuple[int, int]:
         """Delete texts that are past, and answers older than their dataset's policy keeps; return how many of each.

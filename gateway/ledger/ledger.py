@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.ledger import accounts, charging, draws, freezing, leaves
+from gateway.ledger import accounts, charging, draws, freezing, leaves, registered
 from gateway.ledger.charging import EARLY, EXCUSED, FAILED, RUNNING, Opening, Outcome, microseconds
 from gateway.ledger.keeping import keep_texts
 from gateway.ledger.model import (
@@ -45,12 +45,22 @@ _RELEASES = select(releases).where(
 class Ledger:
     """Every method is one transaction. Safe beside other processes on the same store."""
 
-    def __init__(self, store: Store, clock: Clock, source: str, sealer: Sealer, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        source: str,
+        sealer: Sealer,
+        lease_s: float = LEASE_S,
+        *,
+        required: bool = False,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._source = source
         self._sealer = sealer
-        self._repeats = FreeRepeats(store, clock, source, sealer)
+        self._required = required
+        self._repeats = FreeRepeats(store, clock, source, sealer, required=required)
         self._lease_s = lease_s
         self._lease_us = int(lease_s * 1_000_000)
 
@@ -69,8 +79,9 @@ class Ledger:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
-        Raises GatewayError `frozen`, `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`,
-        `too_many_running`, `buyer_suspended`, `idempotency_conflict` or `store_fenced`.
+        Raises GatewayError `frozen`, `unknown_dataset`, `policy_replaced`, `compliance_expired`, `budget_exhausted`,
+        `uses_exhausted`, `spending_capped`, `rate_limited`, `too_many_running`, `buyer_suspended`,
+        `idempotency_conflict` or `store_fenced`.
         """
 
         def work(connection: Connection) -> Outcome:
@@ -82,11 +93,13 @@ class Ledger:
                     return known
                 places = freezing.covering(order.buyer, order.organisation, order.dataset, row.query_id)
                 freezing.refuse_frozen(connection, places)
+                registered.refuse_unserved(connection, order, now.date(), required=self._required)
                 return charging.take_over(connection, row, order, now, self._lease_us)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
             freezing.refuse_frozen(connection, freezing.covering(order.buyer, order.organisation, order.dataset))
+            registered.refuse_unserved(connection, order, now.date(), required=self._required)
             failed = charging.refuse_suspended(connection, order)
             accounts.debit(connection, order, now)
             charging.keep_pace(connection, order, now, failed)

@@ -1,7 +1,7 @@
 """What the ledger is asked and what it answers: accounts, orders, charges. Integers in the units of privacy.units."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -25,9 +25,10 @@ def cancelled(query_id: str) -> GatewayError:
 
 
 def stopped(query_id: str) -> GatewayError:
-    """Return the answer to whoever asks for a query that a freeze or a suspension ended."""
-    hint = "What was charged stays charged. Once what ended it is lifted, ask with a new Idempotency-Key."
-    return GatewayError("query_stopped", f"The query {query_id} was ended by a freeze or a suspension.", hint)
+    """Return the answer to whoever asks for a query that a freeze, a suspension or a withdrawal ended."""
+    hint = "What was charged stays charged. Once it may be asked again, ask with a new Idempotency-Key."
+    told = f"The query {query_id} was ended by a freeze, a suspension or a withdrawal."
+    return GatewayError("query_stopped", told, hint)
 
 
 @lru_cache(maxsize=1024)
@@ -101,7 +102,8 @@ class Order:
     drawn for it: another question of the same buyer that needs one of them waits for this one. `body_digest` guards
     the idempotency key. `facts` is what the meter event and the log leaf carry besides (JSON object as text:
     canonical, no literals, no data). `sql` is committed to with a salt, and kept sealed for the provider as long as
-    `keep_text` says.
+    `keep_text` says. `policy_version` is charged only while it is served, and until the last day of the review that
+    it was admitted under, `reviewed_until`.
     """
 
     query_id: str
@@ -122,6 +124,8 @@ class Order:
     facts: str
     sql: str
     keep_text: timedelta | None = None
+    policy_version: str = ""
+    reviewed_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

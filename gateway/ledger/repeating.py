@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
 from gateway.errors import GatewayError
-from gateway.ledger import charging, freezing, leaves
+from gateway.ledger import charging, freezing, leaves, registered
 from gateway.ledger.charging import FINISHED, Opening
 from gateway.ledger.freezing import Target
 from gateway.ledger.keeping import keep_texts
@@ -61,11 +61,12 @@ class _Fresh:
 class FreeRepeats:
     """Enters the answers of free repeats."""
 
-    def __init__(self, store: Store, clock: Clock, source: str, sealer: Sealer) -> None:
+    def __init__(self, store: Store, clock: Clock, source: str, sealer: Sealer, *, required: bool = False) -> None:
         self._store = store
         self._clock = clock
         self._source = source
         self._sealer = sealer
+        self._required = required
         self._waiting: deque[_Asked] = deque()
         self._queued = False
         self._entering: set[asyncio.Task[None]] = set()
@@ -121,6 +122,7 @@ class FreeRepeats:
             return []
         now = self._clock.now()
         rows, frozen = _rows(connection, taken), freezing.frozen(connection, {t for one in taken for t in one.covering})
+        served = {name: registered.decisive(connection, name) for name in {one.order.dataset for one in taken}}
         fresh: dict[_Key, _Fresh] = {}
         outcomes: list[Known | Exception | None] = []
         for asked in taken:
@@ -133,6 +135,7 @@ class FreeRepeats:
                 body = asked.order.body_digest
                 known = None if row is None else freezing.settled(connection, row, body, now)
                 if known is None:
+                    registered.refuse(served[asked.order.dataset], asked.order, now.date(), required=self._required)
                     fresh[asked.key] = self._decide(asked, now)  # what is refused here leaves the key as it is
                     if row is not None:
                         charging.put_away(connection, row.query_id, now)

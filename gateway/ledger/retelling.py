@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, select
 
-from gateway.ledger import freezing, members
-from gateway.store.tables import freezes, member_verifications
+from gateway.ledger import freezing, members, registered
+from gateway.store.tables import freezes, member_verifications, policy_versions, reviews
 from gateway.store.tables import members as member_rows
 
 Settle = Callable[[Connection, dict[str, Any], datetime], None]
@@ -29,6 +29,7 @@ class Told:
 STATES: tuple[Told, ...] = (
     Told((freezes,), frozenset({"frozen", "unfrozen"}), freezing.settle),
     Told((member_rows, member_verifications), members.KINDS, members.settle),
+    Told((policy_versions, reviews), registered.KINDS, registered.settle),
 )
 
 _SETTLES = {kind: told.settle for told in STATES for kind in told.kinds}

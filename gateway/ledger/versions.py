@@ -40,11 +40,6 @@ class Versions:
 
         return await self._store.glance(work)
 
-    async def declared(self) -> dict[str, int]:
-        """Return the number of the latest declaration of every dataset that ever had one."""
-        found = select(versions.c.dataset, func.max(versions.c.number).label("number")).group_by(versions.c.dataset)
-        return await self._store.read(lambda c: {row.dataset: row.number for row in c.execute(found)})
-
     async def declare(self, dataset: str, stamp: str, note: str, version: str | None = None) -> DataVersion:
         """Declare anew: `version` where the data are the same, else a new one named by the day and the number."""
 

@@ -262,5 +262,54 @@ versions = Table(
     Column("note", String, nullable=False),
 )
 
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("manifest", String, nullable=False),
+    Column("text", String, nullable=False),
+    Column("proposed_by", String, nullable=False),
+    Column("proposed_at_us", BigInteger, nullable=False),
+    Column("submitted_by", String),
+    Column("submitted_at_us", BigInteger),
+    Column("reviewed_by", String),
+    Column("reviewed_at_us", BigInteger),
+    Column("published_by", String),
+    Column("published_at_us", BigInteger),
+    Column("withdrawn_by", String),
+    Column("withdrawn_at_us", BigInteger),
+    Column("barred", Integer, nullable=False),
+    Column("asked_by", String),
+    Column("change", Integer, nullable=False),
+    Column("serving", Integer),
+    Index("policy_versions_by_serving", "dataset", "serving"),
+)
+"""Versions of each dataset's policy. `text` is the digest of its YAML; `change` counts what happened to the dataset.
+
+`serving` is the change that published or withdrew it last: of a dataset the greatest decides what is served.
+`barred`: a supervisor withdrew it. `asked_by` has asked for its return, and waits for a second person.
+"""
+
+policy_texts = Table(
+    "policy_texts", metadata, Column("digest", String, primary_key=True), Column("text", String, nullable=False)
+)
+"""Policies as their providers wrote them, by SHA-256. The log names digests: a restored store may lack a text."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("manifest", String, primary_key=True),
+    Column("reviewer", String, nullable=False),
+    Column("approved", Integer, nullable=False),
+    Column("findings", String, nullable=False),
+    Column("valid_until", String),
+    Column("reviewed_at_us", BigInteger, nullable=False),
+)
+"""The latest review of what a review covers, by the digest of that (catalog/manifest.py)."""
+
 facts = Table("facts", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
 """What is known of the store itself: its epoch, the name of its log."""

@@ -19,6 +19,7 @@ from gateway.web.members import MemberDoor
 from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.queries import QueryDoor
+from gateway.web.registration import RegistrationDoor
 from gateway.web.routes import add, known_parameters
 from gateway.web.service import Behind, Questions
 from gateway.web.supervision import SupervisionDoor
@@ -39,6 +40,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         AccountDoor(service, behind.accounts, settings),
         SupervisionDoor(service, behind.supervision, settings),
         MemberDoor(service, behind.members, settings),
+        RegistrationDoor(service, behind.registration, settings),
         BillingDoor(service),
         LogDoor(service, settings),
         TrinoDoor(service, questions, behind.accounts, settings),

@@ -1,12 +1,15 @@
 """The bodies of requests that change accounts, as strict models: unknown members are refused by name."""
 
+import re
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from gateway.errors import GatewayError
 from gateway.ledger.model import buyer_name
+from gateway.request import Caller, Posed
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -93,6 +96,86 @@ class ApplicationBody(Body):
 
 class SuspensionBody(Body):
     """POST /v1/members/{id}/suspend."""
+
+    reason: Words
+
+
+Findings = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("write a day as 2027-12-31")
+    return date.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+PolicyVersion = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class ProposalBody(Body):
+    """POST /v1/datasets/{name}/versions: the policy as YAML text."""
+
+    policy: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]*$")]
+
+
+class PastQuestion(Body):
+    """A question to plan again: who asks it, and how."""
+
+    sql: Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
+    organisation: Name
+    subject: Name = "anyone"
+    purpose: Name | None = None
+    jurisdiction: Name | None = None
+    epsilon: Annotated[Decimal, Field(gt=0, le=10**9, allow_inf_nan=False)] | None = None
+    dialect: Literal["duckdb", "postgres", "trino", "spark"] = "duckdb"
+
+
+class ReplayBody(Body):
+    """POST /v1/datasets/{name}/versions/{version}/replay: without `queries`, the latest whose texts are kept."""
+
+    queries: Annotated[tuple[PastQuestion, ...], Field(min_length=1, max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    def posed(self) -> tuple[Posed, ...] | None:
+        """Return what is sent, each by its place from 1."""
+        if self.queries is None:
+            return None
+        return tuple(
+            Posed(
+                str(place),
+                Caller(one.subject, one.organisation, frozenset({"buyer"}), one.purpose, one.jurisdiction),
+                one.sql,
+                one.epsilon,
+                one.dialect,
+            )
+            for place, one in enumerate(self.queries, 1)
+        )
+
+
+class VersionBody(Body):
+    """POST /v1/datasets/{name}/submit, /publish and /rollback."""
+
+    version: PolicyVersion
+
+
+class ReviewBody(Body):
+    """POST /v1/datasets/{name}/review: an approval holds until a day."""
+
+    version: PolicyVersion
+    decision: Literal["approve", "reject"]
+    findings: Findings
+    valid_until: Day | None = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if (self.decision == "approve") is not (self.valid_until is not None):
+            raise ValueError("an approval has a `valid_until`, a rejection has none")
+        return self
+
+
+class WithdrawalBody(Body):
+    """POST /v1/datasets/{name}/withdraw."""
 
     reason: Words
 

@@ -3,7 +3,19 @@
 from typing import Any
 
 from gateway.sql.limits import DIALECTS
-from gateway.web.bodies import ApplicationBody, CapBody, FreezeBody, RevocationBody, SuspensionBody, TopUpBody
+from gateway.web.bodies import (
+    ApplicationBody,
+    CapBody,
+    FreezeBody,
+    ProposalBody,
+    ReplayBody,
+    ReviewBody,
+    RevocationBody,
+    SuspensionBody,
+    TopUpBody,
+    VersionBody,
+    WithdrawalBody,
+)
 from gateway.web.delivery import MAX_WAIT_S, ON_TIMEOUT, Format
 
 Schema = dict[str, Any]
@@ -85,6 +97,16 @@ _PRICE = given(amount=TEXT, currency=TEXT, plan=nullable(TEXT), version=nullable
 _VERSIONS = given(policy=TEXT, data=TEXT)
 _STATES = ["RUNNING", "FINISHED", "FAILED", "CANCELLED", "STOPPED"]
 _STATE = given(query_id=TEXT, state={"type": "string", "enum": _STATES})
+_STEP = nullable(given(by=TEXT, at=TEXT))
+_POLICY_VERSION = {
+    "dataset": TEXT,
+    "version": TEXT,
+    "state": {"enum": ["draft", "submitted", "reviewed", "published", "withdrawn"]},
+    "served": FLAG,
+    "manifest": TEXT,
+    **dict.fromkeys(("proposed", "submitted", "reviewed", "published", "withdrawn"), _STEP),
+    "review": nullable(given(by=TEXT, approved=FLAG, findings=TEXT, valid_until=nullable(TEXT), at=TEXT)),
+}
 _POSITION = given(line=WHOLE, column=WHOLE)
 
 SCHEMAS: dict[str, Schema] = {
@@ -137,6 +159,18 @@ SCHEMAS: dict[str, Schema] = {
     "Suspension": SuspensionBody.model_json_schema(),
     "Member": given(member_id=TEXT, kind=TEXT, organisation=TEXT, subject=nullable(TEXT), legal_name=TEXT, state=TEXT),
     "Members": given(members=every(ref("Member"))),
+    "Proposal": ProposalBody.model_json_schema(),
+    "VersionNamed": VersionBody.model_json_schema(),
+    "Review": ReviewBody.model_json_schema(),
+    "Withdrawal": WithdrawalBody.model_json_schema(),
+    "Version": given(**_POLICY_VERSION),
+    "VersionText": given(**_POLICY_VERSION, policy=TEXT),
+    "VersionEnded": given(**_POLICY_VERSION, ended=WHOLE),
+    "Versions": given(versions=every(ref("Version"))),
+    "Replay": inlined(ReplayBody.model_json_schema()),
+    "Replayed": given(dataset=TEXT, to=TEXT, counts=FREE, questions=every(FREE)),
+    "Certificate": FREE,
+    "Difference": given(dataset=TEXT, to=TEXT, differences=every(given(path=TEXT, words=TEXT))),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

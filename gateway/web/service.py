@@ -1,8 +1,9 @@
 """What the front door needs behind it; the composition root passes it in."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from gateway.catalog.listing import Listing, LookedUp
 from gateway.errors import Quota
 from gateway.identity.tokens import Identified
 from gateway.metering.papers import Papers
-from gateway.request import Caller, Request
+from gateway.request import Caller, Posed, Request
 from gateway.sql.trino.model import Meant, Statement
 from gateway.stages import Stage
 
@@ -183,6 +184,26 @@ class Accounts(Protocol):
     async def decide(self, caller: Caller, topup_id: str, *, approve: bool) -> dict[str, object]: ...
 
 
+class Registration(Protocol):
+    """The life of a dataset's policy. Every method may raise GatewayError."""
+
+    async def versions(self, caller: Caller, name: str) -> list[dict[str, object]]: ...
+    async def version(self, caller: Caller, name: str, version: str) -> dict[str, object]: ...
+    async def difference(self, caller: Caller, name: str, old: str, new: str) -> dict[str, object]: ...
+    async def certificate(self, caller: Caller, name: str, version: str | None) -> dict[str, object]: ...
+    async def propose(self, caller: Caller, name: str, text: str) -> dict[str, object]: ...
+    async def rehearse(
+        self, caller: Caller, name: str, version: str, most: int, asked: Sequence[Posed] | None
+    ) -> dict[str, object]: ...
+    async def submit(self, caller: Caller, name: str, version: str) -> dict[str, object]: ...
+    async def review(
+        self, caller: Caller, name: str, version: str, findings: str, valid_until: date | None
+    ) -> dict[str, object]: ...
+    async def publish(self, caller: Caller, name: str, version: str) -> dict[str, object]: ...
+    async def roll_back(self, caller: Caller, name: str, version: str) -> dict[str, object]: ...
+    async def withdraw(self, caller: Caller, name: str, reason: str) -> dict[str, object]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Behind:
     """Everything behind the front doors."""
@@ -192,4 +213,5 @@ class Behind:
     accounts: Accounts
     supervision: Supervision
     members: Membership
+    registration: Registration
     operations: Operations

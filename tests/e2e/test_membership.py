@@ -9,6 +9,7 @@ import threading
 import pytest
 from support.gateways import Gateway, eventually, held_up, states
 from support.members import REVIEWERS, act, apply, found, join, reviewers
+from support.policy_life import DRAFT, Cast
 
 COUNT = "SELECT COUNT(*) AS n FROM customers"
 ROLES = ("buyer", "provider", "reviewer", "billing", "supervisor", "arbiter")
@@ -162,6 +163,8 @@ def test_a_suspension_holds_on_every_replica_and_nothing_is_charged_after_it(own
     sun, ana = gateway.token("sun", "regulator", ("supervisor",)), gateway.token()
     join(gateway, sun)
     organisation, person = join(gateway, ana)
+    cast = Cast(gateway)
+    cast.publish(cast.proposed(DRAFT))
     status, paid = gateway.ask(COUNT, key="paid", token=ana)
     assert status == 200
     other = Gateway(gateway.folder, GATEWAY_MEMBERS="required")

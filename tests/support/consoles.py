@@ -176,6 +176,37 @@ class Accounts:
         return [{"currency": HOSTILE, "spent": {"day": "1"}, "caps": {}}]
 
 
+STEP = {"by": HOSTILE, "at": EVENT["time"]}
+VERSION = {
+    "dataset": HOSTILE, "version": "sha256:" + "0" * 64, "state": "submitted", "served": True, "policy": HOSTILE,
+    "proposed": STEP, "submitted": STEP, "reviewed": STEP, "published": STEP, "withdrawn": STEP,
+    "review": {"by": HOSTILE, "approved": True, "findings": HOSTILE, "valid_until": "2026-12-31", "at": EVENT["time"]},
+}  # fmt: skip
+
+
+class Registration:
+    """Holds one version; which were planned again is kept in `replayed`."""
+
+    def __init__(self):
+        self.replayed = []
+
+    async def versions(self, _caller, _name):
+        return [VERSION]
+
+    async def version(self, _caller, _name, _version):
+        return VERSION
+
+    async def difference(self, _caller, _name, _old, _new):
+        return {"differences": [{"path": HOSTILE, "words": HOSTILE}]}
+
+    async def rehearse(self, _caller, name, version, most, asked):
+        self.replayed.append((name, version, most, asked))
+        side = {"allowed": True, "rho": "0.1", "amount": "1.00", "currency": HOSTILE}
+        gone = {"allowed": False, "code": HOSTILE}
+        told = {"query": HOSTILE, "organisation": HOSTILE, "buyer": HOSTILE, "becomes": "refused now"}
+        return {"counts": {"refused now": 1, "the same": 0}, "questions": [{**told, "before": side, "after": gone}]}
+
+
 class Supervision:
     """Holds one freeze; what is asked of it is kept in `asked`. Buyers and billing may not look."""
 
@@ -215,10 +246,14 @@ class Members:
 
 
 @asynccontextmanager
-async def console(service, secret=b"s" * 32, supervision=None, members=None):
+async def console(service, secret=b"s" * 32, supervision=None, members=None, registration=None):
     """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
     sessions = Sessions(secret, SystemRandomness())
-    held = {"supervision": supervision or Supervision(), "members": members or Members()}
+    held = {
+        "supervision": supervision or Supervision(),
+        "members": members or Members(),
+        "registration": registration or Registration(),
+    }
     app = build(behind(service, accounts=Accounts(), **held), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers
     async with TestClient(TestServer(app), cookie_jar=jar) as client:

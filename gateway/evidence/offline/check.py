@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.evidence.offline import bundles, logs, receipts
+from gateway.evidence.offline import bundles, certificates, logs, receipts
 from gateway.evidence.offline.failure import NotVerified, parse_object
 from gateway.evidence.offline.receipts import Opened, Verified
 from gateway.evidence.offline.trust import Signed, Trust
@@ -45,6 +45,8 @@ def check(asked: Asked) -> list[str]:
     if content[:1] == b"{" and b'"format":"' + logs.FORMAT.encode() in content.partition(b"\n")[0]:
         return _log(logs.verify_lines(content, asked.trust, asked.since), asked)
     document = parse_object(content, asked.path.name)
+    if document.get("format") == certificates.FORMAT:
+        return _certificate(certificates.verify(document, asked.trust), asked)
     return _receipt(receipts.verify(document, asked.trust, asked.opened, asked.since))
 
 
@@ -115,6 +117,31 @@ def _receipt(found: Verified) -> list[str]:
     if found.since is not None:
         said.append(f"its log extends the earlier checkpoint of {found.since:,} leaves")
     said += [f"the {'SQL' if name == 'sql' else 'answer'} is the one committed to" for name in found.opened]
+    return said
+
+
+def _certificate(found: certificates.Certified, asked: Asked) -> list[str]:
+    if asked.opened != NOTHING or asked.since is not None:
+        raise NotVerified(
+            "a certificate is of no query: SQL, answers and earlier checkpoints are for receipts and logs"
+        )
+    said = [
+        f"the certificate verifies: {found.dataset}, policy {found.policy_version[:19]}, is in the log {found.origin}"
+    ]
+    said += _signed(found.signed)
+    states = found.states
+    said.append(f"leaf {found.log_index}: registered at {states['time']}, its holder {states['holder']}")
+    said.append(f"by {states['beside']} and {states['by']}, at data version {states['data_version']}")
+    said += [f"plan {one['plan']}: {one['payee']} is paid {one['share']}" for one in states["income"]]
+    review = states["review"]
+    if review is not None:
+        said.append(f"reviewed by {review['by']}, until {review['valid_until'] or 'it is taken back'}")
+    if found.reviewed is not None:
+        approved = f"approved until {found.reviewed['valid_until']}" if found.reviewed["approved"] else "rejected"
+        said.append(f"its latest review: {approved}, by {found.reviewed['by']} at {found.reviewed['time']}")
+    if found.ended is not None:
+        what = "withdrawn" if found.ended["kind"] == "withdrawn" else "replaced by another version"
+        said.append(f"no longer served: {what} at {found.ended['time']}")
     return said
 
 

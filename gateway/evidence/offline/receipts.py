@@ -58,25 +58,14 @@ def verify(
 
     With `since`, a checkpoint that was kept, also that the receipt's log extends that one. Raises NotVerified.
     """
-    trust = trust or Trust()
     # 1. the members, each of them and no other
     _check_members(receipt)
     # 2. the checkpoint, signed by the log's key or one that follows it
-    checkpoint = parse(_text(receipt, "checkpoint"))
-    if receipt["tree_size"] != checkpoint.size or type(receipt["tree_size"]) is not int:
-        raise NotVerified("the size is not the checkpoint's")
-    if receipt["key_name"] != checkpoint.origin:
-        raise NotVerified("the key's name is not the checkpoint's origin")
-    changes = [_leaf(change, checkpoint)[1] for change in receipt["key_changes"]]
-    own = _text(receipt, "public_key")
-    begin = log_keys(trust, checkpoint.origin, own)
-    chain = follow(begin, changes, checkpoint.origin)
-    signed = judge(checkpoint, chain, trust, receipt["witnesses"])
-    if own not in {key.public.hex() for key in chain.trusted}:
-        raise NotVerified("the receipt's key is none that the known one leads to")
+    head = head_of(receipt, trust or Trust())
+    checkpoint = head.checkpoint
     # 3. the leaves
-    index, decision = _leaf(receipt, checkpoint)
-    outcome = None if receipt["outcome"] is None else _leaf(receipt["outcome"], checkpoint)[1]
+    index, decision = leaf_of(receipt, checkpoint)
+    outcome = None if receipt["outcome"] is None else leaf_of(receipt["outcome"], checkpoint)[1]
     for leaf in (decision, outcome):
         if leaf is not None and leaf.get("query_id") != receipt["query_id"]:
             raise NotVerified("a leaf is of another query")
@@ -85,23 +74,41 @@ def verify(
     # 4. what was committed to
     done = _opened(receipt, decision, outcome, opened or Opened())
     # 5. the same log as before, and longer
-    earlier = None if since is None else _extended(receipt, checkpoint, parse(since), chain.trusted)
+    earlier = None if since is None else _extended(receipt, checkpoint, parse(since), head.keys)
     query_id = _text(receipt, "query_id")
-    return Verified(query_id, checkpoint.origin, checkpoint.size, index, decision, outcome, signed, done, earlier)
+    return Verified(query_id, checkpoint.origin, checkpoint.size, index, decision, outcome, head.signed, done, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A checkpoint that a document brings along, who signed it, and the log's keys that are trusted for it."""
+
+    checkpoint: Checkpoint
+    signed: Signed
+    keys: tuple[Key, ...]
+
+
+def head_of(document: Mapping[str, Any], trust: Trust) -> Head:
+    """Return the checkpoint of a document whose members were checked, once its signatures hold. Raises NotVerified."""
+    checkpoint = parse(_text(document, "checkpoint"))
+    if document["tree_size"] != checkpoint.size or type(document["tree_size"]) is not int:
+        raise NotVerified("the size is not the checkpoint's")
+    if document["key_name"] != checkpoint.origin:
+        raise NotVerified("the key's name is not the checkpoint's origin")
+    changes = [leaf_of(change, checkpoint)[1] for change in document["key_changes"]]
+    own = _text(document, "public_key")
+    begin = log_keys(trust, checkpoint.origin, own)
+    chain = follow(begin, changes, checkpoint.origin)
+    signed = judge(checkpoint, chain, trust, document["witnesses"])
+    if own not in {key.public.hex() for key in chain.trusted}:
+        raise NotVerified("the receipt's key is none that the known one leads to")
+    return Head(checkpoint, signed, tuple(chain.trusted))
 
 
 def _check_members(receipt: Mapping[str, Any]) -> None:
     if set(receipt) - _OPTIONAL != _MEMBERS or receipt["format"] != FORMAT:
         raise NotVerified("the receipt does not have the members of its format")
-    algorithm(receipt["algorithm"])
-    for name in ("witnesses", "key_changes"):
-        if not isinstance(receipt[name], list) or len(receipt[name]) > _MAX_LEAVES:
-            raise NotVerified(f"'{name}' is no list of the length that is read")
-    if not all(isinstance(word, str) for word in receipt["witnesses"]):
-        raise NotVerified("a witness's key is no text")
-    for part in [*receipt["key_changes"], *([] if receipt["outcome"] is None else [receipt["outcome"]])]:
-        if not isinstance(part, dict) or set(part) != _PROVED:
-            raise NotVerified("a leaf's part does not have its members")
+    check_parts(receipt, [receipt["outcome"]])
     if "salt" in receipt:
         unhex(receipt["salt"], 16, "the salt")
     if "extends" in receipt:
@@ -109,6 +116,19 @@ def _check_members(receipt: Mapping[str, Any]) -> None:
         if not isinstance(part, dict) or set(part) != _EXTENDS or type(part["tree_size"]) is not int:
             raise NotVerified("the proof of an earlier size does not have its members")
         _hashes(part["consistency_proof"], "consistency")
+
+
+def check_parts(document: Mapping[str, Any], proved: Sequence[Any]) -> None:
+    """Check the shape of what a head needs and of further proved leaves, None where one is not there."""
+    algorithm(document["algorithm"])
+    for name in ("witnesses", "key_changes"):
+        if not isinstance(document[name], list) or len(document[name]) > _MAX_LEAVES:
+            raise NotVerified(f"'{name}' is no list of the length that is read")
+    if not all(isinstance(word, str) for word in document["witnesses"]):
+        raise NotVerified("a witness's key is no text")
+    for part in [*document["key_changes"], *(one for one in proved if one is not None)]:
+        if not isinstance(part, dict) or set(part) != _PROVED:
+            raise NotVerified("a leaf's part does not have its members")
 
 
 def _hashes(nodes: Any, what: str) -> list[bytes]:
@@ -143,7 +163,7 @@ def _text(content: Mapping[str, Any], name: str) -> str:
     return str(content[name])
 
 
-def _leaf(part: Mapping[str, Any], checkpoint: Checkpoint) -> tuple[int, dict[str, Any]]:
+def leaf_of(part: Mapping[str, Any], checkpoint: Checkpoint) -> tuple[int, dict[str, Any]]:
     """Return a leaf's index and content after checking that the checkpoint's tree holds it there."""
     text, index = _text(part, "leaf"), part["log_index"]
     if type(index) is not int:

@@ -16,6 +16,7 @@ from gateway.web.console.pages import Desk, for_anyone
 from gateway.web.console.providing import ProviderPages
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.console.signing_in import SignInPages
+from gateway.web.console.versions import VersionPages
 from gateway.web.routes import Route
 from gateway.web.service import Behind
 
@@ -33,6 +34,7 @@ class ConsoleDoor:
             AnswerPages(self._desk, questions, accounts),
             BudgetPages(self._desk, accounts),
             ProviderPages(self._desk),
+            VersionPages(self._desk, behind.registration),
             FeedPages(self._desk),
             FreezePages(self._desk, behind.supervision),
             MemberPages(self._desk, behind.members),

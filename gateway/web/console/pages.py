@@ -44,6 +44,7 @@ PLACES = (
     ("/console/queries", "nav.history", frozenset({"buyer"})),
     ("/console/budget", "nav.budget", frozenset({"buyer"})),
     ("/console/provider", "nav.provider", frozenset({"provider"})),
+    ("/console/versions", "nav.versions", frozenset({"provider"})),
     ("/console/feed", "nav.feed", frozenset({"supervisor"})),
     ("/console/freezes", "nav.freezes", frozenset({"supervisor", "provider"})),
     ("/console/members", "nav.members", frozenset({"reviewer", "supervisor"})),

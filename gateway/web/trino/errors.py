@@ -103,6 +103,8 @@ NAMES: dict[str, str] = {
     "period_open": "GENERIC_USER_ERROR",
     "already_invoiced": "GENERIC_USER_ERROR",
     "meter_conflict": _INTERNAL,
+    "policy_replaced": "GENERIC_USER_ERROR",
+    "version_state": "GENERIC_USER_ERROR",
     "frozen": _DENIED,
     "query_stopped": _REJECTED,
     "query_cancelled": "USER_CANCELED",

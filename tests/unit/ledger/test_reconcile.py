@@ -19,6 +19,7 @@ from gateway.ledger.freezing import Freezes, Scope, Target
 from gateway.ledger.members import Application, Members, Shown
 from gateway.ledger.model import Cap, Per
 from gateway.ledger.reconcile import reconcile
+from gateway.ledger.registering import Draft, Registry
 from gateway.ledger.topups import TopUps
 from gateway.metering.issuing import Invoices
 from gateway.store.database import open_store
@@ -33,10 +34,24 @@ from gateway.store.tables import (
     member_verifications,
     members,
     nodes,
+    policy_versions,
     queries,
+    reviews,
     spendings,
     topups,
 )
+
+
+async def lives(versions):
+    """Take versions of a policy through every state."""
+    for version in ("v1", "v2"):
+        await versions.draft(Draft("garden", version, "green", "m1", f"the text of {version}"), "green/pat")
+    await versions.submit("garden", "v1", "green/pat")
+    await versions.review("garden", "v1", "assurance/rui", "seen", NOVEMBER.date())
+    await versions.publish("garden", "v1", "green/oli", {"income": [], "review": None})
+    await versions.withdraw("garden", "v1", "green/pat", "an error", barred=False)
+    await versions.roll_back("garden", "v1", "green/pat", {"income": [], "review": None})
+
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,6 +87,7 @@ async def books(request, tmp_path_factory):
     await held.freeze(Target(Scope.DATASET, "old"), "an error", "acme/eve")
     await held.unfreeze(Target(Scope.DATASET, "old"), "looked at", "acme/eve")
     await joined(Members(store, clock))
+    await lives(Registry(store, clock, required=True))
     clock.at = NOVEMBER
     made = Invoices(store, clock, SystemRandomness(), "UTC")
     issued = await made.issue("2026-10")
@@ -186,6 +202,20 @@ async def test_a_member_that_was_let_in_by_hand_and_a_reviewer_who_was_not_there
         ("changed state", "member_verifications M-None 1 r2/rae"),
         ("changed state", "member_verifications M-None 1 r3/ghost"),
     }
+
+
+async def test_an_edited_version_and_an_edited_review(books):
+    second = (policy_versions.c.version == "v2",)
+    edits = (
+        (update(policy_versions).where(*second).values(state="published", serving=9), "policy_versions garden v2"),
+        (update(policy_versions).where(policy_versions.c.version == "v1").values(asked_by=None),
+         "policy_versions garden v1"),
+        (delete(policy_versions).where(*second), "policy_versions garden v2"),
+        (update(reviews).values(valid_until="2099-12-31"), "reviews garden m1"),
+        (update(reviews).values(reviewer="green/pat"), "reviews garden m1"),
+    )  # fmt: skip
+    for edit, subject in edits:
+        assert await named(books, edit) == {("changed state", subject)}
 
 
 async def test_a_lost_event(books):

@@ -22,6 +22,8 @@ PAGES = (
     f"/console/queries/{QUERY_ID}/progress",
     "/console/budget",
     "/console/provider",
+    "/console/versions",
+    f"/console/versions/shop/sha256:{'0' * 64}?replay=yes",
     "/console/feed",
     "/console/feed/now",
     "/console/freezes?scope=buyer&organisation=%3Cscript%3Ealert(1)%3C/script%3E&subject=%22%3E%3Cscript%3E",
@@ -174,7 +176,7 @@ async def test_a_failure_of_ours_is_a_page_and_says_nothing_of_itself(caplog):
 
 @pytest.mark.parametrize(
     ("role", "shown"),
-    [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "freezes", "billing"}),
+    [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "versions", "freezes", "billing"}),
      ("supervisor", {"feed", "freezes", "members"}), ("billing", {"billing"}), ("reviewer", {"members"}), ("arbiter", set())],
 )  # fmt: skip
 async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown):
@@ -182,5 +184,5 @@ async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown)
         await signed_in(client)
         _, text = await read(client, "/console/nothing")
         assert set(re.findall(r'<li><a href="/console/([a-z]+)"', text)) == shown
-        for page in {"ask", "queries", "budget", "provider", "feed", "freezes", "members"} - shown:
+        for page in {"ask", "queries", "budget", "provider", "versions", "feed", "freezes", "members"} - shown:
             assert (await client.get(f"/console/{page}")).status == 403

@@ -5,7 +5,9 @@ import string
 
 import pytest
 
+from gateway.app.rehearsing import WORDS as BECOMES
 from gateway.ledger.charging import EARLY, told
+from gateway.ledger.registered import State as VersionState
 from gateway.ledger.standing import State
 from gateway.request import Caller
 from gateway.stages import Stage
@@ -18,7 +20,17 @@ from gateway.web.console.words import WORDS
 
 TEMPLATES = FOLDER.parent / "templates"
 MADE = {  # words that a template makes of a value
-    "state.": {"published", "suspended", "unavailable", *map(told, ("running", "finished", "failed", *EARLY))},
+    "state.": {
+        "published",
+        "draft",
+        "withdrawn",
+        "suspended",
+        "unavailable",
+        *map(told, ("running", "finished", "failed", *EARLY)),
+    },
+    "version.": {state.value for state in VersionState},
+    "step.": {"proposed", "submitted", "reviewed", "published", "withdrawn"},
+    "becomes.": set(BECOMES),
     "ended.": {"FINISHED", "FAILED", "CANCELLED", "STOPPED"},
     "freezes.": {"organisation", "subject", "dataset", "query_id"},
     "scope.": set(NAMED_BY),
