@@ -11,7 +11,7 @@ from gateway.app.publishing import Publisher
 from gateway.app.standing import Held, Published, Unopened, Unserved, unavailable, unknown_dataset
 from gateway.app.statements import StatementService
 from gateway.catalog.describe import describe
-from gateway.catalog.model import Dataset
+from gateway.catalog.model import Dataset, PricePlan
 from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Identified
@@ -30,6 +30,7 @@ from gateway.policy.model import Refusal
 from gateway.privacy.units import budget_of_epsilon
 from gateway.request import Caller, Request
 from gateway.stages import Stage
+from gateway.standards.odcs import contract
 
 WATCHING = frozenset({"billing", "supervisor", "arbiter"})
 """Roles that see every decision, though no result."""
@@ -109,8 +110,25 @@ class GatewayService:
             versions = {"policy": held.file.version, "data": held.data_version}
             return {**_named(held), "versions": versions, **told}
         found = held.dataset
-        plans = [found.plan_of(grant) for grant in grants_of(found.grants, caller)]
-        return {**describe(found, next((plan for plan in plans if plan is not None), None)), **told}
+        return {**describe(found, self._plan_of(found, caller)), **told}
+
+    async def contract(self, caller: Caller, name: str) -> dict[str, object]:
+        """Return a dataset as a data contract, to those who see it.
+
+        Raises `unknown_dataset`, and `engine_unavailable` for one that is not open: its types are not known.
+        """
+        held = next((one for one in self._visible(caller) if one.file.name == name), None)
+        if held is None:
+            raise unknown_dataset(name)
+        if isinstance(held, Unopened):
+            raise unavailable()
+        return contract(held.dataset, self._plan_of(held.dataset, caller))
+
+    @staticmethod
+    def _plan_of(dataset: Dataset, caller: Caller) -> PricePlan | None:
+        """Return the price plan of the caller's first grant that has one."""
+        plans = (dataset.plan_of(grant) for grant in grants_of(dataset.grants, caller))
+        return next((plan for plan in plans if plan is not None), None)
 
     async def budget(self, caller: Caller) -> list[dict[str, object]]:
         """Return limits, what is spent and left of every open dataset that the caller may use or provides.

@@ -10,6 +10,8 @@ import typer
 
 from gateway.app.clock import SystemClock
 from gateway.catalog.model import Dataset
+from gateway.cli import classify
+from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.policy.rules.mode import SERVED
 
@@ -44,6 +46,45 @@ def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help
     screen.print(table_of(("rows", "groups", "epsilon 0.05", "epsilon 0.2", "epsilon 1"), _errors(), title))
     for warning in (*warnings(dataset), *found.warnings):
         screen.print(f"warning: {warning}")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy file.")],
+    odcs: Annotated[
+        Path, typer.Option(help="Where to write the data contract: .json, or YAML; - for standard output.")
+    ],
+) -> None:
+    """Write a dataset as a data contract of the Open Data Contract Standard: what its policy makes public."""
+    from gateway.app.contracts import written  # noqa: PLC0415 - loads the whole server
+
+    with reporting():
+        text = written(file, as_json=odcs.suffix == ".json")
+    if odcs == Path("-"):
+        print(text, end="")
+    else:
+        odcs.write_text(text, encoding="utf-8")
+
+
+@app.command("import")
+def import_(
+    dbt: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="A dbt properties file, schema.yml.")],
+    duckdb: classify.DuckDB = None,
+    postgres_env: classify.PostgresEnv = None,
+    schema_: classify.Schema = "public",
+    policy: classify.PolicyFile = None,
+    values: classify.Values = False,
+    unit: classify.Unit = None,
+    name: classify.Name = None,
+    organisation: classify.Organisation = None,
+    out: classify.Out = None,
+) -> None:
+    """Propose a policy as `gateway classify` does, with the keys, values and links that a dbt file states."""
+    from gateway.app.contracts import read_dbt  # noqa: PLC0415 - loads the whole server
+
+    with reporting():
+        choice = classify.Choice(duckdb, postgres_env, schema_, policy, name, organisation, out)
+        classify.propose(choice, unit, read_dbt(dbt), values=values)
 
 
 @app.command()

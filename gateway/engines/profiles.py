@@ -4,11 +4,10 @@ What is read stays in the process that asked: nothing of it goes over HTTP, into
 """
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -173,7 +172,12 @@ async def looked(reader: Reader, table: EngineTable) -> TableLook:
     for column, type_ in columns:
         name = _quoted(column.name)
         parts += [f"COUNT({name})", f"COUNT(DISTINCT {name})"]
-        parts += [f"MIN({name})", f"MAX({name})"] if type_.kind in _ORDERED else ["NULL", "NULL"]
+        # as text: each engine's client has types of its own for days and decimals
+        parts += (
+            [f"CAST({end}({name}) AS VARCHAR)" for end in ("MIN", "MAX")]
+            if type_.kind in _ORDERED
+            else ["NULL", "NULL"]
+        )
     ((rows, *found),) = await reader.rows(f"SELECT {', '.join(parts)} FROM {reader.name(table.name)}")
     looks = {}
     for index, (column, type_) in enumerate(columns):
@@ -189,15 +193,19 @@ async def looked(reader: Reader, table: EngineTable) -> TableLook:
     return TableLook(rows, looks)
 
 
-def _scalar(value: Any, type_: SqlType) -> Scalar | None:
-    """Return an end of a range, in whole days; None where there is none, or it is no number."""
-    if value is None or (isinstance(value, float | Decimal) and not math.isfinite(value)):
+def _scalar(text: str | None, type_: SqlType) -> Scalar | None:
+    """Return an end of a range from its text, of a moment its day; None where it is neither number nor day."""
+    if text is None:
         return None
-    if type_.kind is TypeKind.DOUBLE:
-        return Decimal(repr(float(value)))
-    if isinstance(value, date):
-        return date(value.year, value.month, value.day)
-    return value if isinstance(value, int | Decimal) else None
+    try:
+        if type_.temporal:
+            return date.fromisoformat(text[:10])
+        number = Decimal(text)
+    except (ValueError, InvalidOperation):
+        return None
+    if not number.is_finite():
+        return None
+    return int(number) if type_.kind is TypeKind.INTEGER else number
 
 
 @dataclass(frozen=True, slots=True)

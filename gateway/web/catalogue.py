@@ -24,6 +24,9 @@ class CatalogueDoor:
             Route("GET", "/v1/datasets", self.datasets, TAG, "the datasets that you may ask or provide",
                   replies=replies("by name", "Datasets")),
             Route("GET", "/v1/datasets/{name}", self.dataset, TAG, one, replies=replies("the dataset", "Dataset")),
+            Route("GET", "/v1/datasets/{name}/contract", self.contract, TAG,
+                  "the dataset as a data contract of the Open Data Contract Standard",
+                  replies=replies("the contract", "Contract")),
             Route("POST", "/v1/datasets/{name}/refresh", self.refresh, TAG,
                   "declare a new data version, or publish a file that is new", roles=("provider",),
                   replies=replies(refreshed, "Refreshed")),
@@ -42,6 +45,10 @@ class CatalogueDoor:
     async def dataset(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}."""
         return json_response(await self._service.dataset(await self._caller(request), request.match_info["name"]))
+
+    async def contract(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets/{name}/contract."""
+        return json_response(await self._service.contract(await self._caller(request), request.match_info["name"]))
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/refresh."""

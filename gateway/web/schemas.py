@@ -145,6 +145,7 @@ SCHEMAS: dict[str, Schema] = {
     "Receipt": FREE,
     "Datasets": given(datasets=every(given(name=TEXT, title=TEXT, provider=TEXT, state=TEXT))),
     "Dataset": given(name=TEXT, title=TEXT, provider=TEXT, versions=FREE, state=TEXT),
+    "Contract": given(apiVersion=TEXT, kind={"const": "DataContract"}, id=TEXT, version=TEXT, status=TEXT),
     "Refreshed": given(dataset=TEXT, data_version=TEXT),
     "Budget": given(datasets=every(given(dataset=TEXT, levels=every(FREE), share_left=NUMBER, queries_left=WHOLE))),
     "Spending": given(spending=every(FREE)),

@@ -1,34 +1,14 @@
 """From a database to a served policy with `gateway classify`: it proposes, its provider confirms, a buyer asks."""
 
-import os
-import re
-import subprocess
-import sys
+from pathlib import Path
 
 import duckdb
 import pytest
-from support.gateways import Gateway
+from support.classifying import command, confirmed
+from support.gateways import POLICY, Gateway
 from support.tpch import database
 
 from gateway.cli.demo.database import build
-
-GRANTED = """
-grants:
-  - {to: {organisation: widgets}, purposes: [research]}
-"""
-
-
-def command(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
-    )  # fmt: skip
-
-
-def confirmed(text):
-    """Return a proposal whose provider has looked at every place, had it reviewed and granted it."""
-    text = re.sub(r"^confirm:.*?\n\n", "", text, flags=re.DOTALL | re.MULTILINE)
-    return text.replace("  # reviewed_by: whoever", "  reviewed_by: somebody  # whoever") + GRANTED
 
 
 def flights(path):
@@ -78,8 +58,6 @@ SOURCES = {
 
 
 def _compact():
-    from pathlib import Path
-
     return Path(__file__).parents[2] / "policies" / "data" / "cdnow.csv.xz"
 
 
@@ -131,8 +109,6 @@ def test_names_alone_make_a_policy_too(tmp_path):
 def test_the_engine_of_a_policy_that_there_is(tmp_path):
     policy = tmp_path / "shop.yaml"
     build(_compact(), tmp_path / "shop.duckdb")
-    from support.gateways import POLICY
-
     policy.write_text(POLICY)
     done = command("classify", "--policy", policy)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import asyncpg
 import duckdb
 import pytest
+from support.classifying import command, confirmed
 from support.gateways import POLICY, Gateway, eventually
 from support.shop import empty_database, fill
 from support.two_engines import SHOP_KEYS, address, copy_tables, end, kill, own_server, provided, run
@@ -57,6 +58,28 @@ def test_what_postgres_does_not_compute_is_refused_by_name_and_costs_nothing(gat
     assert "LIKE" in problem["hint"]
     assert problem["position"]["line"] == 1
     assert gateway.spent() == before
+
+
+def test_a_policy_is_proposed_for_a_database(gateway, tmp_path):
+    policy = tmp_path / "shop.yaml"
+    arguments = ("classify", "--postgres-env", "SHOP_DATA", "--values", "--name", "shop", "--organisation", "acme")
+    done = command(*arguments, "--out", policy, **gateway.environment)
+    assert done.returncode == 0, done.stderr
+    text = policy.read_text()
+    assert "engine: {kind: postgres, dsn_env: SHOP_DATA, schema: public}" in text
+    assert "unit: {table: customers, key: customer_id}" in text
+    assert "unit_path: {customer_id: customers.customer_id}" in text
+    assert "amount: {class: important, use: [aggregate], bounds: [0, 100], granularity: 0.01}" in text
+    assert "nullable: false" not in text.replace("write nullable: false", ""), (
+        "no promise that the server does not keep"
+    )
+    policy.write_text(confirmed(text))
+    checked = command("policy", "check", policy, **gateway.environment)
+    assert checked.returncode == 0, checked.stderr
+    away = command(*arguments, SHOP_DATA="postgresql://nobody:secret-word@127.0.0.1:1/none")
+    assert away.returncode == 5
+    assert "secret-word" not in away.stderr
+    assert "Traceback" not in away.stderr
 
 
 def test_a_check_reads_the_database_and_warns_of_what_the_role_may_do(gateway):
