@@ -61,6 +61,8 @@ def folder(tmp_path):
 def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     code, output = run(folder, "provider", "billing", "supervisor")
     assert code == 0, output[-4000:]
+    assert "nobody has confirmed privacy.unit" in output
+    assert "unit_path: {customer_id: customers.customer_id}" in output
     assert "Oslo" in output
     assert "raw_rows" in output, "a refusal is shown"
     assert "approved" in output
