@@ -1,6 +1,8 @@
 """What a statement does: a question is submitted, the catalogue is looked up, the session is told what to change."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 from gateway.catalog.listing import Listing
@@ -10,6 +12,7 @@ from gateway.sql.trino.model import CATALOG, SYSTEM, Meant, Statement
 from gateway.web.service import Accounts, Question, Questions, Service
 from gateway.web.trino.catalog import Shown as Catalogue
 from gateway.web.trino.catalog import listing
+from gateway.web.trino.explaining import Describe, Explain, inputs_of, of_look_up, of_quote, outputs_of
 from gateway.web.trino.pages import Results, results
 from gateway.web.trino.replies import Done
 from gateway.web.trino.session import PREFIX, Session, check_property, told
@@ -28,6 +31,7 @@ from gateway.web.trino.statements import (
     Use,
     spoken,
 )
+from gateway.web.trino.types import named
 
 MAX_PAST = 200
 """How many past queries `system.runtime.queries` shows: the newest."""
@@ -57,6 +61,10 @@ class Asking:
                 if not found.rows and said.absent is not None:
                     raise said.absent
                 return found
+            case Explain():
+                return await self._explained(said, session, caller)
+            case Describe():
+                return await self._prepared(said, session, caller)
             case Kill(query_id=query_id):
                 await self.kill(query_id, caller)
                 return Done("CALL")
@@ -98,6 +106,37 @@ class Asking:
         if meant.tables is not None:
             return await self._rows(meant, session, caller)
         return self._questions.submit(session.request(meant.sql, await self._dataset(meant.dataset, caller)), caller)
+
+    async def _explained(self, explain: Explain, session: Session, caller: Caller) -> Results:
+        meant = await self._meant(Query(explain.sql, explain.parameters), session, caller)
+        if meant.tables is not None:
+            return of_look_up(explain.told)
+        return await asyncio.to_thread(of_quote, await self._quote(meant, session, caller), explain.told)
+
+    async def _quote(self, meant: Meant, session: Session, caller: Caller) -> dict[str, Any]:
+        request = session.request(meant.sql, await self._dataset(meant.dataset, caller))
+        with self._questions.room(caller):
+            return await self._service.quote(request, caller)
+
+    async def _prepared(self, describe: Describe, session: Session, caller: Caller) -> Results:
+        """Return the parameters or the columns of a prepared query. Raises GatewayError."""
+        if describe.name not in session.prepared:
+            raise _unprepared(describe.name)
+        inner = _preparable(session.prepared[describe.name])
+        if not isinstance(inner, Query):
+            raise GatewayError("sql_not_select", "Only queries are described.", "Execute it: it is free.")
+        inputs = inputs_of(inner.sql)
+        if describe.inputs:
+            return inputs
+        if inputs.rows:
+            hint = "EXECUTE it, or EXPLAIN it with constants in the places of its parameters."
+            raise GatewayError("bad_request", "The columns hang on what its parameters are.", hint)
+        meant = await self._meant(inner, session, caller)
+        if meant.tables is not None:
+            found = await self._rows(meant, session, caller)
+            return outputs_of([(str(one["name"]), str(one["type"])) for one in found.columns])
+        quote = await self._quote(meant, session, caller)
+        return outputs_of([(one["name"], named(one["type"])) for one in quote["columns"]])
 
     async def _meant(self, query: Query, session: Session, caller: Caller) -> Meant:
         statement = Statement(query.sql, session.namespace, query.parameters, caller.subject)
@@ -179,8 +218,8 @@ def _executed(said: Spoken, session: Session) -> Spoken:
         case _:
             return said
     inner = _preparable(sql)
-    if isinstance(inner, Query):
-        return Query(inner.sql, parameters)
+    if isinstance(inner, Query | Explain):
+        return replace(inner, parameters=parameters)
     if parameters is not None:
         raise GatewayError("bad_request", "Only queries have parameters.", "Leave USING out.")
     return inner
@@ -188,7 +227,7 @@ def _executed(said: Spoken, session: Session) -> Spoken:
 
 def _preparable(sql: str) -> Spoken:
     inner = spoken(sql)
-    if isinstance(inner, Execute | Immediate | Prepare | Deallocate):
+    if isinstance(inner, Execute | Immediate | Prepare | Deallocate | Describe):
         raise GatewayError("sql_not_select", "This is not executed by another statement.", "Send it by itself.")
     return inner
 

@@ -32,6 +32,9 @@ TAG = "trino"
 PAGE = f"{STATEMENT}/{{state}}/{{id}}/{{slug}}/{{token}}"
 WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)")
 WAIT_S = 1.0
+FIRST_S = 20.0
+"""How long the first reply waits for a question to be charged: less than clients wait for a reply."""
+
 LOOK_EVERY_S = 0.25
 """How often the store is asked about a question that another replica works on."""
 
@@ -99,14 +102,23 @@ class TrinoDoor:
                 return answers.done(self._service.statements.new_id(), found)
             if isinstance(found, Results):
                 return answers.whole(self._service.statements.new_id(), found.only())
-            return await self._first(answers, found, intervals=session.intervals)
         except GatewayError as error:
             if error.code in AGAIN:
                 raise
             return answers.failed(self._service.statements.new_id(), error)
+        return await self._first(answers, found, intervals=session.intervals)
 
     async def _first(self, answers: Replies, question: Question, *, intervals: bool) -> web.Response:
-        await question.known()
+        """Return the first reply. Raises `overloaded`, as a status that clients send the same again after.
+
+        The question goes on meanwhile; until it is charged no other replica knows of it, so that no page can be told.
+        """
+        try:
+            async with asyncio.timeout(FIRST_S):
+                await question.known()
+        except TimeoutError:
+            hint = "Send the same again: it is the same question, and charged once."
+            raise GatewayError("overloaded", "The question still waits for its turn.", hint) from None
         if not question.over:
             return answers.waiting(question.query_id, question.stage, 0, intervals=intervals)
         return await self._answer(answers, question, 0, intervals=intervals)

@@ -45,10 +45,6 @@ _Parts = tuple[str, list[str], str]
 def shown(words: Words) -> Shown | None:
     """Read SHOW or DESCRIBE; None where it is neither. Raises GatewayError `sql_syntax`, `sql_not_select`."""
     if words.take("DESCRIBE") or words.take("DESC"):
-        if words.take("INPUT") or words.take("OUTPUT"):
-            raise GatewayError(
-                "sql_not_select", "Prepared statements are not described.", "Execute it, or ask for a quote."
-            )
         return _ended(words, "COLUMNS", words.names(3))
     if not words.take("SHOW"):
         return None

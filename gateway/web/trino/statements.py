@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
+from gateway.web.trino.explaining import Describe, Explain, explain
 from gateway.web.trino.showing import Shown, shown
 from gateway.web.trino.words import Words
 
@@ -71,7 +72,20 @@ class Kill:
     query_id: str
 
 
-Spoken = Query | Shown | Use | SetSession | Prepare | Execute | Immediate | Deallocate | Transaction | Kill
+Spoken = (
+    Query
+    | Shown
+    | Use
+    | SetSession
+    | Prepare
+    | Execute
+    | Immediate
+    | Deallocate
+    | Transaction
+    | Kill
+    | Explain
+    | Describe
+)
 
 
 def spoken(text: str) -> Spoken:
@@ -80,7 +94,19 @@ def spoken(text: str) -> Spoken:
     for first, read in _COMMANDS.items():
         if words.take(first):
             return read(words)
-    return shown(words) or Query(text)
+    return _described(words) or shown(words) or Query(text)
+
+
+def _described(words: Words) -> Describe | None:
+    """Read DESCRIBE INPUT or OUTPUT of a prepared statement; of a table with either name no other name follows."""
+    for inputs, word in ((True, "INPUT"), (False, "OUTPUT")):
+        ahead = Words(words.rest)
+        if ahead.take("DESCRIBE", word) and not ahead.rest.startswith(".") and ahead.rest.strip("; \n\t"):
+            words.take("DESCRIBE", word)
+            name = words.name()
+            words.end()
+            return Describe(name, inputs)
+    return None
 
 
 def _use(words: Words) -> Use:
@@ -178,4 +204,5 @@ _COMMANDS: dict[str, Callable[[Words], Spoken]] = {
     "COMMIT": _commit,
     "ROLLBACK": _rollback,
     "CALL": _call,
+    "EXPLAIN": explain,
 }
