@@ -1,7 +1,9 @@
 """Which important columns a column hangs on without holding their values: what a derived column inherits its class of.
 
 A column's own values are found by origins.py. Here is what decides about it besides: which rows were counted, whether
-a mark is set, in which order rows stand, which row of a public table was matched, which branch of a UNION a row is of.
+a mark is set, in which order rows stand, what an outer join fills, which branch of a UNION a row is of.
+
+The row of a public table that is matched hangs on an equality alone: access.py notes that where it stands.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ from gateway.sql.plan import (
     WindowCall,
 )
 from gateway.sql.terms import BaseColumn, Term
-from gateway.sql.walk import inputs, upward
+from gateway.sql.walk import inputs
 
 _FILLS_LEFT = (JoinKind.RIGHT, JoinKind.FULL)
 _FILLS_RIGHT = (JoinKind.LEFT, JoinKind.FULL)
@@ -40,8 +42,14 @@ class Inheritance:
     """Finds the columns of a class above general that a column hangs on, each once."""
 
     origins: Origins
+    _any: bool = field(init=False)
+    """Whether some column may be used that is not to be shown: without one nothing is inherited."""
     _known: dict[tuple[int, str], Bases] = field(default_factory=dict)
     _rows: dict[int, Bases] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        columns = [column for table in self.origins.dataset.tables if not table.public for column in table.columns]
+        self._any = any(column.use and column.data_class is not DataClass.GENERAL for column in columns)
 
     def of(self, below: Plan, term: Term) -> Bases:
         """Return the columns that a term over `below` hangs on; those whose values it shows or tests are not among."""
@@ -49,6 +57,8 @@ class Inheritance:
 
     def column(self, plan: Plan, column_id: str) -> Bases:
         """Return the columns that a column of a relation hangs on."""
+        if not self._any:
+            return NONE
         known = self._known.get((id(plan), column_id))
         if known is None:
             known = self._known[id(plan), column_id] = self._found(plan, column_id)
@@ -86,25 +96,23 @@ class Inheritance:
     def _joined(self, plan: Join, column_id: str) -> Bases:
         """Return what a column of a join hangs on: its own, and what matched where that shows.
 
-        It shows in a mark, in columns that an outer join fills, and in which row of nobody's was matched.
+        It shows in a mark, and in columns that an outer join fills.
         """
-        ends = self._condition(plan, one_side=True)
+        ends = self._condition(plan)
         for side, filled in ((plan.left, _FILLS_LEFT), (plan.right, _FILLS_RIGHT)):
             if column_id not in shown(side):
                 continue
             own = self.column(side, column_id)
             if plan.kind in filled:
                 return own | ends | self.rows(plan.left) | self.rows(plan.right)
-            return own | self._condition(plan, one_side=False) if _nobodys(side) else own
+            return own
         return ends | self.rows(plan.right)
 
-    def _condition(self, plan: Join, *, one_side: bool) -> Bases:
-        """Return what a join's condition tests; `one_side`: also by terms that speak of one side alone."""
+    def _condition(self, plan: Join) -> Bases:
+        """Return what a join's condition tests."""
         left, right = shown(plan.left), shown(plan.right)
         found = NONE
         for term in plan.condition:
-            if not one_side and not (term.ids & left and term.ids & right):
-                continue
             sides = [(plan.left, name) for name in term.ids & left] + [(plan.right, name) for name in term.ids & right]
             if equated(term, set(left), set(right)) is not None and all(self._is_key(*end) for end in sides):
                 continue  # people are joined to what is theirs
@@ -141,7 +149,7 @@ class Inheritance:
             if isinstance(plan, Filter):
                 own = own.union(*(self._tested(plan.input, term) for term in plan.condition))
             elif isinstance(plan, Join):
-                own = self._condition(plan, one_side=True)
+                own = self._condition(plan)
             known = self._rows[id(plan)] = own.union(*map(self.rows, inputs(plan)))
         return known
 
@@ -153,8 +161,3 @@ class Inheritance:
 
     def _held(self, side: Plan, column_id: str) -> Bases:
         return frozenset(filter(self.never_shown, self.origins.column(side, column_id)))
-
-
-def _nobodys(side: Plan) -> bool:
-    """Tell whether a relation holds rows of nobody: public ones, released ones, and those that the query writes."""
-    return not any(isinstance(node, Scan) and not node.table.public for node in upward(side))

@@ -59,6 +59,9 @@ KEYS = {
     "(x) a constant that an outer join fills": f"SELECT COALESCE(r.one, 0) AS k, COUNT(*) AS n FROM customers c LEFT JOIN (SELECT customer_id, 1 AS one FROM {OF_MANY} m) r ON r.customer_id = c.customer_id GROUP BY 1",
     "(x) a column that a FULL join fills": "SELECT a.gift IS NULL AS k, COUNT(*) AS n FROM (SELECT customer_id, gift FROM purchases WHERE quantity > 3 GROUP BY 1, 2) a FULL JOIN customers b USING (customer_id) GROUP BY 1",
     "(x) a public row that an outer join fills": "SELECT k.quarter AS k, COUNT(*) AS n FROM purchases p LEFT JOIN calendar k ON k.day = p.purchased_on AND p.quantity > 3 GROUP BY 1",
+    "(x) a person's count under a join's condition": "SELECT k, COUNT(*) AS n FROM (SELECT c.customer_id, COUNT(*) AS k FROM customers c JOIN purchases p ON p.customer_id = c.customer_id AND p.quantity > 3 GROUP BY 1) t GROUP BY 1",
+    "(x) a person's count of ranked rows": "SELECT k, COUNT(*) AS n FROM (SELECT customer_id, COUNT(*) AS k FROM (SELECT customer_id, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) s WHERE r = 1 GROUP BY 1) t GROUP BY 1",
+    "(x) what an outer join fills by a rank": "SELECT t.gift IS NULL AS k, COUNT(*) AS n FROM customers c LEFT JOIN (SELECT customer_id, gift, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY quantity) AS r FROM purchases) t ON t.customer_id = c.customer_id AND t.r = 3 GROUP BY 1",
     "compared with a released value": "SELECT quantity > (SELECT AVG(quantity) FROM purchases) AS k, COUNT(*) AS n FROM purchases GROUP BY 1",
     "what INTERSECT compares": f"SELECT COUNT(*) AS n FROM (SELECT customer_id, many FROM {OF_MANY} a INTERSECT SELECT customer_id, COUNT(*) FROM purchases GROUP BY 1) t",
 }  # fmt: skip
@@ -71,6 +74,7 @@ ALLOWED = {
     "an average of persons' counts": f"SELECT AVG(many) AS a FROM {OF_MANY} t",
     "the rows of a UNION by one column of both": "SELECT gift, COUNT(*) AS n FROM (SELECT gift FROM purchases WHERE quantity > 3 UNION ALL SELECT gift FROM purchases WHERE quantity <= 3) t GROUP BY 1",
     "a public row beside a filter": "SELECT k.quarter, COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on AND p.quantity > 3 GROUP BY 1",
+    "a public column that a filter compares with it": "SELECT k.weekday, COUNT(*) AS n FROM purchases p JOIN calendar k ON k.day = p.purchased_on AND k.weekday < p.quantity GROUP BY 1",
     "a released average": "SELECT gift, COUNT(*) AS n FROM purchases WHERE quantity > (SELECT AVG(quantity) FROM purchases) GROUP BY 1",
     "a general EXISTS": "SELECT k, COUNT(*) AS n FROM (SELECT EXISTS (SELECT 1 FROM purchases p WHERE p.customer_id = c.customer_id AND p.gift) AS k FROM customers c) t GROUP BY 1",
     "a general count of each person": "SELECT k, COUNT(*) AS n FROM (SELECT customer_id, COUNT(*) AS k FROM purchases WHERE gift GROUP BY 1) t GROUP BY 1",
