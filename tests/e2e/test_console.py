@@ -234,3 +234,22 @@ def test_the_pages_are_chinese_where_that_is_chosen(visitor, gateway):
     assert somebody.look("ask-zh") == []
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ask")
+
+
+REFUSING = {
+    "no such dataset": ("/console/datasets/nothing", "unknown_dataset"),
+    "no such query": ("/console/queries/nothing", "not_found"),
+    "another role's page": ("/console/freezes", "forbidden"),
+    "no such page": ("/console/no/such/page", "not_found"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_pages_that_refuse_are_read_as_well_as_others(visitor, gateway, name):
+    path, code = REFUSING[name]
+    somebody = visitor()
+    page = somebody.sign_in(gateway.token())
+    page.goto(path)
+    expect(page.locator("body")).to_contain_text(code)
+    assert somebody.look(f"refused-{code}") == []
+    somebody.complaints.clear()  # that the page's status is an error
