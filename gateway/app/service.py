@@ -120,7 +120,7 @@ class GatewayService:
         held = next((one for one in self._visible(caller) if one.file.name == name), None)
         if held is None:
             raise unknown_dataset(name)
-        if isinstance(held, Unopened):
+        if isinstance(held, Unopened | Unserved):
             raise unavailable()
         return contract(held.dataset, self._plan_of(held.dataset, caller))
 
