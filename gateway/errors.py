@@ -111,6 +111,8 @@ CODES: dict[str, Code] = {
     "period_open": Code(_U, 409, "The billing period has not ended"),
     "already_invoiced": Code(_U, 409, "The billing period has its invoices"),
     "meter_conflict": Code(_I, 500, "Two meter events of one id differ"),
+    # disputes
+    "case_conflict": Code(_U, 409, "The case does not stand as this takes it to"),
     # after the charge, and operations
     "frozen": Code(_D, 403, "A supervisor or the provider has frozen this"),
     "query_stopped": Code(_D, 409, "A freeze, a suspension or a withdrawal ended the query while it ran"),

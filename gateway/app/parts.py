@@ -13,6 +13,7 @@ from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Lifetimes, Tokens
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
+from gateway.ledger.cases import Cases
 from gateway.ledger.freezing import Freezes
 from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
@@ -52,6 +53,7 @@ class Books:
     revocations: Revocations
     freezes: Freezes
     members: Members
+    cases: Cases
     kept: Kept
     registry: Registry
 
@@ -71,6 +73,7 @@ def books(store: Store, settings: Settings) -> Books:
         Revocations(store, clock, longest),
         Freezes(store, clock),
         Members(store, clock),
+        Cases(store, clock),
         Kept(store, clock, sealer),
         Registry(store, clock, required=settings.members_required),
     )

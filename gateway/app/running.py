@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
+from gateway.app.disputes import DisputeService
 from gateway.app.evidencing import open_evidence
 from gateway.app.keyring import hold_keys
 from gateway.app.membership import Entrance, MembershipService
@@ -71,6 +72,7 @@ class Running:
     supervision: SupervisionService
     members: MembershipService
     registration: RegistrationService
+    disputes: DisputeService
     publisher: Publisher
     operations: Operations
 
@@ -179,6 +181,9 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
                 SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
                 MembershipService(kept.members, entrance, pace, new_query_id),
                 RegistrationService(kept.registry, publisher, evidence, Rehearsal(planner, pace, kept.kept, clock)),
+                DisputeService(
+                    kept.cases, kept.ledger, evidence, invoices, lambda: publisher.held, pace, clock, new_query_id
+                ),
                 publisher,
                 operations,
             )
@@ -231,8 +236,16 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
         # a key that replicas share already: a session that one begins holds at all
         secret = bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness()))
         sessions = Sessions(secret, SystemRandomness())
-        behind = Behind(running.service, running.tracker, running.accounts, running.supervision, running.members,
-                        running.registration, running.operations)  # fmt: skip
+        behind = Behind(
+            running.service,
+            running.tracker,
+            running.accounts,
+            running.supervision,
+            running.members,
+            running.registration,
+            running.disputes,
+            running.operations,
+        )
         app = build(behind, settings, sessions)
         async with beside(settings, running.operations, running.service):
             await serve(app, running.tracker, settings, ready, stop)

@@ -8,6 +8,7 @@ from gateway.cli import (
     ask,
     audit,
     bill,
+    case,
     classify,
     evidence,
     members,
@@ -62,6 +63,7 @@ app.command()(accounts.history)
 app.command()(accounts.spending)
 app.command()(accounts.revoke)
 app.add_typer(accounts.topup_app, name="topup")
+app.add_typer(case.app, name="case")
 app.add_typer(members.app, name="members")
 app.add_typer(operate.dataset_app, name="dataset")
 for step in (

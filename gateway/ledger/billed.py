@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from gateway.ledger import cases
 from gateway.ledger.agreement import Audit, Leaf, in_pieces
+from gateway.ledger.cases import Refund
 from gateway.ledger.events import SOURCE, TYPE, canonical, event_of_leaf
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import events, invoices
@@ -90,6 +92,7 @@ def compare_invoices(connection: Connection, audit: Audit, found: tuple[Event, .
             audit.report("missing invoice", f"number {number}", f"leaf {leaf.index} says that it was {leaf.kind}")
     charged = tuple(event for event in found if event.type == "charged" and event.data["currency"] != NO_CURRENCY)
     _compare_periods(audit, documents, charged)
+    _compare_refunds(connection, audit, documents)
     return len(documents)
 
 
@@ -139,6 +142,30 @@ def _compare_periods(audit: Audit, documents: Mapping[int, Mapping[str, Any]], c
             if event.id not in billed and start <= at < end:
                 detail = f"its period from {start.isoformat()} has been invoiced without it"
                 audit.report("unbilled event", f"query {event.subject}", detail)
+
+
+def _compare_refunds(connection: Connection, audit: Audit, documents: Mapping[int, Mapping[str, Any]]) -> None:
+    """Compare what findings give back, once it is invoiced, with the credit notes that name their cases."""
+    notes: dict[str, list[int]] = {}
+    for number, leaf in audit.billed.items():
+        if "case" in leaf.content:
+            notes.setdefault(leaf.content["case"], []).append(number)
+    invoiced = [document for document in documents.values() if document and document["kind"] == "invoice"]
+    for refund in cases.refunds(connection):
+        numbers, name = notes.pop(refund.case_id, []), f"case {refund.case_id}"
+        billed = any(_holds(document, refund) for document in invoiced)
+        given = sum((Decimal(documents[number]["total"]) for number in numbers if documents.get(number)), Decimal(0))
+        if len(numbers) > 1 or -given != (refund.amount if billed else 0):
+            detail = f"its finding gives {refund.amount:f} back; its credit notes {-given:f}"
+            audit.report("changed refund", name, detail)
+    for case_id in sorted(notes):
+        audit.report("changed refund", f"case {case_id}", "a credit note names it, and no finding gives anything back")
+
+
+def _holds(document: Mapping[str, Any], refund: Refund) -> bool:
+    start, end = (datetime.fromisoformat(document["period"][name]) for name in ("from", "until"))
+    whose = (document["organisation"], document["currency"]) == (refund.organisation, refund.currency)
+    return whose and start <= refund.charged_at < end
 
 
 def _compare_invoice(audit: Audit, number: int, document: Mapping[str, Any], mine: list[Event]) -> None:

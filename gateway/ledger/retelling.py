@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, select
 
-from gateway.ledger import freezing, members, registered
+from gateway.ledger import cases, freezing, members, registered
+from gateway.store.tables import cases as case_rows
 from gateway.store.tables import freezes, member_verifications, policy_versions, reviews
 from gateway.store.tables import members as member_rows
 
@@ -28,6 +29,7 @@ class Told:
 
 STATES: tuple[Told, ...] = (
     Told((freezes,), frozenset({"frozen", "unfrozen"}), freezing.settle),
+    Told((case_rows,), cases.KINDS, cases.settle),
     Told((member_rows, member_verifications), members.KINDS, members.settle),
     Told((policy_versions, reviews), registered.KINDS, registered.settle),
 )

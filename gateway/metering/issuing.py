@@ -1,24 +1,27 @@
 """Issues invoices and credit notes: gapless numbers, each in one transaction with its leaf of the log."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select
 from sqlalchemy.exc import NoResultFound
 
 from gateway.errors import GatewayError
-from gateway.ledger import leaves
+from gateway.ledger import cases, leaves
 from gateway.ledger.agreement import in_pieces
+from gateway.ledger.cases import Case, Refund
 from gateway.ledger.charging import microseconds
 from gateway.ledger.events import BUYER_VISIBLE, TYPE, canonical
 from gateway.ledger.sealing import SALT_BYTES, commitment
 from gateway.metering.charges import charges
-from gateway.metering.invoices import CREDIT_NOTE, INVOICE, Bill, bill_of, credit, fold
+from gateway.metering.invoices import CREDIT_NOTE, INVOICE, Bill, Line, bill_of, credit, fold
 from gateway.metering.periods import Period, month, month_of
+from gateway.metering.prices import count_units
 from gateway.ports import Clock, Randomness
 from gateway.store import epochs, log
 from gateway.store.database import Store
@@ -94,9 +97,59 @@ class Invoices:
             late, _last = charged_lines(connection, last)
             bills = fold(charges([*lines, *late]), period)
             now = self._clock.now()
-            return tuple(self._keep(connection, bill, now, gone) for bill in bills)
+            issued = tuple(self._keep(connection, bill, now, gone) for bill in bills)
+            for refund in cases.refunds(connection):  # what was decided before there was an invoice to correct
+                mine = next((one.bill for one in issued if _bills(one.bill, refund)), None)
+                if mine is not None:
+                    self._give_back(connection, mine, refund, now, gone)
+            return issued
 
         return await self._store.run(work)
+
+    async def decide(self, decided: Callable[[Connection], tuple[Case, Refund | None]]) -> Case:
+        """Run the decision of a case, and give back in the same transaction what is on an invoice by then.
+
+        What is on none yet is given back when its period is invoiced. Raises what the decision raises, `bad_request`
+        where less is left of the invoice's line, and `not_found` where this store lacks the invoice.
+        """
+        gone = await self._store.read(lost)
+
+        def work(connection: Connection) -> Case:
+            case, refund = decided(connection)
+            if refund is None:
+                return case
+            _check_whole(refund)
+            wanted = select(invoices).where(invoices.c.kind == INVOICE, invoices.c.organisation == refund.organisation)
+            bills = (issued.bill for issued in map(_issued, connection.execute(wanted).all()))
+            mine = next((bill for bill in bills if _bills(bill, refund)), None)
+            self._refuse_lost(refund, mine, gone)
+            if mine is not None:
+                self._give_back(connection, mine, refund, self._clock.now(), gone)
+            return case
+
+        return await self._store.run(work)
+
+    def _refuse_lost(self, refund: Refund, invoice: Bill | None, gone: Mapping[int, Any]) -> None:
+        """Refuse a refund whose invoice, or a correction of it, is in the log alone."""
+        if invoice is not None:
+            lacks = any(leaf.get("corrects") == invoice.number for leaf in gone.values())
+        else:
+            period = month_of(refund.charged_at, self._zone).name
+            whose = (_LEAVES[INVOICE], refund.organisation, period)
+            lacks = any((leaf["kind"], leaf["organisation"], leaf["period"]) == whose for leaf in gone.values())
+        if lacks:
+            raise GatewayError("not_found", "This store lacks documents of the charge's invoice.", PUT_BACK)
+
+    def _give_back(
+        self, connection: Connection, invoice: Bill, refund: Refund, now: datetime, gone: Mapping[int, Any]
+    ) -> None:
+        """Issue the credit note of a finding."""
+        earlier = connection.execute(select(invoices).where(invoices.c.corrects == invoice.number)).all()
+        line = next(one for one in invoice.lines if _key(one) == refund.line)
+        reason = f"case {refund.case_id}"
+        note = credit(invoice, [_issued(row).bill for row in earlier], {line.number: refund.amount}, reason)
+        note = replace(note, period=month_of(now, self._zone))
+        self._keep(connection, note, now, gone, {"case": refund.case_id})
 
     async def credit(self, number: int, wanted: Mapping[int, Decimal | None], reason: str) -> Issued:
         """Correct an invoice by a credit note, whose period is the month that it is issued in.
@@ -123,8 +176,15 @@ class Invoices:
 
         return await self._store.run(work)
 
-    def _keep(self, connection: Connection, draft: Bill, now: datetime, gone: Mapping[int, Any]) -> Issued:
-        """Give a bill its number and date, keep it, and append its leaf."""
+    def _keep(
+        self,
+        connection: Connection,
+        draft: Bill,
+        now: datetime,
+        gone: Mapping[int, Any],
+        why: Mapping[str, str] = MappingProxyType({}),
+    ) -> Issued:
+        """Give a bill its number and date, keep it, and append its leaf, which says `why` as well."""
         last = connection.execute(select(func.max(invoices.c.number))).scalar()
         bill = replace(
             draft, number=max(last or 0, *gone, 0) + 1, issued_at=now
@@ -138,6 +198,7 @@ class Invoices:
             "total": f"{bill.total:f}",
             "document": commitment(salt, canonical(bill.document()).encode()),
             **({"corrects": bill.corrects} if bill.corrects is not None else {}),
+            **why,
         }
         index, _hash = leaves.append(connection, _LEAVES[bill.kind], now, leaf)
         issued = Issued(bill, salt.hex(), index)
@@ -168,6 +229,24 @@ class Invoices:
         if organisation is not None:
             wanted = wanted.where(invoices.c.organisation == organisation)
         return await self._store.read(lambda connection: tuple(map(_issued, connection.execute(wanted))))
+
+
+def _check_whole(refund: Refund) -> None:
+    try:
+        count_units(refund.amount, refund.currency)
+    except ValueError:
+        hint = f"Give back whole smallest units of {refund.currency}."
+        raise GatewayError("bad_request", "That amount cannot be paid.", hint) from None
+
+
+def _key(line: Line) -> tuple[str, str, str, str]:
+    return line.dataset, line.grant, line.plan, line.plan_version
+
+
+def _bills(bill: Bill, refund: Refund) -> bool:
+    """Tell whether an invoice bills the charge that a refund is of."""
+    whose = (bill.organisation, bill.currency) == (refund.organisation, refund.currency)
+    return whose and bill.kind == INVOICE and bill.period.holds(refund.charged_at)
 
 
 def lost(connection: Connection) -> dict[int, Mapping[str, Any]]:

@@ -252,6 +252,30 @@ invoices = Table(
 )
 """Invoices and credit notes in one gapless series of numbers."""
 
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", String, primary_key=True),
+    Column("query_id", String, nullable=False),
+    Column("buyer", String, nullable=False),
+    Column("organisation", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("provider", String),
+    Column("amount", String, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("decision_index", BigInteger, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("opened_by", String, nullable=False),
+    Column("opened_at_us", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("finding", String),
+    Column("refund", String),
+    Column("decided_by", String),
+    Column("decided_at_us", BigInteger),
+    Index("cases_by_query", "query_id"),
+)
+"""Disputes of queries; `decision_index` is where the log has the query's decision."""
+
 versions = Table(
     "data_versions",
     metadata,

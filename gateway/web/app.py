@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.web.accounts import AccountDoor
 from gateway.web.billing import BillingDoor
+from gateway.web.cases import CaseDoor
 from gateway.web.catalogue import CatalogueDoor
 from gateway.web.connections import TimedConnection
 from gateway.web.console.door import ConsoleDoor
@@ -41,6 +42,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         SupervisionDoor(service, behind.supervision, settings),
         MemberDoor(service, behind.members, settings),
         RegistrationDoor(service, behind.registration, settings),
+        CaseDoor(service, behind.disputes, settings),
         BillingDoor(service),
         LogDoor(service, settings),
         TrinoDoor(service, questions, behind.accounts, settings),

@@ -94,6 +94,20 @@ class ApplicationBody(Body):
     evidence: Annotated[tuple[EvidenceBody, ...], Field(min_length=1, max_length=16)]
 
 
+class CaseBody(Body):
+    """POST /v1/cases."""
+
+    query_id: Name
+    reason: Words
+
+
+class FindingBody(Body):
+    """POST /v1/cases/{id}/decide: `refund` in the currency of the charge."""
+
+    finding: Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    refund: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6, allow_inf_nan=False)] | None = None
+
+
 class SuspensionBody(Body):
     """POST /v1/members/{id}/suspend."""
 

@@ -6,6 +6,8 @@ from gateway.sql.limits import DIALECTS
 from gateway.web.bodies import (
     ApplicationBody,
     CapBody,
+    CaseBody,
+    FindingBody,
     FreezeBody,
     ProposalBody,
     ReplayBody,
@@ -172,6 +174,11 @@ SCHEMAS: dict[str, Schema] = {
     "Replayed": given(dataset=TEXT, to=TEXT, counts=FREE, questions=every(FREE)),
     "Certificate": FREE,
     "Difference": given(dataset=TEXT, to=TEXT, differences=every(given(path=TEXT, words=TEXT))),
+    "CaseOpening": CaseBody.model_json_schema(),
+    "Finding": FindingBody.model_json_schema(),
+    "Case": given(case_id=TEXT, query_id=TEXT, dataset=TEXT, buyer=TEXT, reason=TEXT, state=TEXT),
+    "Cases": given(cases=every(ref("Case"))),
+    "CaseEvidence": given(case=ref("Case"), bundle=FREE, stops=every(FREE)),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

@@ -168,6 +168,16 @@ class Membership(Protocol):
     async def suspend(self, caller: Caller, member_id: str, reason: str) -> dict[str, object]: ...
 
 
+class Disputes(Protocol):
+    """Cases of queries. Every method may raise GatewayError."""
+
+    async def open(self, caller: Caller, query_id: str, reason: str) -> dict[str, object]: ...
+    async def cases(self, caller: Caller) -> list[dict[str, object]]: ...
+    async def case(self, caller: Caller, case_id: str) -> dict[str, object]: ...
+    async def evidence(self, caller: Caller, case_id: str) -> dict[str, object]: ...
+    async def decide(self, caller: Caller, case_id: str, finding: str, refund: Decimal | None) -> dict[str, object]: ...
+
+
 class Accounts(Protocol):
     """What callers see and change of accounts. Every method may raise GatewayError."""
 
@@ -215,4 +225,5 @@ class Behind:
     supervision: Supervision
     members: Membership
     registration: Registration
+    disputes: Disputes
     operations: Operations

@@ -45,7 +45,7 @@ def run(folder, *guides, before=""):
             ["bash", "-c", script], cwd=folder, env=environment, stdout=kept, stderr=kept, start_new_session=True
         )
     try:
-        code = process.wait(timeout=180)
+        code = process.wait(timeout=400)
         return code, output.read_text()
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -59,7 +59,7 @@ def folder(tmp_path):
 
 
 def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
-    code, output = run(folder, "provider", "billing", "supervisor")
+    code, output = run(folder, "provider", "billing", "supervisor", "disputes")
     assert code == 0, output[-4000:]
     assert "nobody has confirmed privacy.unit" in output
     assert "unit_path: {customer_id: customers.customer_id}" in output
@@ -70,6 +70,7 @@ def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     assert "held up" in output
     assert "You or your organisation are suspended." in output
     assert "widgets: verified" in output
+    assert "0.25 CNY" in output
     (mine,) = (folder / "mine").glob("*.yaml")
     assert mine.name == "shop.yaml"
 
@@ -86,4 +87,4 @@ def test_a_buyer_asks_the_demos_gateway(folder):
 
 
 def test_every_guide_is_run():
-    assert {path.stem for path in GUIDES.glob("*.md")} == {"buyer", "provider", "billing", "supervisor"}
+    assert {path.stem for path in GUIDES.glob("*.md")} == {"buyer", "provider", "billing", "supervisor", "disputes"}

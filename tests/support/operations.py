@@ -25,9 +25,9 @@ def questions(service, most=64):
     return Tracker(getattr(service, "answer", None), Cancelled(), most)
 
 
-def behind(service, most=64, accounts=None, supervision=None, members=None, registration=None):
+def behind(service, most=64, accounts=None, supervision=None, members=None, registration=None, disputes=None):
     """Return what stands behind a door that is tested alone."""
-    return Behind(service, questions(service, most), accounts, supervision, members, registration, Idle())
+    return Behind(service, questions(service, most), accounts, supervision, members, registration, disputes, Idle())
 
 
 class Idle:

@@ -105,6 +105,7 @@ NAMES: dict[str, str] = {
     "meter_conflict": _INTERNAL,
     "policy_replaced": "GENERIC_USER_ERROR",
     "version_state": "GENERIC_USER_ERROR",
+    "case_conflict": _REJECTED,
     "frozen": _DENIED,
     "query_stopped": _REJECTED,
     "query_cancelled": "USER_CANCELED",
