@@ -3,6 +3,7 @@
 performance: plain SQL beside the bounded query and the whole gateway (bench/performance/). stall: how long the loop
 of a whole gateway stands still. planning: what planning takes, by stage. charges: charges a second on both stores.
 accuracy: how far answers lie from plain SQL. economy: what a budget answers.
+modelling: models of nycflights13 beside the fit without privacy.
 """
 
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from bench import accuracy, charges, economy, planning, stall
+from bench import accuracy, charges, economy, modelling, planning, stall
 from bench.performance import command as performance
 
 BENCHES: dict[str, Callable[[list[str]], None]] = {
@@ -20,6 +21,7 @@ BENCHES: dict[str, Callable[[list[str]], None]] = {
     "charges": lambda _: Console().print(charges.compare()),
     "accuracy": accuracy.main,
     "economy": economy.main,
+    "modelling": modelling.main,
 }
 
 

@@ -91,6 +91,7 @@ CODES: dict[str, Code] = {
     "compliance_expired": Code(_D, 403, "The dataset is not reviewed or its review has expired"),
     "no_grant": Code(_D, 403, "No grant covers this request"),
     "mode_not_served": Code(_D, 403, "The grant's mode of use is not served"),
+    "mode_not_granted": Code(_D, 403, "The grant's mode of use does not cover this"),
     "purpose_not_granted": Code(_D, 403, "The stated purpose is not granted"),
     "jurisdiction_not_granted": Code(_D, 403, "The caller's jurisdiction is not granted"),
     "grant_not_valid": Code(_D, 403, "The grant is not valid at this date"),

@@ -9,6 +9,7 @@ from gateway.answer import Finished, Known
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError, Quota
 from gateway.ledger.model import Charge, Failed, Held, InFlight, Order, Release, Stored
+from gateway.models.asked import Model
 from gateway.planning import Planned
 from gateway.ports import Clock, EngineCost, ExactRows, Lease
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
@@ -30,6 +31,10 @@ class Published(Protocol):
 
 class Planner(Protocol):
     async def plan(self, job: PlanJob) -> Planned: ...
+
+    async def compose(self, dataset: Dataset, model: Model, party: str) -> str:
+        """Return the SQL that a model is fitted from."""
+        ...
 
 
 class Releaser(Protocol):

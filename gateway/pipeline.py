@@ -14,6 +14,7 @@ from gateway.catalog.model import Dataset, Grant
 from gateway.drawing import Quoted, Run, grant_of
 from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.models.asked import Model
 from gateway.orders import buyer_id, cost, draws, levels, order
 from gateway.parts import Parts
 from gateway.planning import Planned
@@ -48,6 +49,24 @@ async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
     query_id = parts.new_id()
     with parts.telemetry.query(query_id):
         return await _answered(parts, request, caller, query_id)
+
+
+async def compose(parts: Parts, model: Model, request: Request, caller: Caller) -> Request:
+    """Return the question whose answer a model is fitted from. Raises GatewayError: any refusal (free, logged)."""
+    _buys(caller)
+    job = await _admitted(parts, request, caller)
+    try:
+        sql = await parts.planner.compose(job.dataset, model, caller.organisation)
+    except GatewayError as error:
+        await _refused(parts, job.dataset, caller, job.grant, error)
+        raise
+    return replace(request, sql=sql, composed=True)
+
+
+async def stored(parts: Parts, request: Request, caller: Caller) -> bytes | None:
+    """Return the stored answer of a request by its idempotency key, once it is there; None: nothing is."""
+    _buys(caller)
+    return await _known(parts, request, caller)
 
 
 async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str) -> bytes:
@@ -87,7 +106,7 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> PlanJob:
     """Find the dataset and the grant that covers the caller; the same refusal for ungranted and absent ones."""
     parts.free.admit(caller)
     dataset, now = await parts.published.dataset(request.dataset, caller), parts.clock.now()
-    decision = admit(dataset, caller, request.purpose, now.date())
+    decision = admit(dataset, caller, request.purpose, now.date(), request.mode)
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
         await _refused(parts, dataset, caller, None, error)

@@ -29,6 +29,7 @@ from gateway.privacy.units import budget_of_epsilon, epsilon_of_budget
 from gateway.programs import Budgeted, PlanJob, Understood, drawn, program_of
 from gateway.request import Accuracy, Request
 from gateway.sql.explain import explain
+from gateway.sql.limits import ASKED, COMPOSED, Limits
 from gateway.sql.moments import at_moment
 from gateway.sql.parse import parsed
 from gateway.sql.plan import Staged
@@ -110,16 +111,20 @@ def _marked(mark: str) -> Iterator[None]:
 def understand(job: PlanJob) -> Understood:
     """Return what is asked and how it is bounded: steps 3 to 6a. Raises GatewayError for every refusal of SQL."""
     # 3. parse
-    tree, mark = parsed(job.request.sql, job.request.dialect)
+    tree, mark = parsed(job.request.sql, job.request.dialect, _limits(job.request))
     with _marked(mark):
         return _understood(job, tree, mark)
+
+
+def _limits(request: Request) -> Limits:
+    return COMPOSED if request.composed else ASKED
 
 
 def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
     dataset, request = job.dataset, job.request
     momentary = at_moment(tree, job.now)
     # 4. resolve
-    resolved = resolve(tree, dataset)
+    resolved = resolve(tree, dataset, _limits(request))
     # 6a. what is measured, and who owns it (before 5, so that a shape that shows rows is named as such)
     analysis = analyse(resolved, dataset)
     measures = [step for step in analysis.steps if isinstance(step, Measure)]
@@ -129,7 +134,8 @@ def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
     # 5. permit
     epsilon = request.epsilon if request.epsilon is not None else dataset.privacy.default_epsilon
     used = accesses(analysis, dataset)
-    ask = Ask(dataset, job.caller, request.purpose, epsilon, job.now.date(), used, job.grant)
+    private = tuple(sorted(table.name for table in tables_read(analysis) if not table.public))
+    ask = Ask(dataset, job.caller, request.purpose, epsilon, job.now.date(), used, job.grant, request.mode, private)
     decision = permit(ask)
     if isinstance(decision, Refusal):
         raise GatewayError(decision.code, decision.detail, decision.hint, decision.position)

@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.forecasting import planning
+from gateway.models.asked import Model
+from gateway.models.composing import compose
 from gateway.planning import Planned
 from gateway.programs import PlanJob
 from gateway.request import Caller, Request
@@ -44,8 +46,19 @@ class Asked:
     quote: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A model to be written as SQL, for a process that knows the dataset by a number."""
+
+    dataset: int
+    model: Model
+
+
 class PlannerHandler:
-    """Handles `learn(number, Dataset)`, `plan(Asked)` and `read(Statement)`: the payload is JSON."""
+    """Handles `learn(number, Dataset)`, `plan(Asked)` and `read(Statement)`: the payload is JSON.
+
+    And `compose(Composed)`: the payload is SQL.
+    """
 
     def __init__(self) -> None:
         self._datasets: dict[int, Dataset] = {}
@@ -71,6 +84,9 @@ class PlannerHandler:
         if method == "read":
             assert isinstance(argument, Statement)
             return MEANT.dump_json(read(argument))
+        if method == "compose":
+            assert isinstance(argument, Composed)
+            return compose(argument.model, self._datasets[argument.dataset]).encode()
         assert method == "plan"  # INVARIANT: the only other method
         assert isinstance(argument, Asked)
         dataset = self._datasets[argument.dataset]

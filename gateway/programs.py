@@ -52,6 +52,8 @@ class PlanJob:
                 request.accuracy,
                 request.row_limit,
                 request.purpose,
+                request.mode,
+                request.composed,
                 self.quote,
             ),
             (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),

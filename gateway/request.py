@@ -41,7 +41,8 @@ class Request:
     """One question, already checked for size, encoding and strict JSON.
 
     `epsilon` and `accuracy` exclude each other; with neither the policy's default is spent. `body_digest` is the
-    SHA-256 (hex) of what the body asks; with `idempotency_key` it names the request.
+    SHA-256 (hex) of what the body asks; with `idempotency_key` it names the request. `mode` is what the caller uses the
+    data as; `composed` marks SQL that the gateway wrote, around the buyer's.
     """
 
     sql: str
@@ -53,6 +54,8 @@ class Request:
     row_limit: int | None = None
     idempotency_key: str | None = None
     body_digest: str = ""
+    mode: str = "authorised"
+    composed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from weakref import WeakKeyDictionary
 
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
+from gateway.models.asked import Model
 from gateway.planning import Planned
-from gateway.planning_worker import MEANT, PLANNED, Asked
+from gateway.planning_worker import MEANT, PLANNED, Asked, Composed
 from gateway.programs import PlanJob
 from gateway.sql.trino.model import Meant, Statement
 from gateway.workers.pool import Pool
@@ -57,6 +58,18 @@ class WorkerPlanner:
         finally:
             worker.release()
         return PLANNED.validate_json(reply.payload)
+
+    async def compose(self, dataset: Dataset, model: Model, party: str) -> str:
+        """Return the SQL that a model is fitted from. Raises as `plan`."""
+        worker = await self._pool.acquire(self._wait_s, prefer=dataset.name, party=party)
+        try:
+            number = await self._known(worker, dataset)
+            reply = await worker.call("compose", Composed(number, model), self._deadline_s)
+        except (WorkerTimeout, WorkerDied):
+            raise _too_complex() from None
+        finally:
+            worker.release()
+        return reply.payload.decode()
 
     async def read(self, statement: Statement, party: str) -> Meant:
         """Return what a statement of Trino's door means. Raises as `plan`."""

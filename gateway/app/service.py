@@ -23,6 +23,7 @@ from gateway.ledger.model import Account, Balance, QueryRow
 from gateway.metering.invoices import statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.papers import Papers
+from gateway.models.asked import Model
 from gateway.orders import accounts, buyer_id, data_account
 from gateway.parts import Parts
 from gateway.policy.decide import admit, grants_of, provides
@@ -69,6 +70,14 @@ class GatewayService:
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]:
         """Return what a query would cost."""
         return await pipeline.quote(self._parts, request, caller)
+
+    async def compose(self, model: Model, request: Request, caller: Caller) -> Request:
+        """Return the question whose answer a model is fitted from."""
+        return await pipeline.compose(self._parts, model, request, caller)
+
+    async def stored(self, request: Request, caller: Caller) -> bytes | None:
+        """Return what is stored under the idempotency key of a request, if anything is."""
+        return await pipeline.stored(self._parts, request, caller)
 
     def quota(self, caller: Caller) -> Quota:
         """Return what is left of the free decisions that a caller has in a minute."""

@@ -230,15 +230,16 @@ def _spent(
     """Return what is to be spent, or what is to be reached. Raises GatewayError `bad_request` for no numbers."""
     spent: dict[str, object] = {}
     if epsilon is not None:
-        spent["epsilon"] = _number("epsilon", epsilon)
+        spent["epsilon"] = amount("epsilon", epsilon)
     aims = {"half_width": half_width, "relative": relative, "confidence": confidence}
-    accuracy = {name: _number(name.replace("_", "-"), text) for name, text in aims.items() if text is not None}
+    accuracy = {name: amount(name.replace("_", "-"), text) for name, text in aims.items() if text is not None}
     if accuracy:
         spent["accuracy"] = accuracy
     return spent
 
 
-def _number(name: str, text: str) -> float:
+def amount(name: str, text: str) -> float:
+    """Return a number above 0. Raises GatewayError `bad_request`."""
     try:
         number = Decimal(text)
     except InvalidOperation:

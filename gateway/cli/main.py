@@ -21,6 +21,7 @@ from gateway.cli import (
 )  # fmt: skip
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.model import model
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,6 +52,7 @@ app.command()(doctor)
 app.command()(classify.classify)
 app.command()(ask.query)
 app.command()(ask.quote)
+app.command()(model)
 app.command()(ask.cancel)
 app.command()(supervise.freeze)
 app.command()(supervise.unfreeze)

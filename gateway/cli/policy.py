@@ -13,7 +13,7 @@ from gateway.catalog.model import Dataset
 from gateway.cli import classify
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
-from gateway.policy.rules.mode import SERVED
+from gateway.policy.rules.mode import RESERVED, SERVED
 
 app = typer.Typer(help="Check policies and print their schema.", no_args_is_help=True)
 
@@ -135,7 +135,10 @@ def warnings(dataset: Dataset) -> list[str]:
         fix = f"add `unique: [[{unit.owner}]]`"
         found.append(f"{unit.name} does not promise one row a unit, which costs accuracy and joins: {fix}")
     unserved = [grant for grant in dataset.grants if grant.mode not in SERVED]
-    found += [f"{grant.name} of {grant.organisation}: the mode '{grant.mode}' is not served" for grant in unserved]
+    found += [
+        f"{grant.name} of {grant.organisation}: the mode '{grant.mode}' is not served. {RESERVED[grant.mode]}"
+        for grant in unserved
+    ]
     if dataset.privacy.budget.epsilon > 10:
         found.append(f"a budget of epsilon {dataset.privacy.budget.epsilon:f} is more than 10: it promises little")
     for table in dataset.tables:

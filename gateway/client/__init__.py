@@ -24,6 +24,7 @@ from gateway.client.errors import (
     Unavailable,
     Unreachable,
 )
+from gateway.client.models import Estimate, Fitted
 from gateway.client.progress import Progress
 from gateway.client.quote import Quote
 from gateway.client.receipts import Receipt
@@ -39,6 +40,8 @@ __all__ = [
     "Charged",
     "Column",
     "Ended",
+    "Estimate",
+    "Fitted",
     "Gateway",
     "GatewayError",
     "Position",

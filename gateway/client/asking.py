@@ -210,6 +210,25 @@ def quoted(asked: Question, manners: Manners) -> Flow[dict[str, Any]]:
     return reply.document()
 
 
+def modelled(members: Mapping[str, object], key: str, manners: Manners) -> Flow[dict[str, Any]]:
+    """Return a model. Every try has the same idempotency key: it is charged once."""
+    body = {name: _plain(value) for name, value in members.items() if value is not None}
+    try:
+        call = json_call("POST", "/v1/models", body, {"Idempotency-Key": key}, manners.timeout_s)
+        reply = yield from sent(call, manners.retries)
+    except GatewayError as error:
+        error.idempotency_key = key
+        raise
+    found = reply.document()
+    if not {"query_id", "kind", "clear", "privacy", "price"} <= found.keys():
+        raise BadReply("bad_reply", "The reply is no model.", "Check the address.")
+    return found
+
+
+def _plain(value: object) -> object:
+    return _exact(value) if isinstance(value, Decimal) else value
+
+
 def cancelled(query_id: str, manners: Manners) -> Flow[Ended]:
     """Cancel a question that runs; return how it ended."""
     reply = yield from sent(Call("DELETE", _path(query_id), timeout_s=manners.timeout_s), manners.retries)

@@ -14,6 +14,7 @@ from gateway.client import asking
 from gateway.client.asking import Ended, Flow, Manners, Pause, Reached, Step, manners_of
 from gateway.client.blocking import Blocking
 from gateway.client.course import Course
+from gateway.client.models import Fitted
 from gateway.client.progress import Shown, Wanted
 from gateway.client.quote import Quote
 from gateway.client.result import Result, result_of
@@ -112,6 +113,43 @@ class Gateway:
             sql, epsilon=epsilon, accuracy=accuracy, dataset=dataset, purpose=purpose, dialect=dialect
         )
         return Quote(sql, self._run(asking.quoted(asked, self._manners)))
+
+    def model(
+        self,
+        kind: str,
+        source: str,
+        features: Sequence[str],
+        *,
+        target: str | None = None,
+        epsilon: float | Decimal | None = None,
+        intercept: bool = True,
+        ridge: float = 0.0,
+        rounds: int = 3,
+        confidence: float = 0.95,
+        dataset: str | None = None,
+        purpose: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Fitted:
+        """Fit a model of private rows: charged once, with intervals for the noise.
+
+        `kind`: linear_regression, logistic_regression, covariance or contingency. `source`: a table, or a SELECT of its
+        rows with named columns, of which `features` and `target` are some.
+        """
+        key = token_hex(16) if idempotency_key is None else check_word("idempotency key", idempotency_key)
+        members = {
+            "kind": kind,
+            "from": source,
+            "features": list(features),
+            "target": target,
+            "epsilon": epsilon,
+            "intercept": intercept,
+            "ridge": ridge,
+            "rounds": rounds,
+            "confidence": confidence,
+            "dataset": dataset,
+            "purpose": purpose,
+        }
+        return Fitted(self._run(asking.modelled(members, key, self._manners)))
 
     def cancel(self, query_id: str) -> Ended:
         """Cancel a question of yours that runs; return how it ended, and what stays charged."""

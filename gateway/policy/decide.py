@@ -10,7 +10,7 @@ from gateway.policy.rules.column_use import ColumnUse
 from gateway.policy.rules.compliance import ComplianceReview
 from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
-from gateway.policy.rules.mode import ServedMode
+from gateway.policy.rules.mode import OpenRows, ServedMode, preferred
 from gateway.policy.rules.purpose import GrantedPurpose
 from gateway.policy.rules.validity import GrantValidity
 from gateway.request import Caller
@@ -22,7 +22,7 @@ ADMISSION: tuple[Rule, ...] = (
     GrantedPurpose(),
     GrantedJurisdiction(),
 )
-ACCESS: tuple[Rule, ...] = (LargestEpsilon(), ColumnClass(), ColumnUse())
+ACCESS: tuple[Rule, ...] = (OpenRows(), LargestEpsilon(), ColumnClass(), ColumnUse())
 
 
 def _first(rules: tuple[Rule, ...], ask: Ask) -> Refusal | None:
@@ -39,14 +39,16 @@ def provides(provider: str, caller: Caller) -> bool:
     return "provider" in caller.roles and caller.organisation == provider
 
 
-def admit(dataset: Dataset, caller: Caller, purpose: str | None, today: date) -> Permit | Refusal:
+def admit(
+    dataset: Dataset, caller: Caller, purpose: str | None, today: date, mode: str = "authorised"
+) -> Permit | Refusal:
     """Return the first grant under which the caller may ask, or the first grant's refusal.
 
     Without any grant the refusal is that of a dataset that does not exist.
     """
     refusals: list[Refusal] = []
-    for grant in grants_of(dataset.grants, caller):
-        ask = Ask(dataset, caller, purpose, dataset.privacy.default_epsilon, today, (), grant)
+    for grant in sorted(grants_of(dataset.grants, caller), key=preferred):
+        ask = Ask(dataset, caller, purpose, dataset.privacy.default_epsilon, today, (), grant, mode)
         refusal = _first(ADMISSION, ask)
         if refusal is None:
             return Permit(grant, stated_purpose(ask))

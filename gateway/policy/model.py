@@ -22,7 +22,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """All that a decision may depend on. `accesses` is empty before the SQL is understood."""
+    """All that a decision may depend on. `accesses` and `private` are empty before the SQL is understood.
+
+    `mode` is what the request uses the data as, `private` the private tables that it reads.
+    """
 
     dataset: Dataset
     caller: Caller
@@ -31,6 +34,8 @@ class Ask:
     today: date
     accesses: tuple[Access, ...]
     grant: Grant | None
+    mode: str = "authorised"
+    private: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

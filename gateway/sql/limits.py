@@ -1,5 +1,7 @@
 """What SQL text may cost before it is parsed: bytes, tokens, nesting, IN lists. Linear in the text."""
 
+from dataclasses import dataclass
+
 from sqlglot import TokenType
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import TokenError
@@ -9,17 +11,33 @@ from gateway.errors import GatewayError, Position
 
 DIALECTS = ("duckdb", "postgres", "trino", "spark")
 MAX_BYTES = 64 * 1024
-MAX_TOKENS = 5_000
 MAX_DEPTH = 30
 MAX_IN_LIST = 1_000
 MAX_OPEN_JOINS = 8
 """Joins that wait for their ON at once: with each more, the parser tries about half as many ways again."""
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a question may be: words and signs, the relations that it reads, and leaves of its plan.
+
+    A leaf counts as often as something above reads it.
+    """
+
+    tokens: int = 5_000
+    relations: int = 128
+    weight: int = 4_096
+
+
+ASKED = Limits()
+COMPOSED = Limits(tokens=12_000, relations=1_024, weight=40_000)
+"""The same of a question that the gateway writes itself: it is long, but no buyer chooses how it is nested."""
+
 _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
 
 
-def tokenize(text: str, dialect: str) -> list[Token]:
+def tokenize(text: str, dialect: str, most: Limits = ASKED) -> list[Token]:
     """Return the tokens of a text that keeps within the limits, without its comments (an engine never sees them).
 
     Raises GatewayError `sql_too_long`, `sql_too_deep` or `sql_syntax`.
@@ -33,8 +51,8 @@ def tokenize(text: str, dialect: str) -> list[Token]:
     except TokenError:
         hint = "Look for a quote or comment that is not closed."
         raise GatewayError("sql_syntax", "The SQL cannot be split into words.", hint) from None
-    if len(tokens) > MAX_TOKENS:
-        detail = f"The SQL has {len(tokens):,} words and signs; at most {MAX_TOKENS:,} are read."
+    if len(tokens) > most.tokens:
+        detail = f"The SQL has {len(tokens):,} words and signs; at most {most.tokens:,} are read."
         raise GatewayError("sql_too_long", detail, "Use a range or a join with a public table.")
     _check_nesting(tokens)
     _check_gaps(tokens)

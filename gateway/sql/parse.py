@@ -10,7 +10,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.tokenizer_core import Token
 
 from gateway.errors import GatewayError, Position
-from gateway.sql.limits import tokenize
+from gateway.sql.limits import ASKED, Limits, tokenize
 
 MAX_TREE_DEPTH = 100
 
@@ -30,9 +30,9 @@ def parse_constants(text: str, dialect: str) -> exp.Query:
     return _tree(tokenize(text, dialect), text, dialect)
 
 
-def parsed(text: str, dialect: str) -> tuple[exp.Query, str]:
+def parsed(text: str, dialect: str, most: Limits = ASKED) -> tuple[exp.Query, str]:
     """Return the syntax tree and the fingerprint of one query. Raises what `parse` raises."""
-    tokens = tokenize(text, dialect)
+    tokens = tokenize(text, dialect, most)
     _refuse_typed_decimals(tokens, dialect)
     return _tree(tokens, text, dialect), _fingerprint(tokens)
 

@@ -10,6 +10,7 @@ from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.sql.constructs import GROUPING_FUNCTIONS, is_aggregate, is_plain, is_query
 from gateway.sql.expressions import scalar
+from gateway.sql.limits import ASKED, Limits
 from gateway.sql.narrowing import Facts, narrowed
 from gateway.sql.parse import place, refuse_other_parts
 from gateway.sql.plan import AggregateKind, Field, Plan
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 Views = dict[str, "View"]
 """WITH queries in sight, by folded name."""
-
-MAX_RELATIONS = 128
 
 
 class Tie(Protocol):
@@ -48,14 +47,15 @@ class Catalog:
     attach: Callable[["Stage", exp.Expr], Term]
     ids: Ids = field(default_factory=Ids)
     relations: int = 0
+    most: Limits = ASKED
     views: "list[View]" = field(default_factory=list)
 
     def count_relation(self, node: exp.Expr, number: int = 1) -> None:
         """Refuse a query that (through CTEs used again and again) grows beyond bounds."""
         self.relations += number
-        if self.relations > MAX_RELATIONS:
+        if self.relations > self.most.relations:
             hint = "Use each WITH query once, or split the question."
-            raise GatewayError("sql_too_complex", f"More than {MAX_RELATIONS} relations.", hint, place(node))
+            raise GatewayError("sql_too_complex", f"More than {self.most.relations} relations.", hint, place(node))
 
 
 @dataclass(slots=True, kw_only=True)

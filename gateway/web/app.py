@@ -17,6 +17,7 @@ from gateway.web.console.sessions import Sessions
 from gateway.web.documents import DocumentDoor
 from gateway.web.log import LogDoor
 from gateway.web.members import MemberDoor
+from gateway.web.models import ModelDoor
 from gateway.web.operations import OperationsDoor, watched
 from gateway.web.problem import errors
 from gateway.web.queries import QueryDoor
@@ -37,6 +38,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
     app = web.Application(middlewares=middlewares, client_max_size=settings.max_body_bytes + 1)
     doors = (
         QueryDoor(service, questions, settings),
+        ModelDoor(service, questions, settings),
         CatalogueDoor(service),
         AccountDoor(service, behind.accounts, settings),
         SupervisionDoor(service, behind.supervision, settings),

@@ -9,6 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from gateway.errors import GatewayError
 from gateway.ledger.model import buyer_name
+from gateway.models import asked
+from gateway.models.asked import MOST_FEATURES, MOST_ROUNDS, Kind
 from gateway.request import Caller, Posed
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -194,6 +196,40 @@ class WithdrawalBody(Body):
     reason: Words
 
 
+class ModelBody(Body):
+    """POST /v1/models and /v1/models/quote: what to fit, over which rows, and what to spend."""
+
+    dataset: Name | None = None
+    kind: Literal["linear_regression", "logistic_regression", "covariance", "contingency"]
+    source: Annotated[str, Field(alias="from"), StringConstraints(min_length=1, max_length=32_768)]
+    features: Annotated[list[Name], Field(min_length=1, max_length=10)]
+    target: Name | None = None
+    intercept: bool = True
+    ridge: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+    rounds: Annotated[int, Field(ge=1, le=MOST_ROUNDS)] = 3
+    confidence: Annotated[float, Field(ge=0.5, le=0.9999)] = 0.95
+    epsilon: Annotated[Decimal, Field(gt=0, le=10**9, decimal_places=12, allow_inf_nan=False)] | None = None
+    purpose: Name | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        kind = Kind(self.kind)
+        if kind.targeted != (self.target is not None):
+            raise ValueError(f"a {kind.value} {'needs' if kind.targeted else 'has no'} `target`")
+        if len(self.features) > MOST_FEATURES[kind]:
+            raise ValueError(f"a {kind.value} takes at most {MOST_FEATURES[kind]} features")
+        named = [name.casefold() for name in (*self.features, *([self.target] if self.target else []))]
+        if len(set(named)) < len(named):
+            raise ValueError("each feature is named once, and is not the target")
+        return self
+
+    @property
+    def model(self) -> asked.Model:
+        """The model as it is fitted."""
+        return asked.Model(Kind(self.kind), self.source, tuple(self.features), self.target, self.intercept, self.ridge,
+                     self.rounds, self.confidence)  # fmt: skip
+
+
 NAMED_BY = {
     "query": ("query_id",),
     "buyer": ("organisation", "subject"),
@@ -213,5 +249,5 @@ def read_as(model: type[Model], body: dict[str, Any]) -> Model:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
-        hint = f"Members: {', '.join(model.model_fields)}."
+        hint = f"Members: {', '.join(field.alias or name for name, field in model.model_fields.items())}."
         raise GatewayError("bad_request", f"`{place}` cannot be used: {first['msg']}.", hint) from None

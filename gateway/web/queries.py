@@ -43,6 +43,14 @@ INTERVALS = Parameter("intervals", "with columns `n_low` and `n_high`", {"type":
 SINCE = Parameter("since", "the size of a checkpoint that the log is to extend", {"type": "integer", "minimum": 0})
 
 
+KEY = Parameter(
+    "Idempotency-Key",
+    "names the request: sent again, it is answered again and charged once",
+    {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+    header=True,
+)
+
+
 class QueryDoor:
     """Handles /v1/query, /v1/quote and /v1/queries/{id}."""
 
@@ -53,12 +61,6 @@ class QueryDoor:
 
     def routes(self) -> list[Route]:
         """Return its addresses."""
-        key = Parameter(
-            "Idempotency-Key",
-            "names the request: sent again, it is answered again and charged once",
-            {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-            header=True,
-        )
         text = {"type": "string"}
         written = {MEDIA[form]: text for form in Format if form is not Format.JSON}
         goes_on = Reply("it goes on; `Location` says where", {JSON: "Running"})
@@ -66,7 +68,7 @@ class QueryDoor:
         looked = {200: Reply("how it stands, or its answer", {JSON: "Query", **written})}
         events = replies("`stage` and `state` events", text, "text/event-stream")
         return [
-            Route("POST", "/v1/query", self.query, TAG, "ask", ("buyer",), (key,), "Question", answered),
+            Route("POST", "/v1/query", self.query, TAG, "ask", ("buyer",), (KEY,), "Question", answered),
             Route("POST", "/v1/quote", self.quote, TAG, "what asking would cost, and how exact it would be", ("buyer",),
                   body="Question", replies=replies("the quote", "Quote")),
             Route("GET", QUERY, self.look, TAG, "how a query of yours stands, with its answer",
@@ -113,12 +115,10 @@ class QueryDoor:
     async def _asked(self, request: web.Request) -> tuple[Request, Caller, Delivery]:
         self._questions.refuse_draining()
         token = bearer(request)
-        keys = request.headers.getall("Idempotency-Key", [])
-        if len(keys) > 1:
-            raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
+        key = idempotency_key(request)
         caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
         body = strict_json.parse(await read_body(request, self._settings))
-        asked = read_request(body, keys[0] if keys else None)
+        asked = read_request(body, key)
         return asked, caller, read_delivery(body, request.headers.get("Accept"))
 
     async def look(self, request: web.Request) -> web.Response:
@@ -238,6 +238,14 @@ def _running(question: Question) -> dict[str, object]:
     """Return what is told of a question while it runs: it hangs on the question alone."""
     stage = question.stage
     return {"query_id": question.query_id, "state": RUNNING, "stage": stage.value if stage is not None else None}
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """Return the one Idempotency-Key of a request. Raises GatewayError `bad_request` where there are two."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if len(keys) > 1:
+        raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
+    return keys[0] if keys else None
 
 
 def query_id_of(answer: bytes) -> str:

@@ -8,9 +8,11 @@ from hashlib import sha256
 from typing import Any
 
 from gateway.errors import GatewayError, Position
+from gateway.models.asked import Model
 from gateway.request import Accuracy, Request
 from gateway.sql.limits import DIALECTS
 from gateway.web import delivery
+from gateway.web.bodies import ModelBody, read_as
 
 MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "accuracy", "sandbox", *delivery.MEMBERS)
 RESERVED = ("sandbox",)
@@ -54,6 +56,22 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
         idempotency_key=_key(idempotency_key),
         body_digest=_digest(body),
     )
+
+
+def read_model(body: dict[str, Any], idempotency_key: str | None) -> tuple[Model, Request]:
+    """Return the model that a body asks for, and its request without SQL. Raises GatewayError `bad_request`."""
+    asked = read_as(ModelBody, body)
+    model = asked.model
+    request = Request(
+        sql=_sql(asked.source),
+        dataset=asked.dataset,
+        purpose=asked.purpose,
+        epsilon=asked.epsilon,
+        idempotency_key=_key(idempotency_key),
+        body_digest=_digest({"model": body}),
+        mode="modelling",
+    )
+    return model, request
 
 
 def _digest(body: dict[str, Any]) -> str:

@@ -88,6 +88,7 @@ NAMES: dict[str, str] = {
     "compliance_expired": _DENIED,
     "no_grant": _DENIED,
     "mode_not_served": _DENIED,
+    "mode_not_granted": _DENIED,
     "purpose_not_granted": _DENIED,
     "jurisdiction_not_granted": _DENIED,
     "grant_not_valid": _DENIED,

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
+from typing import get_args
 
 import pytest
 from support.shop import CALLER, GRANT, SHOP
 
+from gateway.catalog.document import GrantEntry
 from gateway.catalog.model import Compliance, DataClass, Use
 from gateway.errors import CODES, Position
 from gateway.policy.decide import ACCESS, ADMISSION, admit, grants_of, permit
@@ -16,7 +18,7 @@ from gateway.policy.rules.column_use import ColumnUse
 from gateway.policy.rules.compliance import ComplianceReview
 from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
-from gateway.policy.rules.mode import ServedMode
+from gateway.policy.rules.mode import COVERS, RESERVED, OpenRows, ServedMode
 from gateway.policy.rules.purpose import GrantedPurpose
 from gateway.policy.rules.validity import GrantValidity
 
@@ -53,6 +55,15 @@ CASES = {
     "compliance: without an end": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=None), None),
     "mode: authorised": (ServedMode(), ASK, None),
     "mode: federated": (ServedMode(), granted(mode="federated"), "mode_not_served"),
+    "mode: encrypted": (ServedMode(), granted(mode="encrypted"), "mode_not_served"),
+    "mode: a model under authorised": (ServedMode(), replace(ASK, mode="modelling"), "mode_not_granted"),
+    "mode: a model under modelling": (ServedMode(), replace(granted(mode="modelling"), mode="modelling"), None),
+    "mode: a query under modelling": (ServedMode(), granted(mode="modelling"), "mode_not_granted"),
+    "mode: a query under open": (ServedMode(), granted(mode="open"), None),
+    "mode: a query under sandbox": (ServedMode(), granted(mode="sandbox"), "mode_not_granted"),
+    "open: public tables": (OpenRows(), granted(mode="open"), None),
+    "open: a private table": (OpenRows(), replace(granted(mode="open"), private=("customers",)), "mode_not_granted"),
+    "open: a private table under authorised": (OpenRows(), replace(ASK, private=("customers",)), None),
     "validity: inside": (GrantValidity(), ASK, None),
     "validity: first day": (GrantValidity(), granted(valid_from=date(2026, 11, 24)), None),
     "validity: last day": (GrantValidity(), granted(valid_until=date(2026, 11, 24)), None),
@@ -110,8 +121,19 @@ def test_admit_takes_the_first_grant_that_holds():
     assert admit(dataset, CALLER, None, ASK.today) == Permit(GRANT, "market-research")
 
 
+def test_an_open_grant_gives_way_to_one_that_covers_more():
+    dataset = replace(SHOP, grants=(replace(GRANT, name="rows", mode="open"), GRANT))
+    assert admit(dataset, CALLER, None, ASK.today) == Permit(GRANT, "market-research")
+
+
+def test_every_mode_of_a_policy_is_served_or_reserved():
+    modes = get_args(GrantEntry.model_fields["mode"].annotation)
+    assert set(modes) == set(COVERS) | set(RESERVED)
+    assert not set(COVERS) & set(RESERVED)
+
+
 def test_admit_refuses_with_the_first_grants_reason():
-    dataset = replace(SHOP, grants=(replace(GRANT, mode="open"), replace(GRANT, valid_until=date(2026, 1, 2))))
+    dataset = replace(SHOP, grants=(replace(GRANT, mode="federated"), replace(GRANT, valid_until=date(2026, 1, 2))))
     refusal = admit(dataset, CALLER, None, ASK.today)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "mode_not_served"
@@ -131,7 +153,7 @@ def test_a_grant_to_one_person_is_theirs_alone():
 
 def test_permit_asks_every_rule_in_order():
     assert permit(ASK) == Permit(GRANT, "market-research")
-    refused = permit(replace(granted(mode="open"), epsilon=D(9)))
+    refused = permit(replace(granted(mode="encrypted"), epsilon=D(9)))
     assert isinstance(refused, Refusal)
     assert refused.code == "mode_not_served"
     too_much = permit(replace(ASK, epsilon=D(9)))
@@ -140,5 +162,5 @@ def test_permit_asks_every_rule_in_order():
     none = permit(replace(ASK, grant=None))
     assert isinstance(none, Refusal)
     assert none.code == "no_grant"
-    assert len(ADMISSION) + len(ACCESS) == 8
+    assert len(ADMISSION) + len(ACCESS) == 9
     assert DataClass.CORE.value == "core"

@@ -1,0 +1,76 @@
+"""The door of models: fit one, or ask what it would cost. The answer that it is fitted from is an ordinary one."""
+
+import asyncio
+
+from aiohttp import web
+
+from gateway.errors import GatewayError
+from gateway.models.asked import Model
+from gateway.models.composing import located
+from gateway.models.fitting import fitted
+from gateway.request import Caller, Request
+from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.problem import paced
+from gateway.web.queries import KEY, QUERY_ID, idempotency_key
+from gateway.web.reading import read_model
+from gateway.web.routes import Route, replies
+from gateway.web.service import Questions, Service
+
+TAG = "models"
+
+
+class ModelDoor:
+    """Handles /v1/models and /v1/models/quote."""
+
+    def __init__(self, service: Service, questions: Questions, settings: Settings) -> None:
+        self._service = service
+        self._questions = questions
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """Return its addresses."""
+        return [
+            Route("POST", "/v1/models", self.fit, TAG, "fit a model of private rows", ("buyer",), (KEY,), "ModelAsked",
+                  replies("the model", "Model")),
+            Route("POST", "/v1/models/quote", self.quote, TAG, "what a model would cost, and the SQL of its sums",
+                  ("buyer",), body="ModelAsked", replies=replies("the quote", "ModelQuote")),
+        ]  # fmt: skip
+
+    async def fit(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/models: what is fitted from an answer that is stored, charged once by its key."""
+        model, asked, caller = await self._asked(request)
+        answer = await self._service.stored(asked, caller)
+        if answer is None:
+            answer = await self._answered(model, asked, caller)
+        found = await asyncio.to_thread(fitted, model, answer)
+        headers = {QUERY_ID: str(found["query_id"]), **paced(self._service.quota(caller))}
+        return json_response(found, headers=headers)
+
+    async def _answered(self, model: Model, asked: Request, caller: Caller) -> bytes:
+        with self._questions.room(caller):
+            composed = await self._service.compose(model, asked, caller)
+        try:
+            return await self._questions.submit(composed, caller).answer()
+        except GatewayError as error:
+            raise located(error, model) from None
+
+    async def quote(self, request: web.Request) -> web.Response:
+        """Answer POST /v1/models/quote."""
+        model, asked, caller = await self._asked(request)
+        with self._questions.room(caller):
+            composed = await self._service.compose(model, asked, caller)
+            try:
+                quote = await self._service.quote(composed, caller)
+            except GatewayError as error:
+                raise located(error, model) from None
+        return json_response({**quote, "sql": composed.sql}, headers=paced(self._service.quota(caller)))
+
+    async def _asked(self, request: web.Request) -> tuple[Model, Request, Caller]:
+        self._questions.refuse_draining()
+        token = bearer(request)
+        key = idempotency_key(request)
+        caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
+        body = strict_json.parse(await read_body(request, self._settings))
+        return *read_model(body, key), caller
