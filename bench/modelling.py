@@ -36,7 +36,7 @@ from tests.support.answers import answered
 POLICY = Path(__file__).with_name("nycflights13.yaml")
 CALLER = Caller("ana", "widget-analytics", frozenset({"buyer"}))
 EPSILONS = (Decimal(1), Decimal(4))
-RUNS = 20
+RUNS = 10
 EXACT = Decimal(10) ** 8
 """At this epsilon noise all but vanishes, and the bounds of what one aircraft adds are the widest."""
 
@@ -152,7 +152,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser("python -m bench modelling", description=__doc__)
     parser.add_argument("folder", type=Path, help="where flights.csv of nycflights13 is")
     asked = parser.parse_args(arguments)
-    print("| model | epsilon | coefficient | not private | bounded, no noise | median of 20 | half-width | held |")
+    print("| model | epsilon | coefficient | not private | bounded, no noise | median of 10 | half-width | held |")
     print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         database, dataset = opened(asked.folder / "flights.csv", Path(folder))

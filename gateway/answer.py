@@ -87,26 +87,41 @@ class Written:
         return b"".join((b'{"query_id": ', own[0], b", ", self.first, b', "as_of": ', own[1], b"}, ", self.last))
 
 
+SYNTHETIC = "sandbox: the rows are synthetic, made of the policy alone; no figure here says anything of the data"
+
+
 def written(
-    planned: Planned, dataset: Dataset, known: Known, finished: Finished, due: Cost, charge: Charge | None
+    planned: Planned,
+    dataset: Dataset,
+    known: Known,
+    finished: Finished,
+    due: Cost,
+    charge: Charge | None,
+    *,
+    sandbox: bool = False,
 ) -> Written:
-    """Return an answer as it is written; `charge` is None where everything was stored."""
+    """Return an answer as it is written; `charge` is None where everything was stored, and in the sandbox."""
     first = {
         "state": "FINISHED",
+        **({"sandbox": True} if sandbox else {}),
         "columns": columns(planned),
         "rows": finished.rows,
         "intervals": {"confidence": 0.95, "columns": finished.intervals},
         **_accuracy(planned, known, finished),
         "privacy": {
             **privacy(dataset, due.rho, due.delta),
-            "stored": charge is None,
+            "stored": charge is None and not sandbox,
             "bounds": {note.column: {"rows": note.rows, "groups": note.groups} for note in planned.notes},
             "intervals_cover": "noise",
         },
         "versions": {"policy": dataset.policy_version, "data": dataset.data_version},
     }
     last = {
-        "notices": [*planned.notices, *(["rows beyond row_limit are left out"] if finished.truncated else [])],
+        "notices": [
+            *([SYNTHETIC] if sandbox else []),
+            *planned.notices,
+            *(["rows beyond row_limit are left out"] if finished.truncated else []),
+        ],
         "price": price(due),
         "receipt": {"log_index": charge.log_index, "leaf": f"sha256:{charge.leaf_hash}"} if charge else None,
     }

@@ -187,7 +187,7 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, 
     plan = dataset.plan_of(grant)
     income = dict(plan.income_split) if plan is not None else {}
     shares = split(due.price.amount, income or {dataset.provider: Decimal(1)}, due.price.currency)
-    content = {
+    content: dict[str, object] = {
         "organisation": caller.organisation,
         "buyer": caller.subject,
         "dataset": dataset.name,
@@ -209,4 +209,6 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, 
         "columns": sorted({f"{access.table}.{access.column}" for access in planned.accesses}),
         "income_split": {payee: f"{share:f}" for payee, share in shares.items()},
     }
+    if request.mode == "sandbox":
+        content["sandbox"] = True
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -29,6 +29,18 @@ class Published(Protocol):
         ...
 
 
+class Synthetic(Protocol):
+    """The sandbox's data: nothing here has seen a row of the true ones."""
+
+    async def twin(self, dataset: Dataset) -> Dataset:
+        """Return the same policy over synthetic rows."""
+        ...
+
+    async def lease(self, dataset: Dataset, party: str) -> Lease:
+        """Hold an engine with a twin's rows open, in the turn of the organisation `party`."""
+        ...
+
+
 class Planner(Protocol):
     async def plan(self, job: PlanJob) -> Planned: ...
 
@@ -103,6 +115,7 @@ class Parts:
     """Everything the path needs of the world. `secret` keys the hash of the pick; `new_id` names queries."""
 
     published: Published
+    synthetic: Synthetic
     planner: Planner
     releaser: Releaser
     book: Book

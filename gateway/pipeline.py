@@ -9,6 +9,7 @@ file, a socket or a database: the parts do, and are passed in.
 import hashlib
 from dataclasses import replace
 
+from gateway import trying
 from gateway.answer import Finished, Known, quote_document, written
 from gateway.catalog.model import Dataset, Grant
 from gateway.drawing import Quoted, Run, grant_of
@@ -27,6 +28,9 @@ from gateway.repeats import Repeat
 from gateway.request import Caller, Request
 from gateway.stages import Stage
 
+SANDBOX = "sandbox"
+"""The mode of questions over synthetic rows."""
+
 REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
 REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
@@ -35,6 +39,11 @@ async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, obj
     """Return what a query would cost: steps 3 to 7. Touches no data and costs nothing."""
     _buys(caller)
     job = replace(await _admitted(parts, request, caller), quote=True)
+    if request.mode == SANDBOX:
+        there, planned = await _tried_plan(parts, job)
+        due = cost(planned, there.dataset, grant_of(job), frozenset())
+        beside = [cost(level, there.dataset, grant_of(job), frozenset()) for level in levels(planned)]
+        return {"sandbox": True, **quote_document(planned, there.dataset, due, beside)}
     quoted = await _quoted(parts, job)
     others = [await _priced(parts, job, level) for level in levels(quoted.planned)]
     return quote_document(quoted.planned, job.dataset, quoted.due, [other.due for other in others])
@@ -78,8 +87,12 @@ async def _answered(parts: Parts, request: Request, caller: Caller, query_id: st
         if known is not None:
             return known
         job = await _admitted(parts, request, caller)
-        repeat = parts.repeats.known(job)
-        done = await (_asked(parts, job, query_id) if repeat is None else _repeated(parts, job, repeat, query_id))
+        if request.mode == SANDBOX:
+            done = await _tried(parts, job, query_id)
+        elif (repeat := parts.repeats.known(job)) is not None:
+            done = await _repeated(parts, job, repeat, query_id)
+        else:
+            done = await _asked(parts, job, query_id)
         if done is not None:
             return done
         # another request draws what this one needs: look again, less and less often
@@ -95,6 +108,27 @@ async def _asked(parts: Parts, job: PlanJob, query_id: str) -> bytes | None:
         query_id, quoted.planned, job.dataset, job.caller, job.request, quoted.grant, quoted.due, parts.clock.now()
     )
     return await _attempt(parts, quoted, wanted)
+
+
+async def _tried(parts: Parts, job: PlanJob, query_id: str) -> bytes | None:
+    """Answer a question of the sandbox: nothing is charged, recalled or kept but the answer itself."""
+    there, planned = await _tried_plan(parts, job)
+    try:
+        made = await trying.tried(parts, there, planned, _seed(planned))
+    except GatewayError as error:
+        error.fingerprint = planned.fingerprint
+        await _refused(parts, job.dataset, job.caller, job.grant, error)
+        raise
+    out = made.of(query_id, parts.clock.now())
+    return await _given(parts, job.caller, trying.order(query_id, there, planned), out)
+
+
+async def _tried_plan(parts: Parts, job: PlanJob) -> tuple[PlanJob, Planned]:
+    try:
+        return await trying.planned(parts, job)
+    except GatewayError as error:
+        await _refused(parts, job.dataset, job.caller, job.grant, error)
+        raise
 
 
 def _buys(caller: Caller) -> None:
@@ -325,9 +359,14 @@ def _why(error: BaseException) -> str:
     return said if error.__cause__ is None else f"{said} {_why(error.__cause__)}"
 
 
+def _seed(planned: Planned) -> int:
+    """Return what error bars are redrawn by: the same for the same question."""
+    return int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
+
+
 async def _finished(parts: Parts, quoted: Quoted, known: Known) -> Finished:
     planned = quoted.planned
-    seed = int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
+    seed = _seed(planned)
     with parts.telemetry.stage(Stage.FINISH):
         party = quoted.caller.organisation
         return await parts.releaser.finish(known, planned.program.finish, seed, quoted.job.request.row_limit, party)

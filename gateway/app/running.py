@@ -24,6 +24,7 @@ from gateway.app.registering import RegistrationService
 from gateway.app.rehearsing import Rehearsal
 from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
+from gateway.app.sandbox import Twins
 from gateway.app.service import GatewayService
 from gateway.app.statements import StatementService
 from gateway.app.supervision import SupervisionService
@@ -149,6 +150,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         releaser = WorkerReleaser(pools.finishers, settings.finish_deadline_s)
         parts = Parts(
             published=publisher,
+            synthetic=Twins(settings.state / "sandbox", engine),
             planner=planner,
             releaser=releaser,
             book=kept.ledger,

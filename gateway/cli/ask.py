@@ -34,6 +34,7 @@ Confidence = Annotated[str | None, typer.Option(help="Confidence of that error; 
 Dataset = Annotated[str | None, typer.Option(help="Dataset name; not needed where only one is granted.")]
 Dialect = Annotated[str, typer.Option(help="SQL dialect: duckdb, postgres, trino or spark.")]
 Purpose = Annotated[str | None, typer.Option(help="Purpose of use, as in the grant.")]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="Ask synthetic rows of the policy: costs nothing.")]
 Key = Annotated[str | None, typer.Option(help="Idempotency key: a retry with it is never charged twice.")]
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -64,6 +65,7 @@ def query(
     dialect: Dialect = "duckdb",
     purpose: Purpose = None,
     row_limit: Annotated[int | None, typer.Option(help="The most rows to return.")] = None,
+    sandbox: Sandbox = False,
     idempotency_key: Key = None,
     form: Annotated[Format, typer.Option("--format", help="What the answer is printed as.")] = Format.TABLE,
     intervals: Annotated[bool, typer.Option(help="csv, ndjson, arrow: with columns n_low and n_high.")] = True,
@@ -81,7 +83,13 @@ def query(
         result = asked(
             caller,
             text,
-            {**options, "row_limit": row_limit, "idempotency_key": idempotency_key, "verify": verify},
+            {
+                **options,
+                "row_limit": row_limit,
+                "sandbox": sandbox,
+                "idempotency_key": idempotency_key,
+                "verify": verify,
+            },
         )
         if form is Format.TABLE:
             _show(result)
@@ -136,13 +144,14 @@ def quote(
     confidence: Confidence = None,
     dialect: Dialect = "duckdb",
     purpose: Purpose = None,
+    sandbox: Sandbox = False,
     as_json: Json = False,
 ) -> None:
     """Say what a question would cost and how exact it would be; reads no data, costs nothing."""
     text = _sql(sql)
     with reporting(text, as_json=as_json):
         body = _body(text, dataset, dialect, purpose) | _spent(epsilon, half_width, relative, confidence)
-        reply = client(url, token).post("/v1/quote", body)
+        reply = client(url, token).post("/v1/quote", body | ({"sandbox": True} if sandbox else {}))
         if not printed(reply, as_json=as_json):
             document = reply.json()
             out = console()

@@ -136,6 +136,7 @@ class AsyncGateway:
         purpose: str | None = None,
         dialect: str | None = None,
         row_limit: int | None = None,
+        sandbox: bool = False,
         idempotency_key: str | None = None,
         progress: Wanted = None,
         verify: bool = True,
@@ -149,6 +150,7 @@ class AsyncGateway:
             purpose=purpose,
             dialect=dialect,
             row_limit=row_limit,
+            sandbox=sandbox,
         )
         key = token_hex(16) if idempotency_key is None else check_word("idempotency key", idempotency_key)
         with Shown(self._progress if progress is None else progress) as shown:
@@ -164,10 +166,17 @@ class AsyncGateway:
         dataset: str | None = None,
         purpose: str | None = None,
         dialect: str | None = None,
+        sandbox: bool = False,
     ) -> Quote:
         """Return what a question would cost and how exact it would be. Reads no data, costs nothing."""
         asked = asking.question(
-            sql, epsilon=epsilon, accuracy=accuracy, dataset=dataset, purpose=purpose, dialect=dialect
+            sql,
+            epsilon=epsilon,
+            accuracy=accuracy,
+            dataset=dataset,
+            purpose=purpose,
+            dialect=dialect,
+            sandbox=sandbox,
         )
         return Quote(sql, await self._run(asking.quoted(asked, self._manners)))
 

@@ -136,6 +136,7 @@ def question(
     purpose: str | None = None,
     dialect: str | None = None,
     row_limit: int | None = None,
+    sandbox: bool = False,
 ) -> Question:
     """Return a question with the members that were given. Raises ValueError for a Decimal that JSON would change."""
     spent = _exact(epsilon) if isinstance(epsilon, Decimal) else epsilon
@@ -147,6 +148,7 @@ def question(
         "purpose": purpose,
         "dialect": dialect,
         "row_limit": row_limit,
+        "sandbox": True if sandbox else None,
     }
     return Question(sql, {name: value for name, value in members.items() if value is not None})
 

@@ -76,6 +76,7 @@ class Gateway:
         purpose: str | None = None,
         dialect: str | None = None,
         row_limit: int | None = None,
+        sandbox: bool = False,
         idempotency_key: str | None = None,
         progress: Wanted = None,
         verify: bool = True,
@@ -83,6 +84,7 @@ class Gateway:
         """Ask one question: charged once, however often it has to be sent, and checked against its receipt.
 
         `epsilon` to spend, or `accuracy` to reach: {"half_width": 100} or {"relative": 0.05}, and "confidence".
+        `sandbox`: of synthetic rows, for nothing.
         An interrupt cancels the question, and its notes say what was charged.
         """
         asked = asking.question(
@@ -93,6 +95,7 @@ class Gateway:
             purpose=purpose,
             dialect=dialect,
             row_limit=row_limit,
+            sandbox=sandbox,
         )
         key = token_hex(16) if idempotency_key is None else check_word("idempotency key", idempotency_key)
         with Shown(self._progress if progress is None else progress) as shown:
@@ -107,10 +110,17 @@ class Gateway:
         dataset: str | None = None,
         purpose: str | None = None,
         dialect: str | None = None,
+        sandbox: bool = False,
     ) -> Quote:
         """Return what a question would cost and how exact it would be. Reads no data, costs nothing."""
         asked = asking.question(
-            sql, epsilon=epsilon, accuracy=accuracy, dataset=dataset, purpose=purpose, dialect=dialect
+            sql,
+            epsilon=epsilon,
+            accuracy=accuracy,
+            dataset=dataset,
+            purpose=purpose,
+            dialect=dialect,
+            sandbox=sandbox,
         )
         return Quote(sql, self._run(asking.quoted(asked, self._manners)))
 

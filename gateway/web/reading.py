@@ -15,7 +15,6 @@ from gateway.web import delivery
 from gateway.web.bodies import ModelBody, read_as
 
 MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "accuracy", "sandbox", *delivery.MEMBERS)
-RESERVED = ("sandbox",)
 MAX_EPSILON = Decimal(10**9)
 MAX_HALF_WIDTH = Decimal(10**15)
 CONFIDENCES = (Decimal("0.5"), Decimal("0.9999"))
@@ -36,9 +35,8 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
     for name in body:
         if name not in MEMBERS:
             raise _bad(f"The member '{name[:60]}' is not known.", f"Known are: {', '.join(MEMBERS)}.")
-    for name in RESERVED:
-        if body.get(name) not in (None, False):
-            raise GatewayError("unsupported_option", f"'{name}' is not served yet.", "Leave it out.")
+    if body.get("sandbox") not in (None, True, False):
+        raise _bad("`sandbox` is not true or false.", "Send true to ask synthetic rows, for nothing.")
     dialect = body.get("dialect", "duckdb")
     if dialect not in DIALECTS:
         raise _bad("The dialect is not known.", f"Use one of: {', '.join(DIALECTS)}.")
@@ -55,6 +53,7 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
         row_limit=_row_limit(body.get("row_limit")),
         idempotency_key=_key(idempotency_key),
         body_digest=_digest(body),
+        mode="sandbox" if body.get("sandbox") else "authorised",
     )
 
 

@@ -87,7 +87,7 @@ _QUESTION: Schema = {
         "intervals": {"type": "boolean", "default": False},
         "wait_timeout": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
         "on_wait_timeout": {"type": "string", "enum": list(ON_TIMEOUT), "default": "continue"},
-        "sandbox": {"const": False, "description": "reserved"},
+        "sandbox": {"type": "boolean", "default": False, "description": "ask synthetic rows, for nothing"},
     },
     "required": ["sql"],
     "not": {"required": ["epsilon", "accuracy"]},

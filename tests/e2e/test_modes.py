@@ -138,7 +138,9 @@ def test_public_rows_under_an_open_grant_are_metered(modes):
     assert found["price"]["amount"] == "0.50"
     billing = modes.token("clerk", "acme", ("billing",))
     _, events = modes.call("GET", "/v1/meter/events?limit=1000", token=billing)
-    assert any(found["query_id"] in line and '"grant":"rows"' in line.replace(" ", "") for line in events.decode().splitlines())
+    assert any(
+        found["query_id"] in line and '"grant":"rows"' in line.replace(" ", "") for line in events.decode().splitlines()
+    )
 
 
 def test_the_client_gives_coefficients_by_name(modes):

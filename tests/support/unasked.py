@@ -59,7 +59,7 @@ class Unasked:
 
 def parts(spy: Unasked) -> Parts:
     return Parts(
-        published=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy, repeats=Repeats(),
+        published=spy, synthetic=spy, planner=spy, releaser=spy, book=spy, telemetry=spy, free=spy, repeats=Repeats(),
         clock=FixedClock(datetime(2026, 11, 24, tzinfo=UTC)), pause=spy, secret="", engine_deadline_s=1.0,
         new_id=lambda: "Q",
     )  # fmt: skip

@@ -154,7 +154,7 @@ def parts(database, ledger, provider):
 
     numbers = iter(range(1, 100))
     return Parts(
-        published=database, planner=Planner(), releaser=Releaser(), book=ledger,
+        published=database, synthetic=database, planner=Planner(), releaser=Releaser(), book=ledger,
         telemetry=provider, free=provider, repeats=Repeats(), clock=FixedClock(NOW), pause=pause, secret=SECRET, engine_deadline_s=60,
         new_id=lambda: f"Q{next(numbers)}",
     )  # fmt: skip

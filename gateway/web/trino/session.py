@@ -36,6 +36,7 @@ PROPERTIES: dict[str, Property] = {
     "purpose": Property("varchar", "where the grant asks for one that the token does not state"),
     "row_limit": Property("bigint", "how many rows an answer has at most"),
     "intervals": Property("boolean", "with columns n_low and n_high after each noisy column n", "false"),
+    "sandbox": Property("boolean", "ask synthetic rows, for nothing", "false"),
 }
 
 
@@ -72,9 +73,9 @@ def check_property(name: str, value: str | None) -> None:
         raise GatewayError("bad_request", f"The session property {name[:60]!r} is not known.", hint)
     if value is None:
         return
-    if name == "intervals":
+    if PROPERTIES[name].type == "boolean":
         if value.casefold() not in ("true", "false"):
-            raise GatewayError("bad_request", "`intervals` is not true or false.", "SET SESSION intervals = true")
+            raise GatewayError("bad_request", f"`{name}` is not true or false.", f"SET SESSION {name} = true")
         return
     tried = {name: value} if name != "confidence" else {name: value, "half_width": "1"}
     read_request({"sql": "SELECT 1", **_members(tried)}, None)
@@ -91,6 +92,8 @@ def _members(properties: Mapping[str, str]) -> dict[str, Any]:
         members["accuracy"] = accuracy
     if "purpose" in properties:
         members["purpose"] = properties["purpose"]
+    if properties.get("sandbox", "false").casefold() == "true":
+        members["sandbox"] = True
     if "row_limit" in properties:
         number = _number("row_limit", properties["row_limit"])
         members["row_limit"] = int(number) if number == number.to_integral_value() else number

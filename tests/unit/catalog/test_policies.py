@@ -383,7 +383,7 @@ VALID = "valid: [2026-01-01, 2035-12-31]"
         ("valid_until: 2035-12-31", "valid_until: 2026-11-24", "until 2026-11-24"),
         (VALID, "valid: [2026-01-01, 2026-11-24]", "ended"),
         (VALID, "valid: [2026-11-26, 2035-12-31]", "holds today"),
-        ("mode: authorised", "mode: sandbox", "mode"),
+        ("mode: authorised", "mode: federated", "mode"),
         (TEXT[TEXT.index("grants:") : TEXT.index("prices:")], "", "grants nobody"),
     ],
 )

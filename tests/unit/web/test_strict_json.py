@@ -153,9 +153,10 @@ def test_an_epsilon_of_more_decimals_than_are_counted():
     assert refused(read_request, body, None) == "bad_request"
 
 
-@pytest.mark.parametrize(("member", "value"), [("sandbox", True)])
-def test_what_is_promised_for_later_is_named(member, value):
-    assert refused(read_request, {**GOOD, member: value}, None) == "unsupported_option"
+def test_the_sandbox_is_a_mode_of_a_request():
+    assert read_request({**GOOD, "sandbox": True}, None).mode == "sandbox"
+    assert read_request(GOOD, None).mode == read_request({**GOOD, "sandbox": False}, None).mode == "authorised"
+    assert refused(read_request, {**GOOD, "sandbox": "yes"}, None) == "bad_request"
 
 
 def read_accuracy(text, **beside):

@@ -131,9 +131,11 @@ def test_properties_become_the_members_of_a_question():
     assert (said.namespace, said.intervals) == (HERE, True)
     assert (asked.epsilon, asked.purpose, asked.row_limit, asked.dialect) == (Decimal("0.5"), "a,b=", 10, "trino")
     assert asked.idempotency_key is None
+    assert asked.mode == session(Session="sandbox=false").request("SELECT 1", None).mode == "authorised"
+    assert session(Session="sandbox=true").request("SELECT 1", None).mode == "sandbox"
     exact = session(Session="half_width=20,confidence=0.9").request("SELECT 1", None)
     assert exact.accuracy == Accuracy(Decimal(20), None, Decimal("0.9"))
-    for both in ("epsilon=1,half_width=2", "half_width=1,relative=1", "confidence=0.9"):
+    for both in ("epsilon=1,half_width=2", "half_width=1,relative=1", "confidence=0.9", "sandbox=maybe"):
         with pytest.raises(GatewayError, match="bad_request"):
             session(Session=both).request("SELECT 1", None)
 

@@ -1,0 +1,78 @@
+"""Synthetic rows: within what the policy declares, joined as it declares, the same every time, and of no data."""
+
+from dataclasses import replace
+
+import duckdb
+import pytest
+from support import tpch
+from support.shop import SHOP
+
+from gateway.engines.synthetic_file import make
+from gateway.engines.synthetic_rows import MOST_ROWS, UNITS, counts, digest_of, name_of, synthetic
+
+
+def test_sizes_are_declared_ones_scaled_down():
+    found = counts(SHOP)
+    assert (found["customers"], found["purchases"], found["orders"]) == (UNITS, 2_800, 2_000)
+    assert all(count <= MOST_ROWS for count in found.values())
+
+
+def made(dataset, folder):
+    make(dataset, folder / name_of(dataset))
+    return folder / name_of(dataset)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    with duckdb.connect(str(made(SHOP, tmp_path)), read_only=True) as connection:
+        yield connection
+
+
+def value(connection, sql):
+    return connection.execute(sql).fetchall()[0]
+
+
+def test_values_are_those_that_the_policy_lets_be(rows):
+    assert value(rows, "SELECT MIN(quantity) >= 0, MAX(quantity) <= 50, COUNT(DISTINCT quantity) FROM purchases") == (
+        True,
+        True,
+        51,
+    )
+    assert value(rows, "SELECT COUNT(DISTINCT cohort) FROM customers") == (3,)
+    assert value(rows, "SELECT MIN(amount) >= 0, MAX(amount) <= 500 FROM purchases") == (True, True)
+    missing, all_ = value(rows, "SELECT COUNT(*) - COUNT(score), COUNT(*) FROM purchases")
+    assert 0 < missing < all_ / 5
+    assert value(rows, "SELECT COUNT(*) - COUNT(quantity) FROM purchases") == (0,)
+
+
+def test_keys_are_unique_and_every_row_has_its_parent(rows):
+    for table, key in (("customers", "customer_id"), ("orders", "order_id"), ("calendar", "day")):
+        assert value(rows, f"SELECT COUNT(*) = COUNT(DISTINCT {key}) FROM {table}") == (True,)
+    for child, parent, key in (("purchases", "customers", "customer_id"), ("lines", "orders", "order_id"),
+                               ("orders", "customers", "customer_id")):  # fmt: skip
+        assert value(rows, f"SELECT COUNT(*) FROM {child} ANTI JOIN {parent} USING ({key})") == (0,)
+    assert value(rows, "SELECT COUNT(*) > 0 FROM purchases p JOIN calendar c ON p.purchased_on = c.day") == (True,)
+
+
+def test_the_facts_of_a_policy_with_chains_hold(tmp_path):
+    dataset = tpch.dataset("0.01")
+    with duckdb.connect(str(made(dataset, tmp_path)), read_only=True) as connection:
+        for table in dataset.tables:
+            for key in table.unique:
+                columns = ", ".join(key)
+                assert value(
+                    connection,
+                    f"SELECT COUNT(*) = (SELECT COUNT(*) FROM (SELECT DISTINCT {columns} FROM {table.name})) "
+                    f"FROM {table.name}",
+                ) == (True,), (table.name, key)
+
+
+def test_nothing_but_the_policy_decides_them(tmp_path):
+    other = replace(SHOP, data_version="another", stamp="9:9:9", grants=())
+    assert digest_of(SHOP) == digest_of(other)
+    assert list(synthetic(SHOP)) == list(synthetic(other))
+    path = made(SHOP, tmp_path)
+    assert made(other, tmp_path) == path
+    changed = replace(SHOP, tables=SHOP.tables[:3])
+    assert made(changed, tmp_path) != path
+    assert not path.exists()  # one file a dataset
