@@ -95,6 +95,9 @@ CODES: dict[str, Code] = {
     "purpose_not_granted": Code(_D, 403, "The stated purpose is not granted"),
     "jurisdiction_not_granted": Code(_D, 403, "The caller's jurisdiction is not granted"),
     "grant_not_valid": Code(_D, 403, "The grant is not valid at this date"),
+    "grant_not_signed": Code(_D, 403, "The grant is not signed by a confirmed key of its provider"),
+    "grant_not_open": Code(_U, 409, "The grant is in another state than this asks for"),
+    "cross_border_limit": Code(_X, 403, "As many people's data went to that country as may in a year"),
     "column_use": Code(_D, 403, "The policy does not allow this use of a column"),
     "epsilon_too_large": Code(_D, 403, "The query asks for more epsilon than the policy allows at once"),
     # accuracy in place of epsilon
@@ -117,6 +120,7 @@ CODES: dict[str, Code] = {
     # after the charge, and operations
     "frozen": Code(_D, 403, "A supervisor or the provider has frozen this"),
     "query_stopped": Code(_D, 409, "A freeze, a suspension or a withdrawal ended the query while it ran"),
+    "grant_ended": Code(_D, 409, "The query's grant ended while it ran"),
     "query_cancelled": Code(_U, 409, "The buyer ended the query while it ran"),
     "query_failed": Code(_I, 500, "The query was charged and could not be finished"),
     "dataset_suspended": Code(_V, 503, "The dataset is suspended until its provider looks at it"),

@@ -8,7 +8,8 @@ from decimal import Decimal
 from urllib.parse import quote as escaped
 
 from gateway.catalog.model import Budget, Dataset, Grant
-from gateway.ledger.model import Account, Allowance, Cap, Order, Per, buyer_name
+from gateway.catalog.terms import ends_of
+from gateway.ledger.model import Account, Allowance, Basis, Cap, Crossing, Order, Per, account_part, buyer_name
 from gateway.metering.prices import FREE, Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
@@ -132,9 +133,22 @@ def _account(dataset: Dataset, key: str, budget: Budget | None) -> Account:
 
 
 def grant_key(dataset: Dataset, caller: Caller, grant: Grant) -> str:
-    """Return the name of a grant's account."""
+    """Return the name of a grant's account. One of the store has its own for good: a later grant is another account."""
     organisation = escaped(caller.organisation, safe="")
-    return f"grant/{dataset.privacy.account}/{organisation}/{escaped(grant.name, safe='')}"
+    own = escaped(grant.name, safe="") if grant.id is None else account_part(grant.id)
+    return f"grant/{dataset.privacy.account}/{organisation}/{own}"
+
+
+def crossing(planned: Planned, dataset: Dataset, caller: Caller, grant: Grant) -> Crossing | None:
+    """Return what an answer takes to another country, where the policy counts that; public rows are of nobody."""
+    rule, place = dataset.compliance.cross_border, grant.recipient_jurisdiction or caller.jurisdiction
+    if rule is None or not planned.program.measurements:
+        return None
+    assert place is not None  # INVARIANT: the rule `recipient` admits nobody whose place is not said
+    country = place.strip().upper()
+    if country == rule.home.strip().upper():
+        return None
+    return Crossing(dataset.provider, dataset.privacy.account, country, rule.units, rule.threshold)
 
 
 def order(
@@ -170,6 +184,7 @@ def order(
         keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
         policy_version=dataset.policy_version,
         reviewed_until=dataset.compliance.valid_until,
+        basis=Basis(grant.id, grant.terms, ends_of(grant), crossing(planned, dataset, caller, grant)),
     )
 
 
@@ -180,6 +195,14 @@ def key_of(query_id: str, request: Request) -> str:
 
 def question(planned: Planned, caller: Caller) -> str:
     return hashlib.sha256(f"{buyer_id(caller)}\n{planned.question}".encode()).hexdigest()
+
+
+def granted(grant: Grant | None) -> dict[str, str | None]:
+    """Return how a grant is named in what is logged: its name, and of one of the store what its provider signed."""
+    if grant is None:
+        return {"grant": None}
+    named: dict[str, str | None] = {"grant": grant.name}
+    return named if grant.terms is None else named | {"grant_terms": grant.terms}
 
 
 def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, grant: Grant, due: Cost) -> str:
@@ -193,7 +216,7 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, 
         "dataset": dataset.name,
         "purpose": request.purpose if request.purpose is not None else caller.purpose,
         "jurisdiction": caller.jurisdiction,
-        "grant": grant.name,
+        **granted(grant),
         "policy_version": dataset.policy_version,
         "data_version": dataset.data_version,
         "price_plan": plan.name if plan is not None else None,

@@ -24,6 +24,10 @@ class Published(Protocol):
         """Return a dataset at its current versions. Raises `unknown_dataset`."""
         ...
 
+    async def granted(self, dataset: Dataset, caller: Caller) -> tuple[Grant, ...]:
+        """Return what the store grants a caller on a dataset, besides its policy."""
+        ...
+
     async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the dataset's declared data open, in the turn of the organisation `party`."""
         ...

@@ -21,6 +21,7 @@ from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
+from gateway.policy.rules.mode import preferred
 from gateway.ports import Lease, Statement
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
@@ -141,6 +142,9 @@ async def _admitted(parts: Parts, request: Request, caller: Caller) -> PlanJob:
     parts.free.admit(caller)
     dataset, now = await parts.published.dataset(request.dataset, caller), parts.clock.now()
     decision = admit(dataset, caller, request.purpose, now.date(), request.mode)
+    if isinstance(decision, Refusal) or preferred(decision.grant):  # by the policy alone: the store may grant more
+        granted = await parts.published.granted(dataset, caller)
+        decision = admit(dataset, caller, request.purpose, now.date(), request.mode, granted)
     if isinstance(decision, Refusal):
         error = GatewayError(decision.code, decision.detail, decision.hint, decision.position)
         await _refused(parts, dataset, caller, None, error)

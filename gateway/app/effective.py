@@ -50,12 +50,14 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
 def _compliance(stands: Standing, file: PolicyFile, *, required: bool) -> Compliance | None:
     """Return the review that takes the place of what the file states; None where the file's own counts."""
     review = stands.review
+    own = entries.compliance(file.document)  # what crosses a border is counted whoever reviews
+    nobody = replace(own, reviewed_by=None, valid_until=None, by_owner=False)
     if review is None:
-        return Compliance(None, None) if required else None
+        return nobody if required else None
     if not review.approved:
-        return Compliance(None, None)
-    days = [day for day in (review.valid_until, entries.compliance(file.document).valid_until) if day is not None]
-    return Compliance(review.reviewer, min(days, default=None))
+        return nobody
+    days = [day for day in (review.valid_until, own.valid_until) if day is not None]
+    return replace(nobody, reviewed_by=review.reviewer, valid_until=min(days, default=None))
 
 
 def ended(compliance: Compliance, today: date) -> bool:

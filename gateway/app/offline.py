@@ -96,7 +96,7 @@ def refresh(settings: Settings, name: str) -> str:
         try:
             await pool.start()
             kept = books(store, settings)
-            publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry)
+            publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry, kept.granted)
             folder = read_folder(settings.policies)
             if folder.of(name) is None and folder.broken:  # whose it is cannot be read; an operator may see it
                 raise folder.broken[0].error

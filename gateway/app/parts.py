@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.app.clock import SystemClock, SystemRandomness
+from gateway.app.granted import StoreGrants
+from gateway.app.granting import GrantBooks
 from gateway.engines.by_kind import Engines
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.postgres_engine import PostgresEngine
@@ -14,7 +16,9 @@ from gateway.identity.tokens import Lifetimes, Tokens
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.cases import Cases
+from gateway.ledger.crossings import Crossings
 from gateway.ledger.freezing import Freezes
+from gateway.ledger.granting import Grants
 from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.members import Members
@@ -22,6 +26,7 @@ from gateway.ledger.meter import MeterLog
 from gateway.ledger.registering import Registry
 from gateway.ledger.revoking import Revocations
 from gateway.ledger.sealing import Sealer
+from gateway.ledger.signing_keys import SigningKeys
 from gateway.ledger.standing import Standing
 from gateway.ledger.topups import TopUps
 from gateway.ledger.versions import Versions
@@ -56,6 +61,8 @@ class Books:
     cases: Cases
     kept: Kept
     registry: Registry
+    granting: GrantBooks
+    granted: StoreGrants
 
 
 def books(store: Store, settings: Settings) -> Books:
@@ -63,6 +70,7 @@ def books(store: Store, settings: Settings) -> Books:
     clock = SystemClock()
     sealer = Sealer(bytes.fromhex(open_secret(settings.state, "text.key", SystemRandomness())), SystemRandomness())
     longest = timedelta(seconds=settings.max_token_lifetime_s + 2 * settings.clock_skew_s)
+    grants = Grants(store, clock)
     return Books(
         Ledger(store, clock, settings.source, sealer, settings.lease_s, required=settings.members_required),
         MeterLog(store, clock, settings.source),
@@ -76,6 +84,8 @@ def books(store: Store, settings: Settings) -> Books:
         Cases(store, clock),
         Kept(store, clock, sealer),
         Registry(store, clock, required=settings.members_required),
+        GrantBooks(grants, SigningKeys(store, clock), Crossings(store)),
+        StoreGrants(grants, clock, settings.source),
     )
 
 

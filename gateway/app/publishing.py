@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from gateway.app.effective import FOLDER, draft_of, ended, in_effect
+from gateway.app.granted import StoreGrants
 from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, holds_alone, read_folder, read_policies
 from gateway.app.standing import (
     FIRST_PAUSE_S,
@@ -28,7 +29,7 @@ from gateway.app.standing import (
 from gateway.catalog.build import build, check_alone
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
-from gateway.catalog.model import Dataset
+from gateway.catalog.model import Dataset, Grant
 from gateway.catalog.together import check_together
 from gateway.engines.by_kind import Inspecting
 from gateway.errors import GatewayError
@@ -46,8 +47,10 @@ class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
     def __init__(
-        self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings, registry: Registry
-    ) -> None:
+        self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings, registry: Registry,
+        granted: StoreGrants,
+    ) -> None:  # fmt: skip
+        self._stored = granted
         self._folder = folder
         self._engine = engine
         self._versions = versions
@@ -265,14 +268,15 @@ class Publisher:
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
         """Return the dataset a request names, or the only one that its organisation has a grant on.
 
-        Raises `unknown_dataset`, the same for one that is not granted and one that is not there, and to those with a
-        grant `engine_unavailable` where it cannot be opened.
+        A grant that was taken back is one too: what is asked under it is refused by its own name. Raises
+        `unknown_dataset`, the same for one that is not granted and one that is not there, and to those with a grant
+        `engine_unavailable` where it cannot be opened.
         """
         if name is None:
-            granted = self._granted(caller)
+            granted = await self._named(caller)
             if not granted:  # unless another process has published one since
                 await self._follow_all()
-                granted = self._granted(caller)
+                granted = await self._named(caller)
             if not granted:
                 hint = "Ask a provider for a grant, or look at the organisation that your token names."
                 raise GatewayError("unknown_dataset", "No dataset is granted to your organisation.", hint)
@@ -282,19 +286,28 @@ class Publisher:
             name = granted[0]
         await self.follow(name)
         held = self._held.get(name)
-        if held is None or not grants_of(held.grants, caller):
+        if held is None or not (grants_of(held.grants, caller) or name in await self.store_grants(caller)):
             raise unknown_dataset(name)
         if isinstance(held, Unopened):
             raise unavailable()
         assert isinstance(held, Published)  # INVARIANT: nobody has a grant on what is not served
         return held.dataset
 
-    def _granted(self, caller: Caller) -> list[str]:
-        return [name for name, held in self._held.items() if grants_of(held.grants, caller)]
+    async def _named(self, caller: Caller) -> list[str]:
+        stored = await self.store_grants(caller)
+        return [name for name, held in self._held.items() if grants_of(held.grants, caller) or name in stored]
 
     async def follow(self, name: str) -> None:
         """See what any process of the store has declared or published of a dataset."""
         await self._follow(name, await self._registry.mark(name))
+
+    async def granted(self, dataset: Dataset, caller: Caller) -> tuple[Grant, ...]:
+        """Return what the store grants a caller on a dataset; what was taken back is `ended`."""
+        return (await self.store_grants(caller)).get(dataset.name, ())
+
+    async def store_grants(self, caller: Caller) -> Mapping[str, tuple[Grant, ...]]:
+        """Return what the store grants a caller, by dataset."""
+        return await self._stored.of(caller, self._held)
 
     async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""

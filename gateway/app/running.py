@@ -13,6 +13,7 @@ from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
 from gateway.app.delivering import delivering
 from gateway.app.disputes import DisputeService
 from gateway.app.evidencing import open_evidence
+from gateway.app.granting import GrantService
 from gateway.app.keyring import hold_keys
 from gateway.app.membership import Entrance, MembershipService
 from gateway.app.operations import Operations
@@ -74,6 +75,7 @@ class Running:
     members: MembershipService
     registration: RegistrationService
     disputes: DisputeService
+    grants: GrantService
     publisher: Publisher
     operations: Operations
 
@@ -143,7 +145,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
     tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools.every))
-        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry)
+        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry, kept.granted)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
         planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)
@@ -186,6 +188,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
                 DisputeService(
                     kept.cases, kept.ledger, evidence, invoices, lambda: publisher.held, pace, clock, new_query_id
                 ),
+                GrantService(kept.granting, lambda: publisher.held, settings.source, new_query_id, clock, pace),
                 publisher,
                 operations,
             )
@@ -246,6 +249,7 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
             running.members,
             running.registration,
             running.disputes,
+            running.grants,
             running.operations,
         )
         app = build(behind, settings, sessions)

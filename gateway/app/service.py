@@ -1,6 +1,7 @@
 """What the front door may ask: queries through the pipeline, and the catalogue, budget, meter and receipts."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,11 +12,11 @@ from gateway.app.publishing import Publisher
 from gateway.app.standing import Held, Published, Unopened, Unserved, unavailable, unknown_dataset
 from gateway.app.statements import StatementService
 from gateway.catalog.describe import describe
-from gateway.catalog.model import Dataset, PricePlan
+from gateway.catalog.model import Dataset, Grant, PricePlan
 from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
 from gateway.identity.tokens import Identified
-from gateway.ledger.charging import told
+from gateway.ledger.charging import EARLY, ended_early, told
 from gateway.ledger.events import timestamp
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
@@ -95,21 +96,35 @@ class GatewayService:
     async def datasets(self, caller: Caller) -> list[dict[str, object]]:
         """Return the datasets that the caller has a grant on or provides, and how each stands."""
         return [
-            {**_named(held), "data_version": held.data_version, "state": held.state} for held in self._visible(caller)
+            {**_named(one.held), "data_version": one.held.data_version, "state": one.held.state}
+            for one in await self._visible(caller)
         ]
 
-    def _visible(self, caller: Caller) -> list[Held]:
-        held = self._publisher.held.values()
-        return [one for one in held if grants_of(one.grants, caller) or _provides(one, caller)]
+    async def _visible(self, caller: Caller) -> list["_Visible"]:
+        stored = await self._publisher.store_grants(caller)
+        found = [
+            _Visible(one, (*grants_of(one.grants, caller), *(g for g in stored.get(name, ()) if g.ended is None)))
+            for name, one in self._publisher.held.items()
+        ]
+        return [
+            one for one in found
+            if (one.grants and not isinstance(one.held, Unserved)) or _provides(one.held, caller)
+        ]  # fmt: skip
+
+    async def _one(self, caller: Caller, name: str) -> "_Visible":
+        """Return one of the datasets that a caller sees. Raises `unknown_dataset`."""
+        visible = next((one for one in await self._visible(caller) if one.held.file.name == name), None)
+        if visible is None:
+            raise unknown_dataset(name)
+        return visible
 
     async def dataset(self, caller: Caller, name: str) -> dict[str, object]:
         """Return what may be asked of a dataset, from its policy alone; to its provider also why it is shut.
 
         Raises `unknown_dataset`, and `engine_unavailable` to those who only have a grant on one that is not open.
         """
-        held = next((one for one in self._visible(caller) if one.file.name == name), None)
-        if held is None:
-            raise unknown_dataset(name)
+        visible = await self._one(caller, name)
+        held = visible.held
         told: dict[str, object] = {"state": held.state}
         if _provides(held, caller):
             told["reason"] = held.reason
@@ -119,25 +134,17 @@ class GatewayService:
             versions = {"policy": held.file.version, "data": held.data_version}
             return {**_named(held), "versions": versions, **told}
         found = held.dataset
-        return {**describe(found, self._plan_of(found, caller)), **told}
+        return {**describe(found, _plan_of(found, visible.grants)), **told}
 
     async def contract(self, caller: Caller, name: str) -> dict[str, object]:
         """Return a dataset as a data contract, to those who see it.
 
         Raises `unknown_dataset`, and `engine_unavailable` for one that is not open: its types are not known.
         """
-        held = next((one for one in self._visible(caller) if one.file.name == name), None)
-        if held is None:
-            raise unknown_dataset(name)
-        if isinstance(held, Unopened | Unserved):
+        visible = await self._one(caller, name)
+        if isinstance(visible.held, Unopened | Unserved):
             raise unavailable()
-        return contract(held.dataset, self._plan_of(held.dataset, caller))
-
-    @staticmethod
-    def _plan_of(dataset: Dataset, caller: Caller) -> PricePlan | None:
-        """Return the price plan of the caller's first grant that has one."""
-        plans = (dataset.plan_of(grant) for grant in grants_of(dataset.grants, caller))
-        return next((plan for plan in plans if plan is not None), None)
+        return contract(visible.held.dataset, _plan_of(visible.held.dataset, visible.grants))
 
     async def budget(self, caller: Caller) -> list[dict[str, object]]:
         """Return limits, what is spent and left of every open dataset that the caller may use or provides.
@@ -145,18 +152,18 @@ class GatewayService:
         A provider sees the data's own account; a buyer also the quotas within it.
         """
         found = []
-        for held in self._visible(caller):
-            if isinstance(held, Published):
-                dataset = held.dataset
-                if grants_of(held.grants, caller):
-                    found.append(await self._budget_of(dataset, caller))
+        for one in await self._visible(caller):
+            if isinstance(one.held, Published):
+                dataset = one.held.dataset
+                if one.grants:
+                    found.append(await self._budget_of(dataset, caller, one.grants))
                 else:
                     found.append(await self._budget(dataset, (data_account(dataset, self._parts.clock.now()),), None))
         return found
 
-    async def _budget_of(self, dataset: Dataset, caller: Caller) -> dict[str, object]:
-        permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date())
-        grant = grants_of(dataset.grants, caller)[0] if isinstance(permit, Refusal) else permit.grant
+    async def _budget_of(self, dataset: Dataset, caller: Caller, grants: Sequence[Grant]) -> dict[str, object]:
+        permit = admit(dataset, caller, caller.purpose, self._parts.clock.now().date(), granted=grants)
+        grant = grants[0] if isinstance(permit, Refusal) else permit.grant
         last = await self._ledger.last_cost(buyer_id(caller), dataset.name)
         return await self._budget(dataset, accounts(dataset, caller, grant, self._parts.clock.now()), last)
 
@@ -236,10 +243,12 @@ class GatewayService:
     async def query(self, caller: Caller, query_id: str) -> dict[str, object]:
         """Return the state of a query; its answer, once it is stored, to its buyer alone.
 
-        `abandoned`: it was charged, and whatever worked on it is gone.
+        `abandoned`: it was charged, and whatever worked on it is gone; `code`: why it was ended early.
         """
         row = await self._seen(caller, query_id)
         document: dict[str, object] = {"query_id": query_id, "state": told(row.state)}
+        if row.state in EARLY:
+            document["code"] = ended_early(query_id, row.state).code
         if row.lease_until is not None and row.lease_until + ABANDONED_AFTER < self._parts.clock.now():
             document["abandoned"] = True
         if row.answer is not None and row.buyer == buyer_id(caller):
@@ -287,6 +296,19 @@ class GatewayService:
         if not allowed:
             raise unknown_dataset(name)
         return {"dataset": name, "data_version": await self._publisher.refresh(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """A dataset that a caller may know of, with the caller's grants on it: the policy's first, then the store's."""
+
+    held: Held
+    grants: tuple[Grant, ...]
+
+
+def _plan_of(dataset: Dataset, grants: Sequence[Grant]) -> PricePlan | None:
+    """Return the price plan of the first grant that has one."""
+    return next((plan for plan in map(dataset.plan_of, grants) if plan is not None), None)
 
 
 def _not_yours() -> GatewayError:

@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Charge
 from gateway.observability.observer import Observer
+from gateway.orders import granted
 from gateway.ports import EngineCost
 from gateway.request import Caller
 from gateway.stages import Stage
@@ -84,7 +85,7 @@ class Telemetry:
             "dataset": dataset.name,
             "jurisdiction": caller.jurisdiction,
             "policy_version": dataset.policy_version,
-            "grant": grant.name if grant is not None else None,
+            **granted(grant),
             "fingerprint": error.fingerprint,
             "decision": "refused",
             "reason": error.code,

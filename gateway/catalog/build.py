@@ -364,6 +364,11 @@ def _check_unit(builder: _Builder) -> None:
         builder.problem(f"confirm.{index}", f"nobody has confirmed {place}", fix)
     if document.privacy.unit.table not in document.tables:
         builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
+        return
+    crossing, unit = document.compliance.cross_border, document.tables[document.privacy.unit.table]
+    if crossing is not None and crossing.units is None and "rows" not in unit.model_fields_set:
+        fix = "Declare `rows` of the unit's table, or write `units`."
+        builder.problem("compliance.cross_border", "it is not declared how many people the data are of", fix)
 
 
 def _check_budgets(builder: _Builder) -> None:

@@ -80,6 +80,15 @@ class SparkEntry(Entry):
 EngineEntry = Annotated[DuckDBEntry | PostgresEntry | SparkEntry, Field(discriminator="kind")]
 
 
+class CrossBorderEntry(Entry):
+    home: Name = Field(description="Where the data are: recipients there are not counted.")
+    threshold: int = Field(ge=0, description="People whose data may go to one other place in a period.")
+    units: int | None = Field(
+        default=None, ge=1, description="People of this dataset. Default: rows of the unit's table."
+    )
+    per: Literal["year"] = Field(default="year", description="The period, by UTC dates.")
+
+
 class ComplianceEntry(Entry):
     source: str = Field(description="Where the data comes from.")
     legal_basis: str = Field(description="On what legal basis it is used.")
@@ -92,6 +101,7 @@ class ComplianceEntry(Entry):
     )
     reviewed_by: str | None = Field(default=None, description="Who reviewed it: someone other than its owner.")
     valid_until: date | None = Field(default=None, description="The last day on which the dataset may be queried.")
+    cross_border: CrossBorderEntry | None = Field(default=None, description="How many people's data may leave home.")
 
 
 class UnitEntry(Entry):
@@ -181,6 +191,7 @@ class GrantEntry(Entry):
     budget: BudgetEntry | None = None
     price_plan: Name | None = None
     spend: SpendEntry | None = Field(default=None, description="The most that may be spent under this grant.")
+    recipient_jurisdiction: Name | None = Field(default=None, description="Where the recipient sits; tokens agree.")
 
 
 class PriceEntry(Entry):

@@ -17,10 +17,10 @@ from gateway.catalog.document import (
     PriceEntry,
     SparkEntry,
 )
-from gateway.catalog.model import Accounting, Budget, Compliance, Grant, PricePlan, Privacy
+from gateway.catalog.model import Accounting, Budget, Compliance, CrossBorder, Grant, PricePlan, Privacy
 from gateway.ports import Source
 
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
+SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
 
 
 def compliance(document: PolicyDocument) -> Compliance:
@@ -28,7 +28,15 @@ def compliance(document: PolicyDocument) -> Compliance:
     entry, provider = document.compliance, document.provider
     owners = {name.strip().casefold() for name in (provider.organisation, provider.contact)}
     reviewer = (entry.reviewed_by or "").strip() or None
-    return Compliance(reviewer, entry.valid_until, reviewer is not None and reviewer.casefold() in owners)
+    by_owner = reviewer is not None and reviewer.casefold() in owners
+    return Compliance(reviewer, entry.valid_until, by_owner, _cross_border(document))
+
+
+def _cross_border(document: PolicyDocument) -> CrossBorder | None:
+    entry, unit = document.compliance.cross_border, document.tables.get(document.privacy.unit.table)
+    if entry is None:
+        return None
+    return CrossBorder(entry.home, entry.threshold, entry.units or (unit.rows if unit is not None else 1))
 
 
 def source(engine: EngineEntry, base: PurePath) -> Source:
@@ -93,11 +101,12 @@ def grant(entry: GrantEntry, document: PolicyDocument) -> Grant:
         valid_until=entry.valid[1] if entry.valid else None,
         uses=entry.uses,
         rate_count=int(count) if entry.rate else None,
-        rate_seconds=_SECONDS[unit] if entry.rate else None,
+        rate_seconds=SECONDS[unit] if entry.rate else None,
         price_plan=entry.price_plan,
         budget=_budget(entry.budget, document),
         at_once=entry.at_once,
         spend=(entry.spend.amount, entry.spend.per) if entry.spend is not None else None,
+        recipient_jurisdiction=entry.recipient_jurisdiction,
     )
 
 

@@ -5,7 +5,7 @@ public tables, no connection, no secret.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -122,7 +122,10 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who may use the dataset, how, for what and until when. `name` is stable within the policy version."""
+    """Who may use the dataset, how, for what and until when. `name` is stable within the policy version.
+
+    One of the store is named by its id, and `terms` is the digest of what its provider signed.
+    """
 
     name: str
     organisation: str
@@ -140,6 +143,17 @@ class Grant:
     at_once: int | None = None
     spend: tuple[Decimal, str] | None = None
     """The most money and the period it is counted in: day, month or total."""
+    recipient_jurisdiction: str | None = None
+    terms: str | None = None
+    ends_at: datetime | None = None
+    """The moment at which it ends, besides its last day."""
+    ended: str | None = None
+    """Why it holds no longer, in words: it was revoked, or its moment has come."""
+
+    @property
+    def id(self) -> str | None:
+        """The id of a grant of the store; None of one that a policy names."""
+        return self.name if self.terms is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +172,22 @@ class PricePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossBorder:
+    """How many people's data may go to each other place than `home` in a year: `units` is what this dataset counts."""
+
+    home: str
+    threshold: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Compliance:
     """`by_owner` says that the reviewer is the provider: its organisation or its contact."""
 
     reviewed_by: str | None
     valid_until: date | None
     by_owner: bool = False
+    cross_border: CrossBorder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,12 @@ Out = Annotated[Path, typer.Option(help="Where to write; it must not be there ye
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A receipt, a bundle, or a log: JSON lines, a folder or zip of tiles.")],
-    key: Annotated[list[str] | None, typer.Option(help="The log's key as you know it; may be repeated.")] = None,
+    file: Annotated[
+        Path, typer.Argument(help="A receipt, bundle, grant, or a log: JSON lines, a folder or zip of tiles.")
+    ],
+    key: Annotated[
+        list[str] | None, typer.Option(help="The log's key, or of a grant the provider's; repeatable.")
+    ] = None,
     witness: Annotated[list[str] | None, typer.Option(help="A witness's key; may be repeated.")] = None,
     quorum: Annotated[int | None, typer.Option(min=0, help="How many of the witnesses must have signed.")] = None,
     since: Annotated[Path | None, typer.Option(help="A checkpoint that you kept: the log has to extend it.")] = None,

@@ -11,6 +11,7 @@ from gateway.cli import (
     case,
     classify,
     evidence,
+    grants,
     members,
     operate,
     policy,
@@ -67,6 +68,7 @@ app.command()(accounts.revoke)
 app.add_typer(accounts.topup_app, name="topup")
 app.add_typer(case.app, name="case")
 app.add_typer(members.app, name="members")
+app.add_typer(grants.app, name="grant")
 app.add_typer(operate.dataset_app, name="dataset")
 for step in (
     versions.propose, versions.submit, versions.review, versions.publish, versions.withdraw, versions.rollback,

@@ -113,7 +113,7 @@ def closed(dataset: Dataset, today: date) -> list[str]:
         reasons.append(f"its review was valid until {review.valid_until}. Have it reviewed again.")
     served = [grant for grant in dataset.grants if grant.mode in SERVED]
     if not dataset.grants:
-        reasons.append("it grants nobody. Add an entry under `grants`.")
+        reasons.append("it grants nobody. Add an entry under `grants`, or sign what buyers ask for: gateway grant.")
     elif not served:
         reasons.append(f"no grant has a mode that is served. Write `mode: {', '.join(sorted(SERVED))}`.")
     elif all(grant.valid_until is not None and today > grant.valid_until for grant in served):

@@ -50,6 +50,7 @@ class Audit:
     excused: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
     billed: dict[int, Leaf] = field(default_factory=dict)
     limits: list[bytes] = field(default_factory=list)
     """Leaves that change limits, in order."""
@@ -103,6 +104,7 @@ def _take(audit: Audit, position: int, raw: bytes) -> None:
         audit.excused |= {query_id} if content.get("excused") else set()
         audit.cancelled |= {query_id} if content.get("cancelled") else set()
         audit.stopped |= {query_id} if content.get("stopped") else set()
+        audit.withdrawn |= {query_id} if content.get("withdrawn") else set()
     elif kind in LIMITS:
         audit.limits.append(raw)
     elif kind in retelling.KINDS:

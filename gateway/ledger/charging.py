@@ -9,7 +9,18 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam,
 
 from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, cancelled, stopped, suspended
+from gateway.ledger.model import (
+    MAX_FAILURES,
+    Charge,
+    Failed,
+    InFlight,
+    Order,
+    Stored,
+    cancelled,
+    stopped,
+    suspended,
+    withdrawn,
+)
 from gateway.ledger.sealing import commitment
 from gateway.store.tables import claims, queries, releases
 
@@ -23,7 +34,10 @@ CANCELLED = "cancelled"
 STOPPED = "stopped"
 """Ended by a freeze while it ran: the charge stays, and it is held against nobody."""
 
-EARLY = (CANCELLED, STOPPED)
+WITHDRAWN = "withdrawn"
+"""Ended while it ran because its grant ended: the charge stays, and it is held against nobody."""
+
+EARLY = (CANCELLED, STOPPED, WITHDRAWN)
 """Ended while they ran: whoever still works on one is to stop."""
 
 EXPIRED = "expired"
@@ -63,7 +77,7 @@ _RECENT = _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.char
 
 def told(state: str) -> str:
     """Return a state as its buyer is told it: what the provider excused failed, what is no longer kept was finished."""
-    return {EXCUSED: FAILED, EXPIRED: FINISHED}.get(state, state).upper()
+    return {EXCUSED: FAILED, EXPIRED: FINISHED, WITHDRAWN: STOPPED}.get(state, state).upper()
 
 
 def microseconds(at: datetime) -> int:
@@ -79,7 +93,7 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
     Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept,
-    `query_cancelled`, `query_stopped`.
+    `query_cancelled`, `query_stopped`, `grant_ended`.
     """
     if row.body_digest != body_digest:
         hint = "Use a new Idempotency-Key for another question."
@@ -115,15 +129,15 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     connection.execute(
         update(queries).where(queries.c.query_id == row.query_id).values(fence=row.fence + 1, lease_until_us=lease)
     )
-    return charge_of(row, row.fence + 1)
+    return charge_of(row, row.fence + 1, order.basis.until)
 
 
 def moment(at_us: int) -> datetime:
     return datetime.fromtimestamp(at_us / 1_000_000, tz=UTC)
 
 
-def charge_of(row: Row[Any], fence: int) -> Charge:
-    return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us))
+def charge_of(row: Row[Any], fence: int, until: datetime | None) -> Charge:
+    return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us), until)
 
 
 def claim(connection: Connection, order: Order, now: datetime) -> InFlight | None:
@@ -179,12 +193,14 @@ def give_up(connection: Connection, query_id: str, state: str, note: str, now: d
     let_go(connection, query_id)
 
 
-def stop(connection: Connection, which: Iterable[ColumnElement[bool]], why: str, now: datetime) -> list[str]:
+def stop(
+    connection: Connection, which: Iterable[ColumnElement[bool]], why: str, now: datetime, state: str = STOPPED
+) -> list[str]:
     """End the running queries of some rows: their draws can no longer leave, their charges stay. Return which."""
     found = select(queries.c.query_id).where(queries.c.state == RUNNING, *which).order_by(queries.c.query_id)
     running = list(connection.execute(found).scalars())
     for query_id in running:
-        give_up(connection, query_id, STOPPED, why, now)
+        give_up(connection, query_id, state, why, now)
     return running
 
 
@@ -200,7 +216,7 @@ def put_away(connection: Connection, query_id: str, now: datetime) -> None:
 
 def ended_early(query_id: str, state: str) -> GatewayError:
     """Return the answer to whoever asks for a query that ended while it ran."""
-    return stopped(query_id) if state == STOPPED else cancelled(query_id)
+    return {STOPPED: stopped, WITHDRAWN: withdrawn}.get(state, cancelled)(query_id)
 
 
 def cancel(connection: Connection, buyer: str, query_id: str, now: datetime) -> str | None:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from sqlalchemy import Connection, bindparam, select, update
 
 from gateway.errors import GatewayError, StoreUnavailable
-from gateway.ledger import accounts, charging, draws, freezing, leaves, registered
-from gateway.ledger.charging import EARLY, EXCUSED, FAILED, RUNNING, Opening, Outcome, microseconds
+from gateway.ledger import accounts, charging, crossings, draws, freezing, granting, leaves, registered
+from gateway.ledger.charging import EARLY, EXCUSED, FAILED, RUNNING, WITHDRAWN, Opening, Outcome, microseconds
 from gateway.ledger.keeping import keep_texts
 from gateway.ledger.model import (
     Account,
@@ -79,9 +79,9 @@ class Ledger:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
 
         Returns a Charge (also for a query taken over from a worker that is gone), or what is known already.
-        Raises GatewayError `frozen`, `unknown_dataset`, `policy_replaced`, `compliance_expired`, `budget_exhausted`,
-        `uses_exhausted`, `spending_capped`, `rate_limited`, `too_many_running`, `buyer_suspended`,
-        `idempotency_conflict` or `store_fenced`.
+        Raises GatewayError `frozen`, `unknown_dataset`, `policy_replaced`, `compliance_expired`, `grant_not_valid`,
+        `budget_exhausted`, `uses_exhausted`, `spending_capped`, `rate_limited`, `too_many_running`,
+        `cross_border_limit`, `buyer_suspended`, `idempotency_conflict` or `store_fenced`.
         """
 
         def work(connection: Connection) -> Outcome:
@@ -94,21 +94,24 @@ class Ledger:
                 places = freezing.covering(order.buyer, order.organisation, order.dataset, row.query_id)
                 freezing.refuse_frozen(connection, places)
                 registered.refuse_unserved(connection, order, now.date(), required=self._required)
+                granting.refuse_ended(granting.standing(connection, [order.basis]), order.basis, now)
                 return charging.take_over(connection, row, order, now, self._lease_us)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
             freezing.refuse_frozen(connection, freezing.covering(order.buyer, order.organisation, order.dataset))
             registered.refuse_unserved(connection, order, now.date(), required=self._required)
+            granting.refuse_ended(granting.standing(connection, [order.basis]), order.basis, now)
             failed = charging.refuse_suspended(connection, order)
             accounts.debit(connection, order, now)
             charging.keep_pace(connection, order, now, failed)
+            crossings.count(connection, order, now)
             salt = self._sealer.salt()
             commitments = {"sql": commitment(salt, order.sql.encode())}
             leaf = leaves.decided(connection, self._source, "charged", order, now, commitments)
             charging.open_query(connection, order, now, Opening(RUNNING, salt, leaf, self._lease_us))
             keep_texts(connection, self._sealer, [order], now)
-            return Charge(order.query_id, 1, *leaf, charging.moment(microseconds(now)))
+            return Charge(order.query_id, 1, *leaf, charging.moment(microseconds(now)), order.basis.until)
 
         return await self._store.run(work)
 
@@ -122,10 +125,19 @@ class Ledger:
     # -- while a charged query runs -----------------------------------------------------------------------------
 
     async def renew(self, charge: Charge) -> bool:
-        """Prolong a lease; False where another worker has taken the query over."""
+        """Prolong a lease; False where another worker has taken the query over, or it was ended.
+
+        A query whose grant ends while it runs is ended here, on whichever replica works on it.
+        """
 
         def work(connection: Connection) -> bool:
-            lease = microseconds(self._clock.now()) + self._lease_us
+            now = self._clock.now()
+            if charge.until is not None and now >= charge.until:
+                if connection.execute(_SALT, _held(charge)).first() is not None:
+                    why = "its grant ended"
+                    charging.give_up(connection, charge.query_id, WITHDRAWN, why, now)
+                return False
+            lease = microseconds(now) + self._lease_us
             changed = connection.execute(_RENEW, {**_held(charge), "lease": lease})
             return changed.rowcount == 1
 

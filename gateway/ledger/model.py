@@ -31,6 +31,17 @@ def stopped(query_id: str) -> GatewayError:
     return GatewayError("query_stopped", told, hint)
 
 
+def withdrawn(query_id: str) -> GatewayError:
+    """Return the answer to whoever asks for a query that the end of its grant ended."""
+    detail = f"The query {query_id} was ended: its grant holds no longer."
+    return GatewayError("grant_ended", detail, "What was charged stays charged. Ask the provider for a new grant.")
+
+
+def account_part(grant_id: str) -> str:
+    """Return the last part of the account's name of a grant of the store: no grant that a policy names has a slash."""
+    return escaped(f"store/{grant_id}", safe="")
+
+
 @lru_cache(maxsize=1024)
 def buyer_name(organisation: str, subject: str) -> str:
     """Return organisation and subject as one name, escaped so that none can mix."""
@@ -95,6 +106,30 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """An answer that goes to another country: of whose people, how many of them, and how many may in a year."""
+
+    provider: str
+    account: str
+    country: str
+    units: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an order rests on besides its accounts, which its charge reads again. None: on nothing of the kind.
+
+    `until` is the first moment at which its grant holds no longer.
+    """
+
+    grant_id: str | None = None
+    terms: str | None = None
+    until: datetime | None = None
+    crossing: Crossing | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What one query wants to be charged: all of it or nothing.
 
@@ -126,6 +161,7 @@ class Order:
     keep_text: timedelta | None = None
     policy_version: str = ""
     reviewed_until: date | None = None
+    basis: Basis = Basis()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +184,17 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A durable charge: the licence to draw once. `fence` grows when another worker takes the query over."""
+    """A durable charge: the licence to draw once. `fence` grows when another worker takes the query over.
+
+    `until` is that of its order's basis: the query is ended then.
+    """
 
     query_id: str
     fence: int
     log_index: int
     leaf_hash: str
     charged_at: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

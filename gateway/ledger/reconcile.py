@@ -18,7 +18,7 @@ from sqlalchemy.exc import StatementError
 from gateway.ledger import retelling
 from gateway.ledger.agreement import Audit, Difference, Leaf, in_pieces, walk
 from gateway.ledger.billed import compare_events, compare_invoices
-from gateway.ledger.charging import CANCELLED, EARLY, EXCUSED, FAILED, RUNNING, STOPPED
+from gateway.ledger.charging import CANCELLED, EARLY, EXCUSED, FAILED, RUNNING, STOPPED, WITHDRAWN
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS
 from gateway.ledger.folding import fold, payers
 from gateway.ledger.limits import limit_rows
@@ -88,7 +88,13 @@ def _compare_query(audit: Audit, row: Row[Any], leaf: Leaf) -> None:
     if row.state in (FAILED, EXCUSED, *EARLY):
         if row.query_id not in audit.failed:
             audit.report("missing leaf", f"query {row.query_id}", "it failed, and no leaf says so")
-        for state, named in ((EXCUSED, audit.excused), (CANCELLED, audit.cancelled), (STOPPED, audit.stopped)):
+        said = {
+            EXCUSED: audit.excused,
+            CANCELLED: audit.cancelled,
+            STOPPED: audit.stopped,
+            WITHDRAWN: audit.withdrawn,
+        }
+        for state, named in said.items():
             if (row.state == state) is not (row.query_id in named):
                 told = "a leaf says" if row.query_id in named else "no leaf says"
                 audit.report(

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
 from gateway.errors import GatewayError
-from gateway.ledger import charging, freezing, leaves, registered
+from gateway.ledger import charging, freezing, granting, leaves, registered
 from gateway.ledger.charging import FINISHED, Opening
 from gateway.ledger.freezing import Target
 from gateway.ledger.keeping import keep_texts
@@ -74,8 +74,8 @@ class FreeRepeats:
     async def enter(self, order: Order, answer: bytes) -> Known | None:
         """Keep the answer of one repeat, durably; or return what is known of its key meanwhile, and keep nothing.
 
-        Raises GatewayError `idempotency_conflict`, `answer_expired`, `query_cancelled`, `frozen`, `sql_too_complex`,
-        `store_fenced` or what the store raises.
+        Raises GatewayError `idempotency_conflict`, `answer_expired`, `query_cancelled`, `frozen`, `grant_not_valid`,
+        `sql_too_complex`, `store_fenced` or what the store raises.
         """
         told: asyncio.Future[Known | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Asked(order, answer, told))
@@ -123,6 +123,7 @@ class FreeRepeats:
         now = self._clock.now()
         rows, frozen = _rows(connection, taken), freezing.frozen(connection, {t for one in taken for t in one.covering})
         served = {name: registered.decisive(connection, name) for name in {one.order.dataset for one in taken}}
+        granted = granting.standing(connection, [one.order.basis for one in taken])
         fresh: dict[_Key, _Fresh] = {}
         outcomes: list[Known | Exception | None] = []
         for asked in taken:
@@ -136,6 +137,7 @@ class FreeRepeats:
                 known = None if row is None else freezing.settled(connection, row, body, now)
                 if known is None:
                     registered.refuse(served[asked.order.dataset], asked.order, now.date(), required=self._required)
+                    granting.refuse_ended(granted, asked.order.basis, now)
                     fresh[asked.key] = self._decide(asked, now)  # what is refused here leaves the key as it is
                     if row is not None:
                         charging.put_away(connection, row.query_id, now)

@@ -10,10 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, create_engine, select
 
-from gateway.ledger import cases, freezing, members, registered
+from gateway.ledger import cases, crossings, freezing, granting, members, registered, signing_keys
 from gateway.store.tables import cases as case_rows
+from gateway.store.tables import crossings as crossing_rows
 from gateway.store.tables import freezes, member_verifications, policy_versions, reviews
+from gateway.store.tables import grants as grant_rows
 from gateway.store.tables import members as member_rows
+from gateway.store.tables import signing_keys as key_rows
 
 Settle = Callable[[Connection, dict[str, Any], datetime], None]
 
@@ -32,6 +35,9 @@ STATES: tuple[Told, ...] = (
     Told((case_rows,), cases.KINDS, cases.settle),
     Told((member_rows, member_verifications), members.KINDS, members.settle),
     Told((policy_versions, reviews), registered.KINDS, registered.settle),
+    Told((key_rows,), signing_keys.KINDS, signing_keys.settle),
+    Told((grant_rows,), granting.KINDS, granting.settle),
+    Told((crossing_rows,), crossings.KINDS, crossings.settle),
 )
 
 _SETTLES = {kind: told.settle for told in STATES for kind in told.kinds}

@@ -12,6 +12,7 @@ from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
 from gateway.policy.rules.mode import OpenRows, ServedMode, preferred
 from gateway.policy.rules.purpose import GrantedPurpose
+from gateway.policy.rules.recipient import RecipientPlace
 from gateway.policy.rules.validity import GrantValidity
 from gateway.request import Caller
 
@@ -21,6 +22,7 @@ ADMISSION: tuple[Rule, ...] = (
     GrantValidity(),
     GrantedPurpose(),
     GrantedJurisdiction(),
+    RecipientPlace(),
 )
 ACCESS: tuple[Rule, ...] = (OpenRows(), LargestEpsilon(), ColumnClass(), ColumnUse())
 
@@ -40,14 +42,20 @@ def provides(provider: str, caller: Caller) -> bool:
 
 
 def admit(
-    dataset: Dataset, caller: Caller, purpose: str | None, today: date, mode: str = "authorised"
+    dataset: Dataset,
+    caller: Caller,
+    purpose: str | None,
+    today: date,
+    mode: str = "authorised",
+    granted: Iterable[Grant] = (),
 ) -> Permit | Refusal:
     """Return the first grant under which the caller may ask, or the first grant's refusal.
 
-    Without any grant the refusal is that of a dataset that does not exist.
+    The policy's come first, then those that are `granted` besides. Without any grant the refusal is that of a dataset
+    that does not exist.
     """
     refusals: list[Refusal] = []
-    for grant in sorted(grants_of(dataset.grants, caller), key=preferred):
+    for grant in sorted(grants_of((*dataset.grants, *granted), caller), key=preferred):
         ask = Ask(dataset, caller, purpose, dataset.privacy.default_epsilon, today, (), grant, mode)
         refusal = _first(ADMISSION, ask)
         if refusal is None:

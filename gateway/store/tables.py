@@ -123,6 +123,61 @@ member_verifications = Table(
 )
 """Who has verified a member, in each round that a suspension begins."""
 
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("organisation", String, primary_key=True),
+    Column("key_id", String, primary_key=True),
+    Column("public_key", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("registered_by", String, nullable=False),
+    Column("registered_at_us", BigInteger, nullable=False),
+    Column("confirmed_by", String),
+    Column("confirmed_at_us", BigInteger),
+    Column("revoked_by", String),
+    Column("revoked_at_us", BigInteger),
+)
+"""The keys that providers sign grants with: registered by one person, confirmed by another."""
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", String, primary_key=True),
+    Column("dataset", String, nullable=False),
+    Column("provider", String, nullable=False),
+    Column("organisation", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("asked", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("requested_by", String, nullable=False),
+    Column("requested_at_us", BigInteger, nullable=False),
+    Column("terms", String),
+    Column("signature", String),
+    Column("key_id", String),
+    Column("digest", String),
+    Column("ends_at_us", BigInteger),
+    Column("decided_by", String),
+    Column("decided_at_us", BigInteger),
+    Column("revoked_by", String),
+    Column("revoked_at_us", BigInteger),
+    Column("reason", String),
+    Index("grants_by_organisation", "organisation", "state"),
+    Index("grants_by_provider", "provider", "state"),
+)
+"""What buyers asked for, and the terms that providers signed. `reason` is that of a refusal or a revocation."""
+
+crossings = Table(
+    "crossings",
+    metadata,
+    Column("provider", String, primary_key=True),
+    Column("country", String, primary_key=True),
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("account", String, primary_key=True),
+    Column("units", BigInteger, nullable=False),
+    Column("counted_at_us", BigInteger, nullable=False),
+)
+"""How many people's data, by declaration, went to recipients in another country in a year: each account's once."""
+
 queries = Table(
     "queries",
     metadata,

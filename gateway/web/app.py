@@ -15,6 +15,7 @@ from gateway.web.connections import TimedConnection
 from gateway.web.console.door import ConsoleDoor
 from gateway.web.console.sessions import Sessions
 from gateway.web.documents import DocumentDoor
+from gateway.web.grants import GrantDoor
 from gateway.web.log import LogDoor
 from gateway.web.members import MemberDoor
 from gateway.web.models import ModelDoor
@@ -45,6 +46,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         MemberDoor(service, behind.members, settings),
         RegistrationDoor(service, behind.registration, settings),
         CaseDoor(service, behind.disputes, settings),
+        GrantDoor(service, behind.grants, settings),
         BillingDoor(service),
         LogDoor(service, settings),
         TrinoDoor(service, questions, behind.accounts, settings),

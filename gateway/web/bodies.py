@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from gateway.catalog.terms import Limits, Terms
 from gateway.errors import GatewayError
 from gateway.ledger.model import buyer_name
 from gateway.models import asked
@@ -238,6 +239,42 @@ NAMED_BY = {
     "all": (),
 }
 """Which members name the target of a freeze, by its scope."""
+
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class GrantRequestBody(Body):
+    """POST /v1/grants: for the caller's own organisation. `terms` are the limits of catalog.terms."""
+
+    dataset: Name
+    why: Reason
+    terms: Limits
+
+
+class SignedTermsBody(Body):
+    """POST /v1/grants/{id}/grant: every member of the terms, and the signature over them."""
+
+    terms: Terms
+    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{86}==$")]
+
+
+class ReasonBody(Body):
+    """POST /v1/grants/{id}/refuse and /revoke."""
+
+    reason: Reason
+
+
+class KeyBody(Body):
+    """POST /v1/keys: an Ed25519 public key in hex."""
+
+    public_key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class KeyRevocationBody(Body):
+    """POST /v1/keys/{id}/revoke: a supervisor names whose key it is."""
+
+    organisation: Name | None = None
+
 
 Model = TypeVar("Model", bound=Body)
 

@@ -9,11 +9,16 @@ from gateway.web.bodies import (
     CaseBody,
     FindingBody,
     FreezeBody,
+    GrantRequestBody,
+    KeyBody,
+    KeyRevocationBody,
     ModelBody,
     ProposalBody,
+    ReasonBody,
     ReplayBody,
     ReviewBody,
     RevocationBody,
+    SignedTermsBody,
     SuspensionBody,
     TopUpBody,
     VersionBody,
@@ -63,6 +68,7 @@ def inlined(schema: Schema) -> Schema:
     return made
 
 
+_TERMS: Schema = nullable(FREE)
 _NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
 _ABOVE_ZERO: Schema = {"type": "number", "exclusiveMinimum": 0}
 _CONFIDENCE: Schema = {"type": "number", "minimum": 0.5, "maximum": 0.9999}
@@ -194,6 +200,16 @@ SCHEMAS: dict[str, Schema] = {
     "Case": given(case_id=TEXT, query_id=TEXT, dataset=TEXT, buyer=TEXT, reason=TEXT, state=TEXT),
     "Cases": given(cases=every(ref("Case"))),
     "CaseEvidence": given(case=ref("Case"), bundle=FREE, stops=every(FREE)),
+    "GrantRequest": inlined(GrantRequestBody.model_json_schema()),
+    "SignedTerms": inlined(SignedTermsBody.model_json_schema()),
+    "Reason": ReasonBody.model_json_schema(),
+    "Grant": given(grant_id=TEXT, dataset=TEXT, provider=TEXT, organisation=TEXT, state=TEXT, asked=FREE, terms=_TERMS),
+    "Grants": given(grants=every(ref("Grant"))),
+    "PublicKey": KeyBody.model_json_schema(),
+    "KeyRevocation": KeyRevocationBody.model_json_schema(),
+    "SigningKey": given(organisation=TEXT, key_id=TEXT, public_key=TEXT, state=TEXT),
+    "SigningKeys": given(keys=every(ref("SigningKey"))),
+    "Crossings": given(crossings=every(given(provider=TEXT, country=TEXT, year=WHOLE, units=WHOLE))),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

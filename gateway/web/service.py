@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.catalog.listing import Listing, LookedUp
 from gateway.errors import Quota
@@ -183,6 +183,31 @@ class Disputes(Protocol):
     async def decide(self, caller: Caller, case_id: str, finding: str, refund: Decimal | None) -> dict[str, object]: ...
 
 
+class Keys(Protocol):
+    """The keys that providers sign grants with. Every method may raise GatewayError."""
+
+    async def register(self, caller: Caller, public_key: str) -> dict[str, object]: ...
+    async def confirm(self, caller: Caller, named: str) -> dict[str, object]: ...
+    async def revoke(self, caller: Caller, named: str, organisation: str | None) -> dict[str, object]: ...
+    async def keys(self, caller: Caller) -> list[dict[str, object]]: ...
+
+
+class Grants(Protocol):
+    """What buyers ask providers for, and what is signed. Every method may raise GatewayError."""
+
+    @property
+    def keys(self) -> Keys: ...
+    async def request(self, caller: Caller, dataset: str, why: str, asked: Mapping[str, Any]) -> dict[str, object]: ...
+    async def grants(self, caller: Caller) -> list[dict[str, object]]: ...
+    async def one(self, caller: Caller, grant_id: str) -> dict[str, object]: ...
+    async def grant(
+        self, caller: Caller, grant_id: str, terms: Mapping[str, Any], signature: str
+    ) -> dict[str, object]: ...
+    async def refuse(self, caller: Caller, grant_id: str, reason: str) -> dict[str, object]: ...
+    async def revoke(self, caller: Caller, grant_id: str, reason: str) -> dict[str, object]: ...
+    async def crossings(self, caller: Caller) -> list[dict[str, object]]: ...
+
+
 class Accounts(Protocol):
     """What callers see and change of accounts. Every method may raise GatewayError."""
 
@@ -231,4 +256,5 @@ class Behind:
     members: Membership
     registration: Registration
     disputes: Disputes
+    grants: Grants
     operations: Operations

@@ -66,6 +66,8 @@ def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     assert "Oslo" in output
     assert "raw_rows" in output, "a refusal is shown"
     assert "approved" in output
+    assert "the grant verifies" in output
+    assert "The grant was revoked." in output
     assert "all agree" in output
     assert "held up" in output
     assert "You or your organisation are suspended." in output

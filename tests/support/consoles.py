@@ -207,6 +207,18 @@ class Registration:
         return {"counts": {"refused now": 1, "the same": 0}, "questions": [{**told, "before": side, "after": gone}]}
 
 
+class Grants:
+    """Holds one request and what was signed of it, of hostile texts."""
+
+    async def grants(self, _caller):
+        terms = {"mode": HOSTILE, "purposes": [HOSTILE], "uses": 5, "valid_until": HOSTILE}
+        return [
+            {"grant_id": HOSTILE, "dataset": HOSTILE, "organisation": HOSTILE, "provider": HOSTILE, "state": state,
+             "requested_at": EVENT["time"], "asked": terms, "terms": None, "why": HOSTILE, "reason": None}
+            for state in ("requested", "expired")
+        ]  # fmt: skip
+
+
 class Supervision:
     """Holds one freeze; what is asked of it is kept in `asked`. Buyers and billing may not look."""
 
@@ -253,6 +265,7 @@ async def console(service, secret=b"s" * 32, supervision=None, members=None, reg
         "supervision": supervision or Supervision(),
         "members": members or Members(),
         "registration": registration or Registration(),
+        "grants": Grants(),
     }
     app = build(behind(service, accounts=Accounts(), **held), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers

@@ -106,9 +106,11 @@ class Gateway:
         self.log.close()
         return code
 
-    def token(self, subject="ana", organisation="widgets", roles=("buyer",), purpose="research"):
+    def token(self, subject="ana", organisation="widgets", roles=("buyer",), purpose="research", jurisdiction=None):
         key = DevelopmentKey.open(self.state, SystemRandomness())
-        return key.issue(Caller(subject, organisation, frozenset(roles), purpose), 3600, SystemClock().now())
+        return key.issue(
+            Caller(subject, organisation, frozenset(roles), purpose, jurisdiction), 3600, SystemClock().now()
+        )
 
     def call(self, method, path, body=None, *, token=None, headers=None, raw=None):
         data = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)

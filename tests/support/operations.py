@@ -25,9 +25,12 @@ def questions(service, most=64):
     return Tracker(getattr(service, "answer", None), Cancelled(), most)
 
 
-def behind(service, most=64, accounts=None, supervision=None, members=None, registration=None, disputes=None):
+def behind(
+    service, most=64, accounts=None, supervision=None, members=None, registration=None, disputes=None, grants=None
+):
     """Return what stands behind a door that is tested alone."""
-    return Behind(service, questions(service, most), accounts, supervision, members, registration, disputes, Idle())
+    asked = questions(service, most)
+    return Behind(service, asked, accounts, supervision, members, registration, disputes, grants, Idle())
 
 
 class Idle:

@@ -27,6 +27,9 @@ class Unasked:
     async def dataset(self, _name, _caller):
         return self.held
 
+    async def granted(self, _dataset, _caller):
+        return ()
+
     async def plan(self, job):
         return plan(job)
 

@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 from decimal import Decimal as D
 
+import pytest
 from support.queries import ANSWERED
 from support.shop import CALLER, GRANT, NOW, SHOP, planned
 
-from gateway.catalog.model import Budget
+from gateway.catalog.model import Budget, CrossBorder
 from gateway.ledger.model import Cap, Per
-from gateway.orders import accounts, buyer_id, cost, data_account, draws, order, question
+from gateway.ledger.topups import within
+from gateway.orders import accounts, buyer_id, cost, crossing, data_account, draws, grant_key, order, question
 from gateway.privacy.accounting import limits
 from gateway.request import Request
 
@@ -131,3 +133,26 @@ def test_neither_the_sql_nor_its_literals_are_in_what_billing_reads():
     asked = order("Q1", made, SHOP, CALLER, Request(sql), GRANT, cost(made, SHOP, GRANT, frozenset()), NOW)
     for secret in ("Oslo", "7654", "SELECT"):
         assert secret not in asked.facts
+
+
+def test_a_grant_of_the_store_has_an_account_that_no_name_in_a_policy_makes():
+    signed = replace(GRANT, name="G1", terms="sha256:d")
+    named = replace(GRANT, name="G1")
+    keys = {grant_key(SHOP, CALLER, grant) for grant in (signed, named, replace(signed, name="G2"))}
+    assert len(keys) == 3
+    assert all(within(key, SHOP.privacy.account) for key in keys)
+    tricky = replace(GRANT, name="store%2FG1")  # no name in a policy holds a slash
+    assert grant_key(SHOP, CALLER, tricky) not in keys
+
+
+@pytest.mark.parametrize(("place", "recipient", "country"), [
+    ("CN", None, None), ("cn ", None, None), ("SG", None, "SG"), ("sg", "sg", "SG"), (None, "US", "US"),
+])  # fmt: skip
+def test_what_crosses_a_border_is_the_recipients_country_unless_it_is_home(place, recipient, country):
+    counted = replace(SHOP, compliance=replace(SHOP.compliance, cross_border=CrossBorder("CN", 100, 50)))
+    caller, grant = replace(CALLER, jurisdiction=place), replace(GRANT, recipient_jurisdiction=recipient)
+    asked, public = planned("SELECT COUNT(*) FROM purchases"), planned("SELECT COUNT(*) FROM calendar")
+    found = crossing(asked, counted, caller, grant)
+    assert (found and found.country) == country
+    assert crossing(asked, SHOP, caller, grant) is None
+    assert crossing(public, counted, caller, grant) is None

@@ -13,8 +13,15 @@ from gateway.evidence.offline.trust import Trust
 def main(arguments: list[str]) -> int:
     """Print what a file proves; return 0, or 1 where it does not hold."""
     parser = argparse.ArgumentParser(prog="python -m gateway.evidence.offline", description=__doc__)
-    parser.add_argument("file", type=Path, help="a receipt, a bundle, a log (JSON lines, or a folder or zip of tiles)")
-    parser.add_argument("--key", action="append", default=[], help="the log's key as you know it")
+    parser.add_argument(
+        "file", type=Path, help="a receipt, a bundle, a grant, a log (JSON lines, a folder or zip of tiles)"
+    )
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        help="the key as you know it: the log's, or of a grant the provider's",
+    )
     parser.add_argument("--witness", action="append", default=[], help="a witness's key")
     parser.add_argument("--quorum", type=int, help="how many of the witnesses must have signed (default: one, if any)")
     parser.add_argument("--since", type=Path, help="a checkpoint that you kept")

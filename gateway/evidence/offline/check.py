@@ -1,13 +1,15 @@
 """Opens what somebody was handed (a file, a folder, an archive), finds out what it is, and says what it proves."""
 
+import json
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from gateway.evidence.offline import bundles, certificates, logs, receipts
+from gateway.evidence.offline import bundles, certificates, grants, logs, receipts
 from gateway.evidence.offline.failure import NotVerified, parse_object
 from gateway.evidence.offline.receipts import Opened, Verified
 from gateway.evidence.offline.trust import Signed, Trust
@@ -47,6 +49,8 @@ def check(asked: Asked) -> list[str]:
     document = parse_object(content, asked.path.name)
     if document.get("format") == certificates.FORMAT:
         return _certificate(certificates.verify(document, asked.trust), asked)
+    if grants.is_grant(document):
+        return _grant(document, asked)
     return _receipt(receipts.verify(document, asked.trust, asked.opened, asked.since))
 
 
@@ -143,6 +147,24 @@ def _certificate(found: certificates.Certified, asked: Asked) -> list[str]:
         what = "withdrawn" if found.ended["kind"] == "withdrawn" else "replaced by another version"
         said.append(f"no longer served: {what} at {found.ended['time']}")
     return said
+
+
+def _grant(document: Mapping[str, Any], asked: Asked) -> list[str]:
+    if asked.opened != NOTHING or asked.since is not None or asked.trust.quorum:
+        raise NotVerified("a grant is checked with its provider's key alone")
+    found, terms = grants.verify(document, asked.trust.keys), document["terms"]
+    said = [
+        f"the grant verifies: {terms['grant']} on {terms['dataset']} by {terms['provider']} to {terms['organisation']}"
+    ]
+    whose = "that you named" if asked.trust.keys else "that the file names itself: compare it, or give it with --key"
+    said.append(f"signed by the key {found.public.hex()} {whose}")
+    said.append(f"terms {found.digest}")
+    said += [f"{name}: {_written(terms[name])}" for name in grants.MEMBERS if terms[name] not in (None, [])]
+    return [*said, f"what the gateway says of it: {document.get('state')}; whether it was revoked its log tells"]
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _log(found: logs.Whole, asked: Asked) -> list[str]:

@@ -33,17 +33,23 @@ def preferred(grant: Grant) -> int:
     return int(grant.mode == "open")
 
 
+def unserved(mode: str) -> Refusal | None:
+    """Return the refusal `mode_not_served` of a mode that is reserved, None for one that is served."""
+    if mode in SERVED:
+        return None
+    hint = RESERVED.get(mode, "Ask for a grant in mode 'authorised'.")
+    return Refusal("mode_not_served", f"The mode '{mode}' is reserved and not served.", hint, None, "mode")
+
+
 @dataclass(frozen=True, slots=True)
 class ServedMode:
     def check(self, ask: Ask) -> Refusal | None:
         """Refuse `mode_not_served` for a reserved mode, `mode_not_granted` for what the grant's mode does not cover."""
         assert ask.grant is not None  # INVARIANT: decide.py passes a grant
         mode = ask.grant.mode
-        if mode not in SERVED:
-            hint = RESERVED.get(mode, "Ask for a grant in mode 'authorised'.")
-            return Refusal("mode_not_served", f"The mode '{mode}' is reserved and not served.", hint, None, "mode")
-        if ask.mode in COVERS[mode]:
-            return None
+        refused = unserved(mode)
+        if refused is not None or ask.mode in COVERS[mode]:
+            return refused
         detail = f"The grant is in mode '{mode}'; {_WANTED[ask.mode]}."
         return Refusal("mode_not_granted", detail, "Ask the provider for such a grant.", None, "mode")
 

@@ -1,4 +1,4 @@
-"""A grant holds from its first to its last day, both included."""
+"""A grant holds from its first to its last day, both included, until it is ended."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,10 @@ from gateway.policy.model import Ask, Refusal
 @dataclass(frozen=True, slots=True)
 class GrantValidity:
     def check(self, ask: Ask) -> Refusal | None:
-        """Refuse `grant_not_valid` before the first or after the last day."""
+        """Refuse `grant_not_valid` before the first or after the last day, or of one that is ended."""
         assert ask.grant is not None  # INVARIANT: decide.py passes a grant
+        if ask.grant.ended is not None:
+            return Refusal("grant_not_valid", ask.grant.ended, "Ask the provider for a new one.", None, "validity")
         first, last = ask.grant.valid_from, ask.grant.valid_until
         if first is not None and ask.today < first:
             detail = f"The grant begins on {first.isoformat()}."

@@ -11,6 +11,7 @@ from gateway.web.console.pages import Desk
 from gateway.web.console.sessions import Session
 from gateway.web.exchange import json_response
 from gateway.web.routes import Route
+from gateway.web.service import Grants
 
 KEYWORDS = (
     "SELECT", "FROM", "WHERE", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "JOIN", "LEFT JOIN", "USING", "ON", "AS",
@@ -22,8 +23,9 @@ KEYWORDS = (
 class CataloguePages:
     """Handles /console/datasets, one of them, and the words that the editor completes."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, grants: Grants) -> None:
         self._desk = desk
+        self._grants = grants
 
     def routes(self) -> list[Route]:
         """Return its addresses."""
@@ -41,7 +43,12 @@ class CataloguePages:
     async def dataset(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/datasets/{name}."""
         found = await self._desk.service.dataset(session.caller, request.match_info["name"])
-        return self._desk.page(request, session, "dataset.html", {"dataset": found})
+        values: dict[str, object] = {"dataset": found, "grants": ()}
+        if "buyer" in session.caller.roles:
+            mine = await self._grants.grants(session.caller)
+            own = [one for one in mine if one["organisation"] == session.caller.organisation]
+            values["grants"] = [one for one in own if one["dataset"] == found["name"]]
+        return self._desk.page(request, session, "dataset.html", values)
 
     async def words(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/datasets/{name}/words: [word, kind, what it is] of all that may stand in a question."""

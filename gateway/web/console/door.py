@@ -29,11 +29,11 @@ class ConsoleDoor:
         questions, accounts = behind.questions, behind.accounts
         self._parts = (
             SignInPages(self._desk),
-            CataloguePages(self._desk),
+            CataloguePages(self._desk, behind.grants),
             AskPages(self._desk, questions),
             AnswerPages(self._desk, questions, accounts),
             BudgetPages(self._desk, accounts),
-            ProviderPages(self._desk),
+            ProviderPages(self._desk, behind.grants),
             VersionPages(self._desk, behind.registration),
             FeedPages(self._desk),
             FreezePages(self._desk, behind.supervision),

@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.web.console.pages import Desk, only
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Route
+from gateway.web.service import Grants
 
 EVENTS = 500
 """The newest meter events that the page is made of."""
@@ -18,8 +19,9 @@ SHOWN = 25
 class ProviderPages:
     """Handles /console/provider."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, grants: Grants) -> None:
         self._desk = desk
+        self._grants = grants
 
     def routes(self) -> list[Route]:
         """Return its address."""
@@ -36,6 +38,7 @@ class ProviderPages:
         values = {
             "datasets": [await service.dataset(caller, str(one["name"])) for one in datasets],
             "budgets": [one for one in await service.budget(caller) if one["dataset"] in named],
+            "grants": [one for one in await self._grants.grants(caller) if one["provider"] == caller.organisation],
             "failures": await service.failures(caller),
             "measured": of_kind(mine, "measured")[:SHOWN],
             "refused": of_kind(mine, "refused")[:SHOWN],

@@ -54,7 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state.FINISHED": ("Finished", "已完成"),
     "state.FAILED": ("Failed", "失败"),
     "state.CANCELLED": ("Cancelled", "已取消"),
-    "state.STOPPED": ("Stopped by a freeze", "因冻结而终止"),
+    "state.STOPPED": ("Stopped", "已终止"),
     # members
     "members.about": (
         "Organisations and persons who act for them: two reviewers of others verify each, a supervisor suspends.",
@@ -112,6 +112,23 @@ WORDS: dict[str, tuple[str, str]] = {
     "becomes.costs otherwise": ("costs otherwise", "费用不同"),
     "becomes.the same": ("the same", "相同"),
     "becomes.refused as before": ("refused as before", "同样被拒绝"),
+    # grants
+    "grants": ("Grants", "授权"),
+    "grants.grant": ("Grant", "授权编号"),
+    "grants.to": ("To", "授予"),
+    "grants.terms": ("Terms", "条款"),
+    "grants.uses": ("{uses} uses", "{uses} 次使用"),
+    "grants.until": ("until {day}", "至 {day}"),
+    "grants.none": ("No grant was asked for.", "尚无授权申请。"),
+    "grants.about": (
+        "What is requested is signed with your own key, on your own machine:",
+        "授权申请须用您自己的密钥在您自己的机器上签署：",
+    ),
+    "grants.state.requested": ("Requested", "已申请"),
+    "grants.state.granted": ("Granted", "已授予"),
+    "grants.state.refused": ("Refused", "已拒绝"),
+    "grants.state.revoked": ("Revoked", "已撤销"),
+    "grants.state.expired": ("Expired", "已到期"),
     # freezes
     "freezes.about": (
         "What is frozen is refused on every gateway of the exchange, and what runs of it is ended; charges stay.",
@@ -245,8 +262,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "已扣费但未能完成，已通知提供方。",
     ),
     "ended.STOPPED": (
-        "A freeze or suspension ended it. What was charged stays charged.",
-        "因冻结或暂停资格而终止，已扣的费用不退。",
+        "A freeze, a suspension or the end of its grant ended it. What was charged stays charged.",
+        "因冻结、暂停资格或授权结束而终止，已扣的费用不退。",
     ),
     "ended.CANCELLED": ("You ended it. What was charged stays charged.", "您已取消，已扣的费用不退。"),
     # an answer

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError, Kind
-from gateway.ledger.model import cancelled, stopped
+from gateway.ledger.model import cancelled, stopped, withdrawn
 from gateway.orders import buyer_id
 from gateway.request import Caller
 from gateway.settings import Settings
@@ -191,7 +191,7 @@ class TrinoDoor:
             await asyncio.sleep(LOOK_EVERY_S)
             document = await self._service.query(caller, query_id)
         if "answer" not in document:
-            raise _ended(query_id, str(document["state"]))
+            raise _ended(query_id, str(document["state"]), document.get("code"))
         answer: Any = document["answer"]
         return await asyncio.to_thread(of_answer, answer, intervals=intervals)
 
@@ -242,12 +242,12 @@ def _no_page() -> GatewayError:
     return GatewayError("not_found", "There is no such page.", "Follow `nextUri` as it was given.")
 
 
-def _ended(query_id: str, state: str) -> GatewayError:
+def _ended(query_id: str, state: str, code: object) -> GatewayError:
     """Return what became of a question that has no answer."""
     if state == "CANCELLED":
         return cancelled(query_id)
     if state == "STOPPED":
-        return stopped(query_id)
+        return withdrawn(query_id) if code == "grant_ended" else stopped(query_id)
     if state == "RUNNING":
         detail = "The gateway that worked on this question is gone; it was charged, and has no answer."
         return GatewayError("query_failed", detail, "Ask again: it is another charge.")

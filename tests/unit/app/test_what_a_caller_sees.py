@@ -25,6 +25,10 @@ THEIRS = replace(GRANT, name="theirs", organisation="others", budget=Budget(D(4)
 BOBS = replace(GRANT, name="bobs", subject="bob", price_plan="dear")
 
 
+async def nothing(_caller):
+    return {}
+
+
 @pytest.fixture
 async def service(tmp_path):
     dataset = replace(
@@ -34,7 +38,7 @@ async def service(tmp_path):
     parts = SimpleNamespace(clock=FixedClock(NOW))
     document = SimpleNamespace(provider=SimpleNamespace(organisation="acme"))
     file = SimpleNamespace(name="shop", document=document)
-    publisher = SimpleNamespace(held={"shop": Published(file, dataset, 1)})
+    publisher = SimpleNamespace(held={"shop": Published(file, dataset, 1)}, store_grants=nothing)
     yield GatewayService(parts, None, publisher, ledger_of(store, FixedClock(NOW)), None, None, None, None)
     await store.close()
 

@@ -17,7 +17,8 @@ FULL = (
              "\n  per_buyer: {epsilon: 5, delta: 1.0e-8}\n  account: people"
              "\n  refill: {every: year, admits: over time one person may lose any amount of privacy}")
     .replace("granularity: 0.01", "granularity: 0.01, per_unit_sum: [0, 900], nullable: false")
-    .replace("price_plan: standard}", "price_plan: standard, name: main, mode: authorised, jurisdictions: [CN],"
+    .replace("valid_until: 2099-12-31}", "valid_until: 2099-12-31, cross_border: {home: CN, threshold: 500, units: 300}}")
+    .replace("price_plan: standard}", "price_plan: standard, name: main, mode: authorised, jurisdictions: [CN], recipient_jurisdiction: CN,"
              " valid: [2026-01-01, 2026-12-31], uses: 100, rate: 9/min, at_once: 3,"
              " budget: {epsilon: 2, delta: 1.0e-9}, spend: {amount: 90, per: month}}\n"
              "  - {to: {organisation: others, subject: bob}}")

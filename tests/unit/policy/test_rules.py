@@ -9,7 +9,7 @@ import pytest
 from support.shop import CALLER, GRANT, SHOP
 
 from gateway.catalog.document import GrantEntry
-from gateway.catalog.model import Compliance, DataClass, Use
+from gateway.catalog.model import Compliance, CrossBorder, DataClass, Use
 from gateway.errors import CODES, Position
 from gateway.policy.decide import ACCESS, ADMISSION, admit, grants_of, permit
 from gateway.policy.model import Access, Ask, Permit, Refusal
@@ -20,6 +20,7 @@ from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
 from gateway.policy.rules.mode import COVERS, RESERVED, OpenRows, ServedMode
 from gateway.policy.rules.purpose import GrantedPurpose
+from gateway.policy.rules.recipient import RecipientPlace
 from gateway.policy.rules.validity import GrantValidity
 
 ASK = Ask(SHOP, CALLER, None, D("0.2"), date(2026, 11, 24), (), GRANT)
@@ -44,6 +45,9 @@ WEIGHTY = replace(
         for t in SHOP.tables
     ),
 )
+
+NOWHERE = replace(CALLER, jurisdiction=None)
+COUNTED = reviewed(reviewed_by="r", valid_until=None, cross_border=CrossBorder("CN", 100, 50))
 
 CASES = {
     "compliance: reviewed by another": (ComplianceReview(), ASK, None),
@@ -80,6 +84,14 @@ CASES = {
     "jurisdiction: another": (GrantedJurisdiction(), replace(ASK, caller=replace(CALLER, jurisdiction="US")), "jurisdiction_not_granted"),
     "jurisdiction: none": (GrantedJurisdiction(), replace(ASK, caller=replace(CALLER, jurisdiction=None)), "jurisdiction_not_granted"),
     "jurisdiction: anywhere": (GrantedJurisdiction(), granted(jurisdictions=frozenset()), None),
+    "validity: revoked": (GrantValidity(), granted(ended="The grant was revoked."), "grant_not_valid"),
+    "recipient: the token's": (RecipientPlace(), ASK, None),
+    "recipient: the same in both": (RecipientPlace(), granted(recipient_jurisdiction="CN"), None),
+    "recipient: they differ": (RecipientPlace(), granted(recipient_jurisdiction="SG"), "jurisdiction_not_granted"),
+    "recipient: the grant's alone": (RecipientPlace(), replace(granted(recipient_jurisdiction="SG"), caller=NOWHERE), None),
+    "recipient: nobody counts": (RecipientPlace(), replace(ASK, caller=NOWHERE), None),
+    "recipient: not said": (RecipientPlace(), replace(COUNTED, caller=NOWHERE), "jurisdiction_not_granted"),
+    "recipient: counted and said": (RecipientPlace(), COUNTED, None),
     "epsilon: the largest": (LargestEpsilon(), replace(ASK, epsilon=D("0.4")), None),
     "epsilon: larger": (LargestEpsilon(), replace(ASK, epsilon=D("0.400000000001")), "epsilon_too_large"),
     "use: listed": (ColumnUse(), using("purchases", "quantity", Use.GROUP), None),
@@ -137,6 +149,15 @@ def test_admit_refuses_with_the_first_grants_reason():
     refusal = admit(dataset, CALLER, None, ASK.today)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "mode_not_served"
+
+
+def test_admit_asks_the_policys_grants_first_and_then_those_of_the_store():
+    signed = replace(GRANT, name="G1", terms="sha256:d")
+    assert admit(SHOP, CALLER, None, ASK.today, (signed,)) == Permit(GRANT, "market-research")
+    late = replace(SHOP, grants=(replace(GRANT, valid_until=date(2026, 1, 2)),))
+    assert admit(late, CALLER, None, ASK.today, (signed,)) == Permit(signed, "market-research")
+    theirs = replace(signed, organisation="others")
+    assert admit(replace(SHOP, grants=()), CALLER, None, ASK.today, (theirs,)).code == "unknown_dataset"
 
 
 def test_without_a_grant_the_dataset_does_not_exist():

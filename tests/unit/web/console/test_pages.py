@@ -186,3 +186,12 @@ async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown)
         assert set(re.findall(r'<li><a href="/console/([a-z]+)"', text)) == shown
         for page in {"ask", "queries", "budget", "provider", "versions", "feed", "freezes", "members"} - shown:
             assert (await client.get(f"/console/{page}")).status == 403
+
+
+async def test_requests_and_grants_stand_on_the_pages_of_their_parties():
+    for role, address in (("buyer", "/console/datasets/shop"), ("provider", "/console/provider")):
+        async with console(Service(role)) as client:
+            await signed_in(client)
+            _, text = await read(client, address)
+            assert text.count("Requested</td>") == text.count("Expired</td>") == 1
+            assert ("gateway grant sign" in text) is (role == "provider")

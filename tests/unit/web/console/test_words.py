@@ -7,6 +7,7 @@ import pytest
 
 from gateway.app.rehearsing import WORDS as BECOMES
 from gateway.ledger.charging import EARLY, told
+from gateway.ledger.granting import GRANTED, REFUSED, REQUESTED, REVOKED
 from gateway.ledger.registered import State as VersionState
 from gateway.ledger.standing import State
 from gateway.request import Caller
@@ -35,6 +36,7 @@ MADE = {  # words that a template makes of a value
     "freezes.": {"organisation", "subject", "dataset", "query_id"},
     "scope.": set(NAMED_BY),
     "member.": {state.value for state in State},
+    "grants.state.": {REQUESTED, GRANTED, REFUSED, REVOKED, "expired"},
     "stage.": {stage.value for stage in Stage if stage is not Stage.IDENTIFY},
     "kind.": {"charged", "replayed", "refused"},
     "alert.": {"flooded", "failed"},
