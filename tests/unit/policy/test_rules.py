@@ -153,11 +153,13 @@ def test_admit_refuses_with_the_first_grants_reason():
 
 def test_admit_asks_the_policys_grants_first_and_then_those_of_the_store():
     signed = replace(GRANT, name="G1", terms="sha256:d")
-    assert admit(SHOP, CALLER, None, ASK.today, (signed,)) == Permit(GRANT, "market-research")
+    assert admit(SHOP, CALLER, None, ASK.today, granted=(signed,)) == Permit(GRANT, "market-research")
     late = replace(SHOP, grants=(replace(GRANT, valid_until=date(2026, 1, 2)),))
-    assert admit(late, CALLER, None, ASK.today, (signed,)) == Permit(signed, "market-research")
+    assert admit(late, CALLER, None, ASK.today, granted=(signed,)) == Permit(signed, "market-research")
+    opened = replace(SHOP, grants=(replace(GRANT, mode="open"),))
+    assert admit(opened, CALLER, None, ASK.today, granted=(signed,)) == Permit(signed, "market-research")
     theirs = replace(signed, organisation="others")
-    assert admit(replace(SHOP, grants=()), CALLER, None, ASK.today, (theirs,)).code == "unknown_dataset"
+    assert admit(replace(SHOP, grants=()), CALLER, None, ASK.today, granted=(theirs,)).code == "unknown_dataset"
 
 
 def test_without_a_grant_the_dataset_does_not_exist():
@@ -183,5 +185,5 @@ def test_permit_asks_every_rule_in_order():
     none = permit(replace(ASK, grant=None))
     assert isinstance(none, Refusal)
     assert none.code == "no_grant"
-    assert len(ADMISSION) + len(ACCESS) == 9
+    assert len(ADMISSION) + len(ACCESS) == 10
     assert DataClass.CORE.value == "core"
