@@ -22,6 +22,7 @@ from gateway.cli import (
 )  # fmt: skip
 from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.drill import drill
 from gateway.cli.model import model
 
 app = typer.Typer(
@@ -58,6 +59,7 @@ app.command()(ask.cancel)
 app.command()(supervise.freeze)
 app.command()(supervise.unfreeze)
 app.command()(supervise.freezes)
+app.command()(drill)
 app.command()(ask.datasets)
 app.command()(ask.budget)
 app.command()(ask.receipt)

@@ -32,7 +32,7 @@ def freeze(
 ) -> None:
     """Stop a query, buyer, organisation, dataset or everything on every gateway of the store; charges stay."""
     with reporting(as_json=as_json):
-        body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
+        body = target_of(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
         _told(client(url, token).post("/v1/freeze", body), as_json=as_json)
 
 
@@ -49,7 +49,7 @@ def unfreeze(
 ) -> None:
     """Lift a freeze."""
     with reporting(as_json=as_json):
-        body = _target(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
+        body = target_of(buyer, organisation, dataset, query, everything=everything) | {"reason": reason}
         _told(client(url, token).post("/v1/unfreeze", body), as_json=as_json)
 
 
@@ -74,10 +74,10 @@ def _told(reply: Reply, *, as_json: bool) -> None:
         console().print(Text(shown + ended))
 
 
-def _target(
+def target_of(
     buyer: str | None, organisation: str | None, dataset: str | None, query: str | None, *, everything: bool
 ) -> dict[str, object]:
-    """Return what names the one target that is given. Raises GatewayError `bad_request`."""
+    """Return what names the one target that is given, for POST /v1/freeze. Raises GatewayError `bad_request`."""
     given: dict[str, str] = {
         scope: name
         for scope, name in (("buyer", buyer), ("organisation", organisation), ("dataset", dataset), ("query", query))

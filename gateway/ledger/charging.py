@@ -60,6 +60,11 @@ _FINISH = (
         state=FINISHED, answer=bindparam("answer_"), answer_log_index=bindparam("index_"), fence=queries.c.fence + 1
     )
 )
+_STOP = (
+    update(queries)
+    .where(queries.c.query_id == bindparam("query"))
+    .values(state=bindparam("state_"), note=bindparam("note_"), answer_log_index=bindparam("index_"))
+)
 _LET_GO = delete(claims).where(claims.c.query_id == bindparam("query"))
 _COUNT = select(func.count()).select_from(queries)
 _HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
@@ -199,8 +204,14 @@ def stop(
     """End the running queries of some rows: their draws can no longer leave, their charges stay. Return which."""
     found = select(queries.c.query_id).where(queries.c.state == RUNNING, *which).order_by(queries.c.query_id)
     running = list(connection.execute(found).scalars())
-    for query_id in running:
-        give_up(connection, query_id, state, why, now)
+    if running:  # together: hundreds may run, and a freeze is not to wait for a statement of each
+        told = leaves.append_all(connection, "failed", now, [{"query_id": one, state: True} for one in running])
+        rows = [
+            {"query": one, "state_": state, "note_": why[:2000], "index_": index}
+            for one, (index, _) in zip(running, told, strict=True)
+        ]
+        connection.execute(_STOP, rows)
+        connection.execute(delete(claims).where(claims.c.query_id.in_(running)))
     return running
 
 

@@ -52,6 +52,14 @@ def append(connection: Connection, kind: str, now: datetime, content: Mapping[st
     return log.append(connection, _leaf(kind, now, content))
 
 
+def append_all(
+    connection: Connection, kind: str, now: datetime, contents: Sequence[Mapping[str, Any]]
+) -> list[tuple[int, str]]:
+    """Append leaves of one kind together; return the index and hash of each. Raises as `append` does."""
+    refuse_fenced(connection)
+    return log.append_all(connection, [_leaf(kind, now, content) for content in contents])
+
+
 def _leaf(kind: str, now: datetime, content: Mapping[str, Any]) -> bytes:
     leaf = canonical({"kind": kind, "time": timestamp(now), **content}).encode()
     if len(leaf) > MAX_LEAF_BYTES:
