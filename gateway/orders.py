@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from gateway.metering.prices import FREE, Price, price, split
 from gateway.planning import Planned
 from gateway.privacy import accounting
 from gateway.privacy.measurement import Measurement
+from gateway.privacy.populations import drawn
 from gateway.privacy.units import epsilon_of_budget
 from gateway.request import Caller, Request
 
@@ -185,7 +187,13 @@ def order(
         policy_version=dataset.policy_version,
         reviewed_until=dataset.compliance.valid_until,
         basis=Basis(grant.id, grant.terms, ends_of(grant), crossing(planned, dataset, caller, grant)),
+        populations=drawn(planned.populations, drawn_anew(planned, frozenset(due.draws))),
     )
+
+
+def drawn_anew(planned: Planned, due: Collection[str]) -> dict[tuple[str, str], str]:
+    """Return the series of the primitives that a query draws, by their places: what is stored tells nothing new."""
+    return {(m.name, p.name): p.series for m in planned.program.measurements for p in m.primitives if p.digest in due}
 
 
 def key_of(query_id: str, request: Request) -> str:

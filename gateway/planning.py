@@ -22,6 +22,7 @@ from gateway.privacy.extent import limit_pairs
 from gateway.privacy.forecast import Forecast
 from gateway.privacy.measurement import Derived, Measurement, Program
 from gateway.privacy.ownership import analyse
+from gateway.privacy.populations import populations
 from gateway.privacy.relations import Analysis, Measure
 from gateway.privacy.sizes import declared
 from gateway.privacy.targets import met, reachable, shares, targets
@@ -67,7 +68,8 @@ class Planned:
     `fingerprint` is a hash of the SQL without literals; `question` one of everything that decides the answer.
     `momentary` tells that the SQL asked what time it is, so that the same text has another plan a moment later.
     `accuracy` is the error that was asked for in place of an epsilon; `epsilon` then is what it costs. `forecast` is
-    made for quotes alone.
+    made for quotes alone. `populations` says whom each number would be about (privacy/populations.py), and is nobody's
+    to read but the provider's and the supervisor's early warning; of quotes it says nothing.
     """
 
     program: Program
@@ -86,6 +88,7 @@ class Planned:
     momentary: bool
     accuracy: Accuracy | None = None
     forecast: Forecast | None = None
+    populations: str = "[]"
 
 
 def plan(job: PlanJob) -> Planned:
@@ -195,6 +198,7 @@ def planned(understood: Understood, made: Budgeted, forecast: Forecast | None = 
         momentary=understood.momentary,
         accuracy=job.request.accuracy,
         forecast=forecast,
+        populations="[]" if job.quote else populations(analysis, understood.bounded, job.dataset),
     )
 
 

@@ -56,6 +56,9 @@ class Settings:
     meter_secret: str | None = None
     meter_secret_file: Path | None = None
     meter_attempts: int = 8
+    alert_webhook: str | None = None
+    alert_secret: str | None = None
+    alert_secret_file: Path | None = None
     billing_zone: str = "UTC"
     log_format: str = "text"
     metrics_host: str = "127.0.0.1"
@@ -96,19 +99,23 @@ class Settings:
         if not 0 <= self.traces_share <= 1:
             raise _invalid("traces_share", "it is not between 0 and 1")
 
-    def _check_metering(self) -> None:
-        secrets = [name for name in ("meter_secret", "meter_secret_file") if getattr(self, name) is not None]
-        if len(secrets) != (0 if self.meter_webhook is None else 1):
-            raise _invalid(
-                "meter_secret", "a webhook has one secret, of its own or in a file; without one there is none"
-            )
-        if self.meter_secret is not None and len(self.meter_secret.encode()) < MIN_SECRET_BYTES:
-            raise _invalid("meter_secret", f"it is shorter than {MIN_SECRET_BYTES} bytes")
-        if self.meter_webhook is not None:
-            address = urlsplit(self.meter_webhook)
+    def _check_webhook(self, kind: str) -> None:
+        names = (f"{kind}_secret", f"{kind}_secret_file")
+        url, secret = getattr(self, f"{kind}_webhook"), getattr(self, names[0])
+        secrets = [name for name in names if getattr(self, name) is not None]
+        if len(secrets) != (0 if url is None else 1):
+            raise _invalid(names[0], "a webhook has one secret, of its own or in a file; without one there is none")
+        if secret is not None and len(secret.encode()) < MIN_SECRET_BYTES:
+            raise _invalid(names[0], f"it is shorter than {MIN_SECRET_BYTES} bytes")
+        if url is not None:
+            address = urlsplit(url)
             near = address.hostname in ("localhost", "127.0.0.1", "::1")
             if address.scheme != "https" and not (address.scheme == "http" and near):
-                raise _invalid("meter_webhook", "it is no https address, nor an http one of this machine")
+                raise _invalid(f"{kind}_webhook", "it is no https address, nor an http one of this machine")
+
+    def _check_metering(self) -> None:
+        self._check_webhook("meter")
+        self._check_webhook("alert")
         if self.meter_attempts < 1:
             raise _invalid("meter_attempts", "at least one attempt is made")
         if self.free_per_minute < 1:

@@ -13,6 +13,7 @@ from gateway.engines.spark_engine import SparkEngine
 from gateway.identity.development import DevelopmentKey, open_secret
 from gateway.identity.keys import from_file, from_url
 from gateway.identity.tokens import Lifetimes, Tokens
+from gateway.ledger.alerts import Alerts
 from gateway.ledger.binding import Bindings
 from gateway.ledger.buyers import Buyers
 from gateway.ledger.cases import Cases
@@ -23,6 +24,7 @@ from gateway.ledger.keeping import Kept
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.members import Members
 from gateway.ledger.meter import MeterLog
+from gateway.ledger.observing import Observations
 from gateway.ledger.registering import Registry
 from gateway.ledger.revoking import Revocations
 from gateway.ledger.sealing import Sealer
@@ -63,6 +65,8 @@ class Books:
     registry: Registry
     granting: GrantBooks
     granted: StoreGrants
+    observations: Observations
+    alerts: Alerts
 
 
 def books(store: Store, settings: Settings) -> Books:
@@ -86,6 +90,8 @@ def books(store: Store, settings: Settings) -> Books:
         Registry(store, clock, required=settings.members_required),
         GrantBooks(grants, SigningKeys(store, clock), Crossings(store)),
         StoreGrants(grants, clock, settings.source),
+        Observations(store, clock, sealer),
+        Alerts(store, clock),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.app.accounts import AccountService
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
-from gateway.app.delivering import delivering
+from gateway.app.delivering import delivering, holder
 from gateway.app.disputes import DisputeService
 from gateway.app.evidencing import open_evidence
 from gateway.app.granting import GrantService
@@ -31,6 +31,8 @@ from gateway.app.statements import StatementService
 from gateway.app.supervision import SupervisionService
 from gateway.app.telemetry import Telemetry
 from gateway.app.tracking import Tracker
+from gateway.app.warning import WarningService
+from gateway.app.watching import Watcher
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
@@ -76,6 +78,7 @@ class Running:
     registration: RegistrationService
     disputes: DisputeService
     grants: GrantService
+    warnings: WarningService
     publisher: Publisher
     operations: Operations
 
@@ -113,6 +116,7 @@ def observing(settings: Settings) -> Observer:
 
 async def _opened(settings: Settings) -> tuple[Store, Evidence]:
     """Open a store that may be served, once its log and its keys are known to be those that it was used with."""
+    zone(settings.billing_zone)  # one that there is not stops the start
     store = await open_store(settings.state, settings.store_url)
     try:
         evidence = await open_evidence(store, settings)
@@ -133,7 +137,6 @@ def _settle() -> None:
 @contextlib.asynccontextmanager
 async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]:
     """Start every part, publish the policies, and stop all of it afterwards."""
-    zone(settings.billing_zone)  # one that there is not stops the start
     store, evidence = await _opened(settings)
     clock = SystemClock()
     kept = books(store, settings)
@@ -176,8 +179,8 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
         operations = Operations(store, pools.every, publisher, observer)
         accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
         tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
-        tasks += [asyncio.create_task(work) for work in (_purge(accounts), observer.listen(), tracker.watch())]
-        async with delivering(store, settings):
+        tasks += [asyncio.create_task(work) for work in (observer.listen(), tracker.watch())]
+        async with _beside(store, settings, kept, accounts, publisher):
             yield Running(
                 service,
                 tracker,
@@ -189,6 +192,7 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
                     kept.cases, kept.ledger, evidence, invoices, lambda: publisher.held, pace, clock, new_query_id
                 ),
                 GrantService(kept.granting, lambda: publisher.held, settings.source, new_query_id, clock, pace),
+                WarningService(kept.alerts, lambda: publisher.held),
                 publisher,
                 operations,
             )
@@ -214,11 +218,31 @@ def _statements(settings: Settings, clock: Clock, planner: WorkerPlanner, releas
     return StatementService(planner, releaser, pace, new_query_id, secret)
 
 
-async def _purge(accounts: AccountService) -> None:
+@contextlib.asynccontextmanager
+async def _beside(
+    store: Store, settings: Settings, kept: Books, accounts: AccountService, publisher: Publisher
+) -> AsyncIterator[None]:
+    """Watch, deliver and purge while the block runs."""
+    with holder(settings.state) as name:
+        watcher = Watcher(store, SystemClock(), kept, lambda: publisher.held, name)
+        tasks = [asyncio.create_task(work) for work in (_purge(accounts, watcher), watcher.run())]
+        try:
+            async with delivering(store, settings, name):
+                yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(GatewayError):
+                await watcher.release()
+
+
+async def _purge(accounts: AccountService, watcher: Watcher) -> None:
     """Delete, now and each hour, what the policies keep no longer. A store that is away is tried again."""
     while True:
         try:
             await accounts.purge()
+            await watcher.purge()
         except GatewayError as error:
             log.warning("nothing was purged: %s", error)
         await asyncio.sleep(PURGE_EVERY_S)
@@ -250,6 +274,7 @@ async def _main(settings: Settings, workers: Starting, ready: Callable[[str], No
             running.registration,
             running.disputes,
             running.grants,
+            running.warnings,
             running.operations,
         )
         app = build(behind, settings, sessions)

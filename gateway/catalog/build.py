@@ -344,6 +344,7 @@ def build(
         stamp=inspection.stamp,
         keep_texts_days=document.retention.query_texts,
         keep_answers_days=document.retention.answers,
+        alerts=entries.alert_limits(document),
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
 

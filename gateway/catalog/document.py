@@ -209,6 +209,38 @@ class RetentionEntry(Entry):
     answers: int = Field(default=366, ge=1, le=3660, description="Days that an answer can be fetched again.")
 
 
+class DifferencingEntry(Entry):
+    units: int = Field(default=10, ge=0, le=1_000_000, description="So few declared units between two populations.")
+    share: Exact = Field(default=Decimal("0.01"), gt=0, le=1, description="Or so small a share of a column's values,")
+    times: int = Field(default=4, ge=2, le=1000, description="so many times.")
+
+
+class AveragingEntry(Entry):
+    draws: int = Field(default=6, ge=2, le=1000, description="One quantity drawn anew so many times.")
+
+
+class RefusalsEntry(Entry):
+    count: int = Field(default=30, ge=2, le=10_000, description="So many refusals of one buyer")
+    minutes: int = Field(default=10, ge=1, le=1440, description="within so many minutes.")
+
+
+class AlertsEntry(Entry):
+    budget: tuple[Annotated[Exact, Field(gt=0, le=1)], ...] = Field(
+        default=(Decimal("0.5"), Decimal("0.8"), Decimal("0.95")), description="Shares of an account that are spent."
+    )
+    differencing: DifferencingEntry = Field(default_factory=DifferencingEntry)
+    averaging: AveragingEntry = Field(default_factory=AveragingEntry)
+    within_hours: int = Field(default=24, ge=1, le=8760, description="What is counted together.")
+    refusals: RefusalsEntry = Field(default_factory=RefusalsEntry)
+    known_after: int = Field(
+        default=100,
+        ge=10,
+        le=100_000,
+        description="Queries, of five days or more, that make a buyer's habits.",
+    )
+    keep_days: int = Field(default=30, ge=1, le=366, description="Days that queries are compared with later ones.")
+
+
 class PolicyDocument(Entry):
     """One dataset: what it is, who may ask what of it, for how much privacy and money."""
 
@@ -224,4 +256,9 @@ class PolicyDocument(Entry):
     retention: RetentionEntry = Field(default_factory=RetentionEntry, description="How long what is kept is kept.")
     confirm: tuple[str, ...] = Field(
         default=(), exclude_if=_unsaid, description="Guesses that nobody has confirmed: with any, nothing is served."
+    )
+    alerts: AlertsEntry = Field(
+        default_factory=AlertsEntry,
+        exclude_if=lambda said: said == AlertsEntry(),
+        description="From when on early warning tells you and the supervisor.",
     )

@@ -17,7 +17,16 @@ from gateway.catalog.document import (
     PriceEntry,
     SparkEntry,
 )
-from gateway.catalog.model import Accounting, Budget, Compliance, CrossBorder, Grant, PricePlan, Privacy
+from gateway.catalog.model import (
+    Accounting,
+    AlertLimits,
+    Budget,
+    Compliance,
+    CrossBorder,
+    Grant,
+    PricePlan,
+    Privacy,
+)
 from gateway.ports import Source
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
@@ -123,4 +132,21 @@ def plan(name: str, entry: PriceEntry) -> PricePlan:
         minimum=entry.minimum,
         class_factor=tuple(entry.class_factor.items()),
         income_split=tuple(entry.income_split.items()),
+    )
+
+
+def alert_limits(document: PolicyDocument) -> AlertLimits:
+    """Return from when on a policy has its provider warned."""
+    entry = document.alerts
+    return AlertLimits(
+        budget=tuple(sorted(set(entry.budget))),
+        few_units=entry.differencing.units,
+        thin=entry.differencing.share,
+        slices=entry.differencing.times,
+        draws=entry.averaging.draws,
+        hours=entry.within_hours,
+        refusals=entry.refusals.count,
+        refusal_minutes=entry.refusals.minutes,
+        known_after=entry.known_after,
+        keep_days=entry.keep_days,
     )

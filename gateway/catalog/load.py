@@ -22,7 +22,7 @@ from gateway.errors import GatewayError, Position
 MAX_BYTES = 1024 * 1024
 
 RESERVED = frozenset(
-    {"time_quantum", "reuse_across_buyers", "refresh", "refill", "alerts", "retention", "minimum",
+    {"time_quantum", "reuse_across_buyers", "refresh", "refill", "retention", "minimum",
      "recipient_jurisdiction", "max_matches"}
 )  # fmt: skip
 

@@ -191,6 +191,28 @@ class Compliance:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLimits:
+    """From when on early warning tells the provider and the supervisor. No answer, price or refusal hangs on it.
+
+    `budget`: shares of an account. Populations differ suspiciously by at most `few_units` by declaration, or `slices`
+    times within `hours` by less than the share `thin` of a column's declared values. One quantity is drawn `draws`
+    times within `hours`, or `refusals` come in `refusal_minutes`. A buyer's habits are known after `known_after`
+    queries.
+    """
+
+    budget: tuple[Decimal, ...] = (Decimal("0.5"), Decimal("0.8"), Decimal("0.95"))
+    few_units: int = 10
+    thin: Decimal = Decimal("0.01")
+    slices: int = 4
+    draws: int = 6
+    hours: int = 24
+    refusals: int = 30
+    refusal_minutes: int = 10
+    known_after: int = 100
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A dataset at one policy version and one data version.
 
@@ -213,6 +235,7 @@ class Dataset:
     suspended: str | None = None
     keep_texts_days: int = 0
     keep_answers_days: int = 366
+    alerts: AlertLimits = AlertLimits()
 
     def table(self, name: str) -> Table | None:
         """Return the table of this name without regard to case, or None."""

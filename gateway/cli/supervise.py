@@ -1,6 +1,8 @@
-"""What a supervisor or provider types: freeze, unfreeze, freezes. Everything goes over HTTP."""
+"""What a supervisor or provider types: freeze, unfreeze, freezes, alerts. Everything goes over HTTP."""
 
 from typing import Annotated
+from urllib.parse import quote as escaped
+from urllib.parse import urlencode
 
 import typer
 from rich.text import Text
@@ -63,6 +65,33 @@ def freezes(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None
                 for one in reply.json()["freezes"]
             ]
             console().print(table_of(("since", "scope", "name", "by", "reason"), rows))
+
+
+def alerts(
+    token: Token,
+    url: Url = DEFAULT_URL,
+    dataset: Annotated[str | None, typer.Option(help="Alerts of one dataset.")] = None,
+    after: Annotated[str | None, typer.Option(help="What was raised after the cursor of an earlier reply.")] = None,
+    seen: Annotated[str | None, typer.Option(help="Note that the alert of this id was seen.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what early warning has raised, for a supervisor or a provider; or note that one was seen."""
+    with reporting(as_json=as_json):
+        caller = client(url, token)
+        if seen is not None:
+            reply = caller.post(f"/v1/alerts/{escaped(seen, safe='')}/seen", {})
+            if not printed(reply, as_json=as_json):
+                console().print(Text(f"seen by {reply.json()['seen_by']}"))
+            return
+        asked = {name: value for name, value in (("dataset", dataset), ("after", after)) if value is not None}
+        reply = caller.get("/v1/alerts" + (f"?{urlencode(asked)}" if asked else ""))
+        if not printed(reply, as_json=as_json):
+            rows = [
+                (one["at"][:19], one["kind"], one["dataset"] or "-", ", ".join(one["subjects"]) or "-",
+                 one["seen_by"] or "-", one["alert_id"], one["words"])
+                for one in reply.json()["alerts"]
+            ]  # fmt: skip
+            console().print(table_of(("at", "kind", "dataset", "about", "seen by", "id", "words"), rows))
 
 
 def _told(reply: Reply, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from gateway.ledger.model import (
     QueryRow,
     Release,
 )
+from gateway.ledger.observing import observe
 from gateway.ledger.repeating import FreeRepeats
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
@@ -111,6 +112,7 @@ class Ledger:
             leaf = leaves.decided(connection, self._source, "charged", order, now, commitments)
             charging.open_query(connection, order, now, Opening(RUNNING, salt, leaf, self._lease_us))
             keep_texts(connection, self._sealer, [order], now)
+            observe(connection, self._sealer, order, now)
             return Charge(order.query_id, 1, *leaf, charging.moment(microseconds(now)), order.basis.until)
 
         return await self._store.run(work)

@@ -138,7 +138,8 @@ class Order:
     the idempotency key. `facts` is what the meter event and the log leaf carry besides (JSON object as text:
     canonical, no literals, no data). `sql` is committed to with a salt, and kept sealed for the provider as long as
     `keep_text` says. `policy_version` is charged only while it is served, and until the last day of the review that
-    it was admitted under, `reviewed_until`.
+    it was admitted under, `reviewed_until`. `populations` says whom the numbers that are drawn are about, for early
+    warning alone.
     """
 
     query_id: str
@@ -162,6 +163,7 @@ class Order:
     policy_version: str = ""
     reviewed_until: date | None = None
     basis: Basis = Basis()
+    populations: str = "[]"
 
 
 @dataclass(frozen=True, slots=True)

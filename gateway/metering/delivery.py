@@ -12,18 +12,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from gateway.errors import GatewayError
-from gateway.ledger.charging import microseconds
+from gateway.ledger import leases
 from gateway.ledger.events import BUYER_VISIBLE, canonical, timestamp
 from gateway.ports import Clock
 from gateway.store import epochs
 from gateway.store.database import Store
-from gateway.store.tables import deliveries, events, facts
+from gateway.store.tables import alerts, deliveries, events, facts
 from gateway.store.upsert import upsert
 
 log = logging.getLogger("gateway.metering")
+
+ALERTS = "alerts"
+"""The sink that alerts are delivered to; every other takes the meter's events."""
 
 BATCH = 100
 IDLE_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -64,6 +67,10 @@ class Sink(Protocol):
         ...
 
 
+Outbox = Callable[[Connection, int], list[Entry]]
+"""Reads what comes after a sequence number, in order, no more than BATCH."""
+
+
 class Undelivered(Exception):
     """A batch that did not arrive now and is tried again."""
 
@@ -78,12 +85,16 @@ class Deliverer:
         sink: Sink,
         holder: str,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        outbox: "Outbox | None" = None,
     ) -> None:
+        """`outbox` reads what is delivered: the meter's events, unless another is named."""
         self._store = store
         self._clock = clock
         self._sink = sink
         self._holder = holder
         self._pause = pause
+        self._outbox = outbox or _beyond
+        self._what = "alerts" if sink.name == ALERTS else "meter events"
 
     async def run(self) -> None:
         """Deliver for ever. A store or a sink that cannot be reached is tried again, and told to the operator."""
@@ -93,12 +104,12 @@ class Deliverer:
                 await self._held()
                 failures = 0
             except Undelivered as error:  # the sink has waited already
-                log.error("meter events wait for %s: %s", self._sink.name, error)  # noqa: TRY400 - words, no stack
+                log.error("%s wait for %s: %s", self._what, self._sink.name, error)  # noqa: TRY400 - words, no stack
             except (GatewayError, OSError) as error:
-                log.error("meter events wait for %s: %s", self._sink.name, error)  # noqa: TRY400 - words, no stack
+                log.error("%s wait for %s: %s", self._what, self._sink.name, error)  # noqa: TRY400 - words, no stack
                 failures += 1
             except Exception:
-                log.exception("meter events wait for %s", self._sink.name)
+                log.exception("%s wait for %s", self._what, self._sink.name)
                 failures += 1
             await self._pause(min(IDLE_S * 2 ** min(failures, 10), LONGEST_WAIT_S))
 
@@ -140,7 +151,7 @@ class Deliverer:
 
     async def step(self, after: int) -> int | None:
         """Deliver one batch and keep how far it came; None where there is nothing new."""
-        batch = await self._store.read(lambda connection: _beyond(connection, after))
+        batch = await self._store.read(lambda connection: self._outbox(connection, after))
         if not batch:
             return None
         done = await self._sink.deliver(batch)
@@ -169,31 +180,13 @@ class Deliverer:
 
     async def _lease(self) -> bool:
         """Take or prolong the sink's lease; False where another replica holds it."""
-        name = f"delivery:{self._sink.name}"
-
-        def work(connection: Connection) -> bool:
-            now = microseconds(self._clock.now())
-            row = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
-            if row is not None:
-                held = json.loads(row)
-                if held["holder"] != self._holder and held["until_us"] > now:
-                    return False
-            mine = {"holder": self._holder, "until_us": now + int(LEASE_S * 1_000_000)}
-            upsert(connection, facts, [{"name": name, "value": canonical(mine)}])
-            return True
-
-        return await self._store.run(work)
+        name, now = f"delivery:{self._sink.name}", self._clock.now()
+        return await self._store.run(lambda connection: leases.take(connection, name, self._holder, now, LEASE_S))
 
     async def release(self) -> None:
         """Give the sink up at once, so that another replica need not wait."""
         name = f"delivery:{self._sink.name}"
-
-        def work(connection: Connection) -> None:
-            row = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
-            if row is not None and json.loads(row)["holder"] == self._holder:
-                connection.execute(delete(facts).where(facts.c.name == name))
-
-        await self._store.run(work)
+        await self._store.run(lambda connection: leases.give_up(connection, name, self._holder))
 
 
 def _beyond(connection: Connection, after: int) -> list[Entry]:
@@ -234,12 +227,18 @@ def _dead_prefix(sink: str) -> str:
     return f"dead-letter:{sink}:"
 
 
+def _waiting(sink: str, after: int) -> Select[int]:
+    if sink == ALERTS:
+        return select(func.count()).select_from(alerts).where(alerts.c.sequence > after)
+    later = events.c.sequence > after, events.c.visibility == BUYER_VISIBLE
+    return select(func.count()).select_from(events).where(*later)
+
+
 def progress(connection: Connection) -> tuple[Progress, ...]:
     """Return how far each sink is that ever confirmed an event."""
     found = []
     for row in connection.execute(select(deliveries).order_by(deliveries.c.sink)).all():
-        after = events.c.sequence > row.sequence, events.c.visibility == BUYER_VISIBLE
-        waiting = connection.execute(select(func.count()).select_from(events).where(*after)).scalar_one()
+        waiting = connection.execute(_waiting(row.sink, row.sequence)).scalar_one()
         prefix = _dead_prefix(row.sink)
         letters = select(facts).where(facts.c.name.startswith(prefix, autoescape=True)).order_by(facts.c.name)
         dead = tuple(

@@ -34,8 +34,6 @@ def signature(secret: bytes, at: datetime, body: bytes) -> str:
 class WebhookSink:
     """Posts batches. An event that the receiver refuses `attempts` times is given up; an outage never is."""
 
-    name = "webhook"
-
     def __init__(
         self,
         url: str,
@@ -44,7 +42,9 @@ class WebhookSink:
         randomness: Randomness,
         attempts: int,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        name: str = "webhook",
     ) -> None:
+        self.name = name
         self._url = url
         self._secret = secret
         self._clock = clock

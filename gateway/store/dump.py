@@ -14,7 +14,7 @@ from sqlalchemy import Connection, LargeBinary, Table, insert, select, text
 
 from gateway.errors import GatewayError
 from gateway.store import epochs, log, merkle, migrate
-from gateway.store.tables import events, metadata
+from gateway.store.tables import alerts, events, metadata, observations
 
 MANIFEST = "manifest.json"
 FORMAT = "controlled-query-gateway store 1"
@@ -87,10 +87,10 @@ def restore(connection: Connection, path: Path) -> dict[str, Any]:
     if (size, root) != (manifest["log_size"], manifest["log_root"]):
         raise _damaged("its log is not the one that it names")
     if connection.dialect.name == "postgresql":  # rows came with their numbers: the next ones follow them
-        name = events.name
-        connection.execute(
-            text(f"SELECT setval(pg_get_serial_sequence('{name}', 'sequence'), MAX(sequence)) FROM {name}")
-        )
+        for name in (events.name, observations.name, alerts.name):
+            connection.execute(
+                text(f"SELECT setval(pg_get_serial_sequence('{name}', 'sequence'), MAX(sequence)) FROM {name}")
+            )
     epochs.begin(connection, f"restored from a backup of {size} leaves")
     return dict(manifest)
 

@@ -222,6 +222,38 @@ texts = Table(
 )
 """The SQL of queries, sealed for the dataset's provider, until the policy's retention ends."""
 
+observations = Table(
+    "observations",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    Column("query_id", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("buyer", String, nullable=False),
+    Column("observed_at_us", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("observations_by_time", "observed_at_us"),
+)
+"""Whom each charged query was about, as its plan tells, sealed: what early warning compares, for some weeks."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    Column("alert_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("subjects", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("words", String, nullable=False),
+    Column("figures", String, nullable=False),
+    Column("raised_at_us", BigInteger, nullable=False),
+    Column("seen_by", String),
+    Column("seen_at_us", BigInteger),
+    UniqueConstraint("alert_id"),
+    Index("alerts_by_dataset", "dataset", "sequence"),
+)
+"""What deserves a look, for the provider and the supervisor alone. It stands in no log (docs/decisions/0023)."""
+
 releases = Table(
     "releases",
     metadata,

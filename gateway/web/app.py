@@ -8,6 +8,7 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.web.accounts import AccountDoor
+from gateway.web.alerts import AlertDoor
 from gateway.web.billing import BillingDoor
 from gateway.web.cases import CaseDoor
 from gateway.web.catalogue import CatalogueDoor
@@ -47,6 +48,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
         RegistrationDoor(service, behind.registration, settings),
         CaseDoor(service, behind.disputes, settings),
         GrantDoor(service, behind.grants, settings),
+        AlertDoor(service, behind.warnings),
         BillingDoor(service),
         LogDoor(service, settings),
         TrinoDoor(service, questions, behind.accounts, settings),

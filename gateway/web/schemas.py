@@ -118,6 +118,19 @@ _POLICY_VERSION = {
 }
 _POSITION = given(line=WHOLE, column=WHOLE)
 
+_ALERT = given(
+    alert_id=TEXT,
+    kind=TEXT,
+    dataset=nullable(TEXT),
+    subjects=every(TEXT),
+    severity=TEXT,
+    words=TEXT,
+    figures=FREE,
+    at=TEXT,
+    seen_by=nullable(TEXT),
+    seen_at=nullable(TEXT),
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Question": _QUESTION,
     "Answer": given(
@@ -210,6 +223,8 @@ SCHEMAS: dict[str, Schema] = {
     "SigningKey": given(organisation=TEXT, key_id=TEXT, public_key=TEXT, state=TEXT),
     "SigningKeys": given(keys=every(ref("SigningKey"))),
     "Crossings": given(crossings=every(given(provider=TEXT, country=TEXT, year=WHOLE, units=WHOLE))),
+    "Alert": _ALERT,
+    "Alerts": given(alerts=every(ref("Alert")), cursor=nullable(TEXT)),
     "Revocation": RevocationBody.model_json_schema(),
     "TopUpProposal": TopUpBody.model_json_schema(),
     "Cosignature": {

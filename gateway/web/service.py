@@ -208,6 +208,13 @@ class Grants(Protocol):
     async def crossings(self, caller: Caller) -> list[dict[str, object]]: ...
 
 
+class Warnings(Protocol):
+    """What early warning tells providers and supervisors. Every method may raise GatewayError."""
+
+    async def alerts(self, caller: Caller, dataset: str | None, after: str | None, limit: int) -> dict[str, object]: ...
+    async def seen(self, caller: Caller, alert_id: str) -> dict[str, object]: ...
+
+
 class Accounts(Protocol):
     """What callers see and change of accounts. Every method may raise GatewayError."""
 
@@ -257,4 +264,5 @@ class Behind:
     registration: Registration
     disputes: Disputes
     grants: Grants
+    warnings: Warnings
     operations: Operations

@@ -257,8 +257,25 @@ class Members:
         self.asked.append(("suspend", caller.organisation, member_id, reason))
 
 
+class Warnings:
+    """Holds one alert; what is seen of it is kept in `asked`. Buyers and billing may not look."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def alerts(self, caller, dataset, after, limit):
+        if not caller.roles & {"supervisor", "provider"}:
+            raise GatewayError("forbidden", HOSTILE, HOSTILE)
+        one = {"alert_id": "af01", "kind": "differencing", "dataset": HOSTILE, "subjects": [HOSTILE, HOSTILE],
+               "severity": "alarm", "words": HOSTILE, "figures": {}, "at": EVENT["time"], "seen_by": None}  # fmt: skip
+        return {"alerts": [one, {**one, "severity": "notice", "seen_by": HOSTILE}], "cursor": "1-2"}
+
+    async def seen(self, caller, alert_id):
+        self.asked.append(alert_id)
+
+
 @asynccontextmanager
-async def console(service, secret=b"s" * 32, supervision=None, members=None, registration=None):
+async def console(service, secret=b"s" * 32, supervision=None, members=None, registration=None, warnings=None):
     """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
     sessions = Sessions(secret, SystemRandomness())
     held = {
@@ -266,6 +283,7 @@ async def console(service, secret=b"s" * 32, supervision=None, members=None, reg
         "members": members or Members(),
         "registration": registration or Registration(),
         "grants": Grants(),
+        "warnings": warnings or Warnings(),
     }
     app = build(behind(service, accounts=Accounts(), **held), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers

@@ -1,5 +1,7 @@
 """The operator's side of a front door that is tested alone, and its questions."""
 
+from dataclasses import fields
+
 from gateway.app.tracking import Tracker
 from gateway.observability.metrics import Metrics
 from gateway.observability.observer import Observer
@@ -25,12 +27,12 @@ def questions(service, most=64):
     return Tracker(getattr(service, "answer", None), Cancelled(), most)
 
 
-def behind(
-    service, most=64, accounts=None, supervision=None, members=None, registration=None, disputes=None, grants=None
-):
-    """Return what stands behind a door that is tested alone."""
-    asked = questions(service, most)
-    return Behind(service, asked, accounts, supervision, members, registration, disputes, grants, Idle())
+def behind(service, most=64, **others):
+    """Return what stands behind a door that is tested alone; what is not given is not asked."""
+    nothing = dict.fromkeys(field.name for field in fields(Behind))
+    return Behind(
+        **nothing | {"service": service, "questions": questions(service, most), "operations": Idle()} | others
+    )
 
 
 class Idle:

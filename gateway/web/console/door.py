@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.settings import Settings
+from gateway.web.console.alerts import AlertPages
 from gateway.web.console.answers import AnswerPages
 from gateway.web.console.asking import AskPages
 from gateway.web.console.billing import BillingPages
@@ -36,6 +37,7 @@ class ConsoleDoor:
             ProviderPages(self._desk, behind.grants),
             VersionPages(self._desk, behind.registration),
             FeedPages(self._desk),
+            AlertPages(self._desk, behind.warnings),
             FreezePages(self._desk, behind.supervision),
             MemberPages(self._desk, behind.members),
             BillingPages(self._desk),

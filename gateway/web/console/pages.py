@@ -46,6 +46,7 @@ PLACES = (
     ("/console/provider", "nav.provider", frozenset({"provider"})),
     ("/console/versions", "nav.versions", frozenset({"provider"})),
     ("/console/feed", "nav.feed", frozenset({"supervisor"})),
+    ("/console/alerts", "nav.alerts", frozenset({"supervisor", "provider"})),
     ("/console/freezes", "nav.freezes", frozenset({"supervisor", "provider"})),
     ("/console/members", "nav.members", frozenset({"reviewer", "supervisor"})),
     ("/console/billing", "nav.billing", frozenset({"billing", "buyer", "provider"})),

@@ -12,6 +12,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "nav.provider": ("My data", "我的数据"),
     "nav.versions": ("Policies", "策略版本"),
     "nav.feed": ("Supervision", "监管"),
+    "nav.alerts": ("Early warning", "预警"),
     "nav.freezes": ("Freezes", "冻结"),
     "nav.members": ("Members", "成员"),
     "nav.billing": ("Billing", "计费"),
@@ -353,6 +354,25 @@ WORDS: dict[str, tuple[str, str]] = {
     "alerts.none": ("Nothing in the newest {leaves} leaves.", "最新 {leaves} 个叶子中没有。"),
     "alert.flooded": ("turned away for a minute: too many free decisions", "一分钟内免费决定过多，已被拒绝"),
     "alert.failed": ("a charged query failed", "已扣费的查询失败"),
+    # early warning
+    "warning.about": (
+        "What deserves a look, found from plans and declared sizes; looked up every five seconds. No buyer sees it.",
+        "由查询计划和声明规模发现的可疑情况，每五秒查看一次。买方看不到。",
+    ),
+    "warning.none": ("Nothing was raised.", "没有预警。"),
+    "warning.kind": ("Kind", "类型"),
+    "warning.words": ("What", "内容"),
+    "warning.seen": ("Seen by", "已阅"),
+    "warning.see": ("Seen", "已阅"),
+    "warning.budget": ("budget", "预算"),
+    "warning.differencing": ("differencing", "差分"),
+    "warning.averaging": ("averaging", "求平均"),
+    "warning.refusals": ("refusals", "拒绝"),
+    "warning.unusual_hours": ("unusual hour", "异常时间"),
+    "warning.unusual_columns": ("unusual columns", "异常列"),
+    "warning.engine": ("engine", "引擎"),
+    "warning.clock": ("clock", "时钟"),
+    "warning.log": ("log", "日志"),
     # a provider's data
     "failures": ("Failures", "失败"),
     "failures.about": (

@@ -176,15 +176,25 @@ async def test_a_failure_of_ours_is_a_page_and_says_nothing_of_itself(caplog):
 
 @pytest.mark.parametrize(
     ("role", "shown"),
-    [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "versions", "freezes", "billing"}),
-     ("supervisor", {"feed", "freezes", "members"}), ("billing", {"billing"}), ("reviewer", {"members"}), ("arbiter", set())],
+    [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "versions", "alerts", "freezes", "billing"}),
+     ("supervisor", {"feed", "alerts", "freezes", "members"}), ("billing", {"billing"}), ("reviewer", {"members"}), ("arbiter", set())],
 )  # fmt: skip
 async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown):
     async with console(Service(role)) as client:
         await signed_in(client)
         _, text = await read(client, "/console/nothing")
         assert set(re.findall(r'<li><a href="/console/([a-z]+)"', text)) == shown
-        for page in {"ask", "queries", "budget", "provider", "versions", "feed", "freezes", "members"} - shown:
+        for page in {
+            "ask",
+            "queries",
+            "budget",
+            "provider",
+            "versions",
+            "feed",
+            "alerts",
+            "freezes",
+            "members",
+        } - shown:
             assert (await client.get(f"/console/{page}")).status == 403
 
 

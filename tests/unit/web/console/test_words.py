@@ -6,6 +6,7 @@ import string
 import pytest
 
 from gateway.app.rehearsing import WORDS as BECOMES
+from gateway.ledger.alerts import Kind
 from gateway.ledger.charging import EARLY, told
 from gateway.ledger.granting import GRANTED, REFUSED, REQUESTED, REVOKED
 from gateway.ledger.registered import State as VersionState
@@ -40,6 +41,7 @@ MADE = {  # words that a template makes of a value
     "stage.": {stage.value for stage in Stage if stage is not Stage.IDENTIFY},
     "kind.": {"charged", "replayed", "refused"},
     "alert.": {"flooded", "failed"},
+    "warning.": {kind.value for kind in Kind},
     "level.": {"data", "organisation", "buyer", "grant"},
     "per.": {"day", "month", "total"},
     "keys.": {"public", "private"},
