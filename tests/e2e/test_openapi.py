@@ -30,11 +30,17 @@ def run(gateway, role, examples):
     return subprocess.run(command, text=True, capture_output=True, cwd=gateway.folder, timeout=900)
 
 
+def described(gateway):
+    """Return the addresses of the document, each with its methods."""
+    return json.loads(gateway.call("GET", "/openapi.json")[1])["paths"]
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_address_answers_as_documented(own, role):
-    done = run(own(), role, 8)
+    gateway = own()
+    done = run(gateway, role, 8)
     assert done.returncode == 0, done.stdout[-8000:]
-    assert "Tested: 75" in done.stdout
+    assert f"Tested: {sum(map(len, described(gateway).values()))}" in done.stdout
 
 
 @pytest.mark.long
@@ -49,11 +55,10 @@ def test_the_document_knows_every_member_of_a_question():
 
 
 def test_the_page_shows_every_address_and_lets_nothing_else_in(gateway):
-    _, document = gateway.call("GET", "/openapi.json")
     status, page = gateway.call("GET", "/docs")
     assert status == 200
     text = page.decode()
-    for path, methods in json.loads(document)["paths"].items():
+    for path, methods in described(gateway).items():
         for method in methods:
             assert f"<h3><b>{method.upper()}</b> {path.replace('{path}', '{path:.+}')}</h3>" in text
     assert "<script" not in text
