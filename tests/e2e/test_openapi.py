@@ -40,7 +40,8 @@ def test_every_address_answers_as_documented(own, role):
     gateway = own()
     done = run(gateway, role, 8)
     assert done.returncode == 0, done.stdout[-8000:]
-    assert f"Tested: {sum(map(len, described(gateway).values()))}" in done.stdout
+    described_ones = sum(map(len, described(gateway).values()))
+    assert f"Tested: {described_ones - 1}" in done.stdout, "all but the description itself"
 
 
 @pytest.mark.long
