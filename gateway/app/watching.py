@@ -13,7 +13,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, func, select
 
 from gateway.app.parts import Books
-from gateway.app.standing import Held, Published, Unopened
+from gateway.app.standing import Held, Unopened, Unserved
 from gateway.app.suspecting import Suspecting
 from gateway.catalog.entries import alert_limits
 from gateway.catalog.model import AlertLimits
@@ -192,7 +192,7 @@ class Watcher:
                 words = "The dataset cannot be opened: nobody is answered. GET /v1/datasets/{name} says why."
                 figures = {"code": held.error.code}
                 yield Finding(Kind.ENGINE, name, f"shut {today}", Severity.ALARM, words, figures=figures)
-            elif isinstance(held, Published) and held.dataset.suspended is not None:
+            elif not isinstance(held, Unserved) and held.dataset.suspended is not None:
                 words = "The dataset is suspended: a declared fact does not hold."
                 version = held.dataset.data_version
                 yield Finding(Kind.ENGINE, name, f"suspended {version}", Severity.ALARM, words)
