@@ -9,6 +9,7 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 
+from gateway.dialects.duckdb.queries import spared
 from gateway.dialects.model import Tables, Written
 from gateway.dialects.postgres import queries as postgres
 from gateway.dialects.spark import queries as spark
@@ -33,7 +34,7 @@ def write(query: exp.Query, engine: str, tables: Tables) -> Written:
             raise GatewayError("unsupported_on_engine", detail, refusal.instead) from None
         _checked(written.sql, engine)
         return written
-    sql = text(query)
+    sql = text(spared(query, tables))
     return Written(sql, _checked(sql, engine))
 
 
