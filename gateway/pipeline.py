@@ -341,7 +341,7 @@ async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> 
             out = made.of(charge.query_id, charge.charged_at)
             # 12. record, durably, before a byte leaves
             with parts.telemetry.stage(Stage.RECORD):
-                return await parts.book.record(charge, out, run.drawn)
+                return await _recorded(parts, run, out)
     except Interrupted:
         raise Interrupted(REDONE) from None
     except Overloaded:
@@ -354,7 +354,20 @@ async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> 
         await parts.book.fail(charge, why)
         raise _failed() from None
     finally:
-        await parts.telemetry.settled(charge.query_id)
+        await parts.telemetry.settled(charge)
+
+
+async def _recorded(parts: Parts, run: Run, out: bytes) -> bytes:
+    """Record an answer, and with it what its statements cost."""
+    query_id, undone = run.charge.query_id, False
+    try:
+        return await parts.book.record(run.charge, out, run.drawn, parts.telemetry.spent(query_id))
+    except Exception as error:
+        undone = not isinstance(error, StoreUnavailable)
+        raise
+    finally:
+        if not undone:  # or it is not known whether they are written: then as little as of the answer
+            parts.telemetry.written(query_id)
 
 
 def _why(error: BaseException) -> str:

@@ -1,16 +1,15 @@
 """The provider's eyes on the path: engine costs as events, failures in its own log, times as figures and spans."""
 
-import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from gateway.app.tracking import CURRENT
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Charge
+from gateway.ledger.model import Charge, Spent
 from gateway.observability.observer import Observer
 from gateway.orders import granted
 from gateway.ports import EngineCost
@@ -27,7 +26,7 @@ class Telemetry:
         self._meter = meter
         self._new_id = new_id
         self._observer = observer
-        self._writing: dict[str, list[asyncio.Task[None]]] = {}
+        self._spent: dict[str, list[Spent]] = {}
 
     def query(self, query_id: str) -> AbstractContextManager[None]:
         """Count what becomes of a question."""
@@ -50,7 +49,7 @@ class Telemetry:
             question.paid(query_id)
 
     def measured(self, charge: Charge, statement: int, cost: EngineCost) -> None:
-        """Write the true engine cost of a query's statement, for the provider alone, while the query goes on."""
+        """Hold the true engine cost of a query's statement, for the provider alone, until its answer is recorded."""
         figures: dict[str, object] = {
             "wall_ms": round(cost.wall_ms, 3),
             "cpu_ms": round(cost.cpu_ms, 3),
@@ -63,15 +62,25 @@ class Telemetry:
         if cost.read_bytes:
             figures["read_bytes"] = cost.read_bytes
         self._observer.metrics.engine(cost.wall_ms, cost.cpu_ms)
-        writing = asyncio.create_task(self._meter.measured(charge, statement, figures))
-        self._writing.setdefault(charge.query_id, []).append(writing)
+        self._spent.setdefault(charge.query_id, []).append(Spent(statement, figures))
 
-    async def settled(self, query_id: str) -> None:
-        """Return when the costs of a query are written; one that cannot be is told in the log, and fails nothing."""
-        written = await asyncio.gather(*self._writing.pop(query_id, ()), return_exceptions=True)
-        for error in written:
-            if isinstance(error, BaseException):
-                provider_log.error("what query %s cost is not written: %s", query_id, error)
+    def spent(self, query_id: str) -> Sequence[Spent]:
+        """Return the costs of a query that are not written yet."""
+        return tuple(self._spent.get(query_id, ()))
+
+    def written(self, query_id: str) -> None:
+        """Let the costs of a query go: they are written with its answer."""
+        self._spent.pop(query_id, None)
+
+    async def settled(self, charge: Charge) -> None:
+        """Write the costs of a query that has no answer; what cannot be is told in the log, and fails nothing."""
+        spent = self._spent.pop(charge.query_id, None)
+        if not spent:
+            return
+        try:
+            await self._meter.measured(charge, spent)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the query's own outcome stands
+            provider_log.error("what query %s cost is not written: %s", charge.query_id, error)
 
     def failed(self, query_id: str, why: str) -> None:
         """Tell the provider why a charged query failed: it may hold what an engine says of the data."""

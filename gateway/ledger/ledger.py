@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -10,6 +10,7 @@ from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger import accounts, charging, crossings, draws, freezing, granting, leaves, registered
 from gateway.ledger.charging import EARLY, EXCUSED, FAILED, RUNNING, WITHDRAWN, Opening, Outcome, microseconds
 from gateway.ledger.keeping import keep_texts
+from gateway.ledger.meter import write_spent
 from gateway.ledger.model import (
     Account,
     Balance,
@@ -20,6 +21,7 @@ from gateway.ledger.model import (
     Order,
     QueryRow,
     Release,
+    Spent,
 )
 from gateway.ledger.observing import observe
 from gateway.ledger.repeating import FreeRepeats
@@ -33,7 +35,7 @@ LEASE_S = 5.0
 # built once: building a statement takes longer than running it
 _OF = queries.c.query_id == bindparam("query")
 _HELD = (_OF, queries.c.fence == bindparam("fence_"), queries.c.state == RUNNING)
-_SALT = select(queries.c.buyer, queries.c.salt).where(*_HELD)
+_SALT = select(queries.c.buyer, queries.c.dataset, queries.c.salt).where(*_HELD)
 _RENEW = update(queries).where(*_HELD).values(lease_until_us=bindparam("lease"))
 _ENDED = select(queries.c.query_id, queries.c.state).where(
     queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state.in_(EARLY)
@@ -164,10 +166,13 @@ class Ledger:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
 
-    async def record(self, charge: Charge, answer: bytes, drawn: Mapping[str, Release]) -> bytes:
+    async def record(
+        self, charge: Charge, answer: bytes, drawn: Mapping[str, Release], spent: Sequence[Spent] = ()
+    ) -> bytes:
         """Keep an answer and its releases, durably, before the first byte leaves; return the answer.
 
-        Raises GatewayError `internal` where the fence shut this worker out: its draw must not leave.
+        What its statements truly cost is written with it, for the provider. Raises GatewayError `internal` where the
+        fence shut this worker out: its draw must not leave.
         """
 
         def work(connection: Connection) -> bytes:
@@ -179,7 +184,9 @@ class Ledger:
                 assert kept is None  # INVARIANT: a claimed draw is made once
                 if release.series:
                     draws.advance(connection, row.buyer, digest, release)
-            charging.answered(connection, charge.query_id, bytes(row.salt), answer, self._clock.now())
+            now = self._clock.now()
+            charging.answered(connection, charge.query_id, bytes(row.salt), answer, now)
+            write_spent(connection, self._source, charge, row.dataset, spent, now)
             return answer
 
         return await self._store.run(work)

@@ -1,20 +1,34 @@
 """The meter's log: refusals and true engine cost, and the events that billing and providers read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.events import BUYER_VISIBLE, PROVIDER_ONLY, event_line
-from gateway.ledger.model import Charge
+from gateway.ledger.model import Charge, Spent
 from gateway.ports import Clock
 from gateway.store import epochs
 from gateway.store.database import Store
 from gateway.store.tables import events, queries
 
 _DATASET = select(queries.c.dataset).where(queries.c.query_id == bindparam("query"))
+
+
+def write_spent(
+    connection: Connection, source: str, charge: Charge, dataset: str, spent: Iterable[Spent], now: datetime
+) -> None:
+    """Write the true engine cost of statements of a charged query into the outbox, for the provider alone.
+
+    Each attempt counts its own: a query is taken over from a worker that is gone.
+    """
+    for one in spent:
+        data = {**one.figures, "dataset": dataset, "attempt": charge.fence, "statement": one.statement}
+        line = event_line(source, "measured", charge.query_id, now, data, f"{charge.fence}.{one.statement}")
+        leaves.meter(connection, PROVIDER_ONLY, dataset, line)
 
 
 class MeterLog:
@@ -45,18 +59,12 @@ class MeterLog:
 
         await self._store.run(work)
 
-    async def measured(self, charge: Charge, statement: int, figures: Mapping[str, object]) -> None:
-        """Write the true engine cost of one statement of a charged query, for the provider alone.
-
-        Statements are numbered from 1 within each attempt (a query is taken over from a worker that is gone).
-        """
+    async def measured(self, charge: Charge, spent: Sequence[Spent]) -> None:
+        """Write the true engine cost of a charged query's statements where no answer is recorded with it."""
 
         def work(connection: Connection) -> None:
             row = connection.execute(_DATASET, {"query": charge.query_id}).one()
-            data = {**figures, "dataset": row.dataset, "attempt": charge.fence, "statement": statement}
-            part = f"{charge.fence}.{statement}"
-            line = event_line(self._source, "measured", charge.query_id, self._clock.now(), data, part)
-            leaves.meter(connection, PROVIDER_ONLY, row.dataset, line)
+            write_spent(connection, self._source, charge, row.dataset, spent, self._clock.now())
 
         await self._store.run(work)
 

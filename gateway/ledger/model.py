@@ -1,5 +1,6 @@
 """What the ledger is asked and what it answers: accounts, orders, charges. Integers in the units of privacy.units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -197,6 +198,14 @@ class Charge:
     leaf_hash: str
     charged_at: datetime
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one statement of a charged query truly cost, for the provider alone; numbered from 1 within an attempt."""
+
+    statement: int
+    figures: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
 from gateway.errors import GatewayError, Overloaded, StoreUnavailable
-from gateway.ledger.model import InFlight, Stored
+from gateway.ledger.model import InFlight, Spent, Stored
 from gateway.orders import accounts, buyer_id
 from gateway.parts import Parts
 from gateway.planning import plan
@@ -100,6 +100,7 @@ class Provider:
     def __init__(self):
         self.failures, self.refusals, self.stages = [], [], []
         self.costs, self.settled_queries, self.charged_queries = [], [], []
+        self.held, self.apart = {}, []
 
     def query(self, _query_id):
         return nullcontext()
@@ -119,9 +120,17 @@ class Provider:
 
     def measured(self, charge, statement, cost):
         self.costs.append((charge.query_id, statement, cost.rows))
+        self.held.setdefault(charge.query_id, []).append(Spent(statement, {"rows": cost.rows}))
 
-    async def settled(self, query_id):
-        self.settled_queries.append(query_id)
+    def spent(self, query_id):
+        return tuple(self.held.get(query_id, ()))
+
+    def written(self, query_id):
+        self.held.pop(query_id, None)
+
+    async def settled(self, charge):
+        self.settled_queries.append(charge.query_id)
+        self.apart += self.held.pop(charge.query_id, ())
 
     def failed(self, query_id, why):
         self.failures.append((query_id, why))
@@ -219,9 +228,24 @@ async def test_an_answer_that_the_store_could_not_take_is_redone_under_its_charg
         with pytest.raises(StoreUnavailable):
             await pipeline.answer(replace(parts, book=away), asked, CALLER)
     assert (await ledger.failures(BUYER, "shop"), provider.failures) == (0, [])
+    assert (provider.held, provider.apart) == ({}, []), (
+        "what it cost may stand with the answer: no cost is written twice"
+    )
     before = await spent(ledger)
     await pipeline.answer(replace(parts, book=briefly(store)), asked, CALLER)
     assert await spent(ledger) == before
+
+
+async def test_what_a_worker_that_was_shut_out_spent_is_written_apart(store, parts, ledger, provider):
+    class Fenced(type(ledger)):
+        async def record(self, *_):
+            raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
+
+    fenced = Fenced(store, FixedClock(NOW), "gw", SEALER)
+    with pytest.raises(GatewayError, match="query_failed"):
+        await pipeline.answer(replace(parts, book=fenced), Request(ANSWERED["count_by_month"]), CALLER)
+    assert [spent.statement for spent in provider.apart] == [statement for _, statement, _ in provider.costs] != []
+    assert provider.held == {}
 
 
 async def test_a_childs_word_that_it_is_overloaded_is_a_failure_like_any_other(parts, ledger, database):
@@ -231,7 +255,8 @@ async def test_a_childs_word_that_it_is_overloaded_is_a_failure_like_any_other(p
     assert await ledger.failures(BUYER, "shop") == 1
 
 
-async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(parts, ledger, database, provider):
+async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(store, parts, ledger, database, provider):
+    meter = meter_of(store, FixedClock(NOW))
     asked = Request(ANSWERED["count_by_month"], idempotency_key="k")
     out = await pipeline.answer(parts, asked, CALLER)
     (whole, *_) = await spent(ledger)
@@ -240,6 +265,11 @@ async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(par
     assert [(query, statement) for query, statement, rows in provider.costs if rows] == [("Q1", 1)]
     assert provider.charged_queries == ["Q1"]
     assert provider.settled_queries == ["Q1"], "what it cost is written by the time that it is answered"
+    assert (provider.held, provider.apart) == ({}, []), "with the answer"
+    costs = [json.loads(line)["data"] for _, line in await meter.events(None, 10, billing=False, provided={"shop"})][1:]
+    assert [(cost["attempt"], cost["statement"], cost["rows"]) for cost in costs] == [
+        (1, statement, rows) for _, statement, rows in provider.costs
+    ]
     assert await pipeline.answer(parts, asked, CALLER) == out, "the stored bytes, and not another draw"
     again = await pipeline.answer(parts, Request(ANSWERED["count_by_month"]), CALLER)
     assert b'"stored": true' in again

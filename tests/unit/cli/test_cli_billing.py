@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.main import app
 from gateway.ledger.events import TYPE
+from gateway.ledger.model import Spent
 from gateway.metering.delivery import Deliverer
 from gateway.metering.files import FileSink
 from gateway.store.database import open_store
@@ -49,7 +50,7 @@ def place(store_place, tmp_path, monkeypatch):
         clock.at = OCTOBER_2024
         charge = await ledger_of(store, clock).charge(priced("m", "8.00", organisation="measured"))
         await meter_of(store, clock).measured(
-            charge, 1, {"cpu_ms": 500.0, "wall_ms": 600.0, "rows": 3, "peak_memory_bytes": 9}
+            charge, [Spent(1, {"cpu_ms": 500.0, "wall_ms": 600.0, "rows": 3, "peak_memory_bytes": 9})]
         )
         await Deliverer(store, clock, FileSink(tmp_path / "meter"), "one").drain()
         await store.close()

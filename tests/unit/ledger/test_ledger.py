@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, Quota, StoreUnavailable
 from gateway.evidence.offline.receipts import verify
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.ledger import Ledger
-from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, Held, InFlight, Per, Release, Stored
+from gateway.ledger.model import Account, Allowance, Cap, Charge, Failed, Held, InFlight, Per, Release, Spent, Stored
 from gateway.ledger.registering import Registry
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 from gateway.store import log
@@ -367,7 +367,7 @@ async def test_a_repeat_leaves_a_charge_that_runs_or_has_failed_as_it_is(ledger)
 
 async def test_events_have_stable_ids_cursors_and_readers(ledger, meter):
     charge = await ledger.charge(order(1))
-    await meter.measured(charge, 1, {"rows": 3})
+    await meter.measured(charge, [Spent(1, {"rows": 3})])
     await meter.refuse("R1", '{"reason": "raw_rows", "dataset": "shop"}')
     seen = await meter.events(None, 10, billing=True, provided=frozenset())
     assert [json.loads(line)["type"].rpartition(".")[2] for _, line in seen] == ["charged", "refused"]
@@ -408,14 +408,28 @@ def test_the_decimals_are_those_of_the_units_of_privacy():
 
 async def test_every_statement_of_every_attempt_is_measured_apart(ledger, meter, clock):
     charge = await ledger.charge(order())
-    await meter.measured(charge, 1, {"rows": 3})
-    await meter.measured(charge, 2, {"rows": 4})
+    await meter.measured(charge, [Spent(1, {"rows": 3})])
+    await meter.measured(charge, [Spent(2, {"rows": 4})])
     clock.pass_(6)
     again = await ledger.charge(order())
-    await meter.measured(again, 1, {"rows": 3})
+    await meter.measured(again, [Spent(1, {"rows": 3})])
     found = [json.loads(line) for _, line in await meter.events(None, 10, billing=False, provided=SHOP)][1:]
     assert [(e["data"]["attempt"], e["data"]["statement"]) for e in found] == [(1, 1), (1, 2), (2, 1)]
     assert len({e["id"] for e in found}) == 3
+
+
+async def test_what_an_answer_cost_is_written_with_it_for_the_provider_alone_or_not_at_all(ledger, meter, clock):
+    earlier = await ledger.charge(order())
+    clock.pass_(6)
+    charge = await ledger.charge(order())
+    with pytest.raises(GatewayError, match="internal"):
+        await ledger.record(earlier, b"too late", {}, [Spent(1, {"rows": 1})])
+    await ledger.record(charge, b"answer", {}, [Spent(1, {"rows": 3}), Spent(2, {"rows": 4})])
+    found = [json.loads(line) for _, line in await meter.events(None, 10, billing=False, provided=SHOP)][1:]
+    assert [e["type"].rpartition(".")[2] for e in found] == ["measured"] * 2
+    assert [(e["data"]["attempt"], e["data"]["statement"], e["data"]["rows"]) for e in found] == [(2, 1, 3), (2, 2, 4)]
+    assert all(e["subject"] == charge.query_id and e["data"]["dataset"] == "shop" for e in found)
+    assert len(await meter.events(None, 10, billing=True, provided=frozenset())) == 1, "the charge"
 
 
 async def test_data_versions_are_declared_in_order(store, clock):

@@ -17,7 +17,7 @@ from gateway.ledger.buyers import Buyers
 from gateway.ledger.events import canonical
 from gateway.ledger.freezing import Freezes, Scope, Target
 from gateway.ledger.members import Application, Members, Shown
-from gateway.ledger.model import Cap, Per
+from gateway.ledger.model import Cap, Per, Spent
 from gateway.ledger.reconcile import reconcile
 from gateway.ledger.registering import Draft, Registry
 from gateway.ledger.topups import TopUps
@@ -65,8 +65,8 @@ async def books(request, tmp_path_factory):
     ledger, meter = ledger_of(store, clock), meter_of(store, clock)
     clock.at = OCTOBER
     charge = await ledger.charge(priced("m", "2.00"))
-    await meter.measured(charge, 1, {"rows": 3})
-    await meter.measured(charge, 2, {"rows": 3})
+    await meter.measured(charge, [Spent(1, {"rows": 3})])
+    await meter.measured(charge, [Spent(2, {"rows": 3})])
     await ledger.record(charge, b"answer", {})
     await ledger.replay(priced("r", "0", currency="XXX", plan=None, rho=0, delta=0), b"again")
     await ledger.charge(priced("free", "0", currency="XXX", plan=None))

@@ -15,6 +15,7 @@ from support.billing import OCTOBER, lines_of, priced
 from support.stores import Clock, ledger_of, meter_of
 
 from gateway.app.clock import SystemRandomness
+from gateway.ledger.model import Spent
 from gateway.metering import delivery
 from gateway.metering.delivery import Deliverer, Undelivered, progress
 from gateway.metering.files import FileSink
@@ -64,7 +65,7 @@ async def test_files_hold_every_event_once_in_order(store, clock, tmp_path):
 
 async def test_what_only_the_provider_may_read_is_not_delivered(store, clock, tmp_path):
     done = await ledger_of(store, clock).charge(priced(1))
-    await meter_of(store, clock).measured(done, 1, {"rows": 3})
+    await meter_of(store, clock).measured(done, [Spent(1, {"rows": 3})])
     await deliverer(store, clock, FileSink(tmp_path)).drain()
     assert [json.loads(line)["type"] for line in "".join(read(tmp_path).values()).splitlines()] == [
         "gateway.query.charged"

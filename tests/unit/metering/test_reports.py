@@ -9,6 +9,7 @@ from support.billing import NOVEMBER, OCTOBER, priced
 from support.shop import PLAN
 from support.stores import Clock, ledger_of, meter_of
 
+from gateway.ledger.model import Spent
 from gateway.metering.charges import charges, events
 from gateway.metering.periods import month
 from gateway.metering.reports import report, simulate
@@ -21,8 +22,8 @@ async def lines(store):
     ledger, meter = ledger_of(store, clock), meter_of(store, clock)
     cost = {"wall_ms": 12.5, "cpu_ms": 250.25, "rows": 3, "peak_memory_bytes": 1000}
     first = await ledger.charge(priced(1, "1.50"))
-    await meter.measured(first, 1, cost)
-    await meter.measured(first, 2, {**cost, "peak_memory_bytes": 500})
+    await meter.measured(first, [Spent(1, cost)])
+    await meter.measured(first, [Spent(2, {**cost, "peak_memory_bytes": 500})])
     await ledger.charge(priced(2, "2.00", organisation="lab"))
     await ledger.charge(priced(3, "7", currency="JPY"))
     await ledger.charge(priced(4, "9.00", dataset="flights"))
@@ -30,7 +31,7 @@ async def lines(store):
     await meter.refuse("R1", json.dumps({"dataset": "shop", "reason": "raw_rows"}))
     clock.at = NOVEMBER
     later = await ledger.charge(priced(6, "4.00"))
-    await meter.measured(later, 1, cost)
+    await meter.measured(later, [Spent(1, cost)])
     found = await meter.events(None, 100, billing=False, provided=frozenset({"shop", "flights"}))
     return [line for _, line in found]
 
