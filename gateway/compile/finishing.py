@@ -14,6 +14,7 @@ from gateway.compile.columns import of, ordering
 from gateway.compile.leaves import DRAW
 from gateway.compile.lineage import Leaf, trace
 from gateway.compile.measurement import tables_of
+from gateway.compile.plain import plain
 from gateway.compile.redraws import loosened
 from gateway.compile.relations import Context, Writer, Written, select
 from gateway.compile.statements import ascending, listing, named, sub
@@ -79,7 +80,8 @@ def compile_finish(root: Released, leaves: Mapping[str, Leaf]) -> Finish:
     _sort(query, ties, keys)
     derived = [f.id for f, c in zip(plan.fields, columns, strict=True) if c.noisy and c.direct is None]
     redraw = _redraw(base, derived, leaves, written) if derived and written.identity is not None else None
-    return Finish(text(query), len(written.names), redraw, columns, ordered=bool(keys))
+    simple = plain(query) if redraw is None else None
+    return Finish(text(query), len(written.names), redraw, columns, ordered=bool(keys), plain=simple)
 
 
 def _redraw(plan: Plan, derived: list[str], leaves: Mapping[str, Leaf], answer: Written) -> str | None:

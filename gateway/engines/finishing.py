@@ -8,7 +8,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from gateway.catalog.listing import LookedUp
-from gateway.engines.post import FinishedRows, PostProcessor
+from gateway.engines.post import PostProcessor
+from gateway.engines.shown import FinishedRows
 from gateway.privacy.measurement import NoisyTable
 from gateway.privacy.release import release
 

@@ -3,24 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 
 import duckdb
 import pyarrow as pa
 
 from gateway.catalog.listing import Listing, LookedUp
-from gateway.catalog.types import TypeKind
 from gateway.engines.bars import Bars, bars, spread_sql
 from gateway.engines.lookups import look_up
-from gateway.engines.rendering import bars_around, safe_rows
+from gateway.engines.rendering import safe_rows
+from gateway.engines.shown import MAX_ROWS, FinishedRows, Rows, Shown, direct, limit_of, shown_of
 from gateway.engines.tables import cells_of, drawn_cells, draws_table, numbered_rows
 from gateway.errors import GatewayError
-from gateway.privacy.intervals import Redraws, draws_for, half_width
+from gateway.privacy.intervals import Redraws, draws_for
 from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
-from gateway.privacy.release import visible
-
-MAX_ROWS = 1_000_000
 
 _LOCKS = (
     "SET enable_external_access = false",
@@ -34,25 +29,6 @@ _LOCKS = (
     "SET threads = 1",
     "SET TimeZone = 'UTC'",
 )
-
-Rows = list[tuple[object, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedRows:
-    """Rows of the answer as JSON-safe values, and intervals by column."""
-
-    rows: list[list[object]]
-    intervals: Bars
-    truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A measurement and its visible noisy table."""
-
-    measurement: Measurement
-    table: NoisyTable
 
 
 class PostProcessor:
@@ -78,13 +54,13 @@ class PostProcessor:
         `reads` holds public rows by name as Arrow IPC streams. Raises GatewayError `too_large` where those are more
         than MAX_ROWS.
         """
-        shown = _shown(tables, measurements)
-        limit = min(row_limit or MAX_ROWS, MAX_ROWS)
+        shown = shown_of(tables, measurements)
+        limit = limit_of(row_limit)
         with self._holding(shown, reads):
             fetched = self._connection.execute(finish.sql).fetchmany(limit + 1)
             self._connection.abort()  # whatever lies beyond the limit is not computed
             rows, truncated = fetched[:limit], len(fetched) > limit
-            found = _direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
+            found = direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
         width = len(finish.columns)
         ordered = {c.name: found[c.name] for c in finish.columns if c.name in found}
         return FinishedRows(safe_rows(rows, width), ordered, truncated)
@@ -97,7 +73,7 @@ class PostProcessor:
         derived: Derived,
     ) -> bytes:
         """Return released rows that a later measurement reads, as an Arrow IPC stream under their column ids."""
-        with self._holding(_shown(tables, measurements), reads):
+        with self._holding(shown_of(tables, measurements), reads):
             table = self._connection.sql(derived.sql).to_arrow_table()
         assert tuple(table.column_names) == tuple(name for name, _ in derived.columns)  # INVARIANT: as was planned
         sink = pa.BufferOutputStream()
@@ -110,7 +86,7 @@ class PostProcessor:
         return look_up(self._connection, sql, listings)
 
     @contextmanager
-    def _holding(self, shown: Sequence[_Shown], reads: Mapping[str, bytes]) -> Iterator[None]:
+    def _holding(self, shown: Sequence[Shown], reads: Mapping[str, bytes]) -> Iterator[None]:
         """Show every released table under its name, and none of them afterwards."""
         names = [*(s.table.name for s in shown), *reads]
         try:
@@ -127,7 +103,7 @@ class PostProcessor:
             for name in (*names, "__draws"):
                 self._connection.unregister(name)
 
-    def _redrawn(self, rows: Rows, finish: Finish, shown: Sequence[_Shown], seed: int) -> Bars:
+    def _redrawn(self, rows: Rows, finish: Finish, shown: Sequence[Shown], seed: int) -> Bars:
         """Return intervals of derived columns: redraw the noise, run the same expressions, take quantiles.
 
         How often is bounded by the rows that one draw makes in all operators. A redraw that does not fit in memory
@@ -150,7 +126,7 @@ class PostProcessor:
         tellers = [row[len(finish.columns) :] for row in rows]
         return bars(found, finish.identity, derived, tellers, draws)
 
-    def _draw(self, shown: Sequence[_Shown], redraws: Redraws, draws: int) -> None:
+    def _draw(self, shown: Sequence[Shown], redraws: Redraws, draws: int) -> None:
         """Show other tables in their place: draw 0 as released, then `draws` with fresh noise."""
         for one in shown:
             self._connection.register(one.table.name, drawn_cells(one.table, one.measurement, redraws, draws))
@@ -161,23 +137,3 @@ class PostProcessor:
         found = self._connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}").fetchall()
         profile = json.loads(found[0][1])
         return int(profile["query"]["total_intermediate_rows"])
-
-
-def _shown(tables: Sequence[NoisyTable], measurements: Sequence[Measurement]) -> list[_Shown]:
-    pairs = list(zip(measurements, tables, strict=True))
-    assert all(m.name == t.name for m, t in pairs)  # INVARIANT: one table for each measurement, in order
-    return [_Shown(m, visible(m, t)) for m, t in pairs]
-
-
-def _direct(rows: Rows, finish: Finish, shown: Sequence[_Shown]) -> Bars:
-    """Return closed-form intervals of the columns that are a multiple of one noisy integer."""
-    noise = {(s.table.name, column.name): column for s in shown for column in s.table.columns}
-    found: Bars = {}
-    for index, column in enumerate(finish.columns):
-        if column.direct is None:
-            continue
-        source = noise[column.direct.measurement, column.direct.column]
-        width = half_width(source.scale, source.noise) * abs(float(Fraction(column.direct.factor)))
-        whole = column.type.kind is TypeKind.INTEGER
-        found[column.name] = bars_around([row[index] for row in rows], width, whole=whole)
-    return found

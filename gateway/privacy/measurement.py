@@ -297,12 +297,39 @@ class OutputColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """A released column as an answer shows it: as it is, or (an integer) `times` 10**-`scale` as a decimal."""
+
+    column: str
+    times: int = 1
+    scale: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A released column that an answer is sorted by."""
+
+    by: Copied
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A finish that shows the visible cells of one measurement, sorted, then in their order, and computes nothing."""
+
+    measurement: str
+    columns: tuple[Copied, ...]
+    order: tuple[Sorted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Post-processing: SQL over the noisy tables and public rows in the gateway's own DuckDB.
 
     `sql` returns the output columns, then `identity` columns that say of which cells a row was made; `redraw_sql` the
     noisy derived columns for redrawn noise: `__draw`, the identity columns, then them in order, with filters, order and
-    limits above the last aggregate left out.
+    limits above the last aggregate left out. `plain` says the same as `sql` where that is so little.
     """
 
     sql: str
@@ -310,6 +337,7 @@ class Finish:
     redraw_sql: str | None
     columns: tuple[OutputColumn, ...]
     ordered: bool
+    plain: Plain | None = None
 
 
 @dataclass(frozen=True, slots=True)

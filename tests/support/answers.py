@@ -4,7 +4,8 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from gateway.engines.post import FinishedRows, PostProcessor
+from gateway.engines.post import PostProcessor
+from gateway.engines.shown import FinishedRows
 from gateway.planning import Planned
 from gateway.privacy.measurement import Derived, Measurement, NoisyTable, PublicRead
 from gateway.privacy.release import release
