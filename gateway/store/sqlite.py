@@ -3,8 +3,9 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,22 +24,24 @@ BUSY_MS = 10_000
 """How long a transaction waits for another process of the same store."""
 
 
-def _engine(path: Path, begin: str | None, *pragmas: str) -> Engine:
+def _engine(path: Path, *pragmas: str) -> Engine:
     engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, by name
+        connection.isolation_level = None  # transactions are begun by name
         for pragma in (f"busy_timeout={BUSY_MS}", *pragmas):
             connection.execute(f"PRAGMA {pragma}")
 
-    if begin is not None:
-
-        @event.listens_for(engine, "begin")
-        def _on_begin(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
     return engine
+
+
+@contextmanager
+def _begun(engine: Engine, begin: str) -> Iterator[Connection]:
+    """Hold a transaction. A listener of the engine's would begin it as well, and cost each statement a look at it."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(begin)
+        yield connection
 
 
 def unavailable(error: Exception) -> GatewayError:
@@ -56,10 +59,10 @@ class SQLiteStore:
         path = folder / STORE_NAME
         path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
         path.chmod(0o600)
-        self._writing = _engine(path, "BEGIN IMMEDIATE", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-        self._reading = _engine(path, "BEGIN DEFERRED", "query_only=ON")
+        self._writing = _engine(path, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+        self._reading = _engine(path, "query_only=ON")
         # each statement is a transaction; where another process has the file to itself, it fails and waits elsewhere
-        self._glancing = _engine(path, None, "query_only=ON", "busy_timeout=0")
+        self._glancing = _engine(path, "query_only=ON", "busy_timeout=0")
         self._glance: Connection | None = None
         self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
@@ -91,7 +94,7 @@ class SQLiteStore:
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         try:
-            with self._reading.begin() as connection:
+            with _begun(self._reading, "BEGIN DEFERRED") as connection:
                 return work(connection)
         except DBAPIError as error:
             raise unavailable(error) from error
@@ -110,7 +113,7 @@ class SQLiteStore:
 
     def _commit(self, asked: list[tuple[Work, Future[Any]]]) -> None:
         try:
-            with self._writing.begin() as connection:
+            with _begun(self._writing, "BEGIN IMMEDIATE") as connection:
                 done = run_all(connection, [work for work, _ in asked])
         except Exception as error:  # noqa: BLE001 - none of the batch stands, and each asker hears of it
             failed = unavailable(error) if isinstance(error, DBAPIError) else error
