@@ -5,13 +5,13 @@ stay. Whoever works on one finds so in the store (app/tracking.py). A member tha
 scopes of its own that ledger/members.py alone sets and lifts.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
@@ -66,17 +66,28 @@ _NAMED = {
 }
 """Which column of a query has its name within a scope."""
 
+
+def _named(of: Mapping[Scope, ColumnElement[str]]) -> ColumnElement[bool]:
+    """Return the condition that a freeze is of everything or of one of these."""
+    each = (and_(freezes.c.scope == scope.value, freezes.c.name == name) for scope, name in of.items())
+    return or_(freezes.c.scope == Scope.ALL.value, *each)
+
+
+# built once: building a statement takes longer than running it, and so does one of as many places as are asked for
 _OF_QUERY = (
-    select(freezes.c.scope)
-    .join(queries, queries.c.query_id == bindparam("query"))
-    .where(
-        or_(
-            freezes.c.scope == Scope.ALL.value,
-            *(and_(freezes.c.scope == scope.value, freezes.c.name == column) for scope, column in _NAMED.items()),
-        )
-    )
-    .limit(1)
+    select(freezes.c.scope).join(queries, queries.c.query_id == bindparam("query")).where(_named(_NAMED)).limit(1)
 )
+_OF_ASKED = select(freezes.c.scope).where(
+    _named({scope: bindparam(column.name, type_=column.type, unique=False) for scope, column in _NAMED.items()})
+)
+_OF_KEY: Select[Any] = select(
+    queries.c.query_id,
+    queries.c.body_digest,
+    queries.c.state,
+    queries.c.lease_until_us,
+    queries.c.answer,
+    select(freezes.c.scope).where(_named(_NAMED)).limit(1).correlate(queries).scalar_subquery().label("frozen"),
+).where(queries.c.buyer == bindparam("buyer"), queries.c.idempotency_key == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,27 @@ def refuse_frozen_query(connection: Connection, query_id: str) -> None:
     Raises `member_suspended` where its buyer or organisation is.
     """
     _refuse(connection.execute(_OF_QUERY, {"query": query_id}).scalar())
+
+
+def refuse_asked(
+    connection: Connection, buyer: str, organisation: str, dataset: str | None = None, query_id: str | None = None
+) -> None:
+    """Raise GatewayError `frozen` or `member_suspended` where a question of these is."""
+    asked = {"buyer": buyer, "organisation": organisation, "dataset": dataset, "query_id": query_id}
+    found = set(connection.execute(_OF_ASKED, asked).scalars())
+    if found:
+        _refuse(
+            next(target.scope for target in covering(buyer, organisation, dataset, query_id) if target.scope in found)
+        )
+
+
+def known(connection: Connection, buyer: str, key: str, body_digest: str, now: datetime) -> Known | None:
+    """Return what `settled` returns of an idempotency key, None where it is not known. Raises as it does."""
+    row = connection.execute(_OF_KEY, {"buyer": buyer, "key": key}).one_or_none()
+    found = None if row is None else charging.settled(row, body_digest, now)
+    if row is not None and isinstance(found, Stored):
+        _refuse(row.frozen)
+    return found
 
 
 def _refuse(found: str | None) -> None:

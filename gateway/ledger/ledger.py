@@ -71,12 +71,9 @@ class Ledger:
 
     async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Known | None:
         """Return what is known of an idempotency key. Raises `idempotency_conflict`, `frozen`."""
-
-        def work(connection: Connection) -> Known | None:
-            row = charging.by_key(connection, buyer, idempotency_key)
-            return None if row is None else freezing.settled(connection, row, body_digest, self._clock.now())
-
-        return await self._store.glance(work)
+        return await self._store.glance(
+            lambda connection: freezing.known(connection, buyer, idempotency_key, body_digest, self._clock.now())
+        )
 
     async def charge(self, order: Order) -> Outcome:
         """Charge an order: all accounts, the use, the log leaf, the meter event and the query's row, or nothing.
@@ -94,15 +91,14 @@ class Ledger:
                 known = freezing.settled(connection, row, order.body_digest, now)
                 if known is not None:
                     return known
-                places = freezing.covering(order.buyer, order.organisation, order.dataset, row.query_id)
-                freezing.refuse_frozen(connection, places)
+                freezing.refuse_asked(connection, order.buyer, order.organisation, order.dataset, row.query_id)
                 registered.refuse_unserved(connection, order, now.date(), required=self._required)
                 granting.refuse_ended(granting.standing(connection, [order.basis]), order.basis, now)
                 return charging.take_over(connection, row, order, now, self._lease_us)
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
-            freezing.refuse_frozen(connection, freezing.covering(order.buyer, order.organisation, order.dataset))
+            freezing.refuse_asked(connection, order.buyer, order.organisation, order.dataset)
             registered.refuse_unserved(connection, order, now.date(), required=self._required)
             granting.refuse_ended(granting.standing(connection, [order.basis]), order.basis, now)
             failed = charging.refuse_suspended(connection, order)
@@ -243,8 +239,9 @@ class Ledger:
         self, buyer: str, organisation: str, dataset: str | None = None, query_id: str | None = None
     ) -> None:
         """Raise GatewayError `frozen` where any of these is, or everything."""
-        places = freezing.covering(buyer, organisation, dataset, query_id)
-        await self._store.glance(lambda connection: freezing.refuse_frozen(connection, places))
+        await self._store.glance(
+            lambda connection: freezing.refuse_asked(connection, buyer, organisation, dataset, query_id)
+        )
 
     async def refuse_frozen_query(self, query_id: str) -> None:
         """Raise GatewayError `frozen` where a query is, or its buyer, organisation or dataset, or everything."""
