@@ -96,7 +96,10 @@ def test_a_quote_plans_what_the_question_will_be():
     for request in (Request(BY_COHORT), Request(BY_COHORT, accuracy=Accuracy(None, D("0.01")))):
         job = PlanJob(SHOP, CALLER, request, NOW, SHOP.grants[0])
         quote = planning(replace(job, quote=True))
-        assert replace(quote, forecast=None) == plan(job) == planning(job)
+        asked = planning(job)
+        assert plan(job) == asked
+        assert replace(quote, forecast=None, populations=asked.populations) == asked
+        assert quote.populations == "[]", "a quote draws nothing that anybody could warn of"
         assert PLANNED.validate_json(PLANNED.dump_json(quote)) == quote
 
 
