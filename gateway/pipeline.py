@@ -326,7 +326,8 @@ async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> 
     What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
     lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
     to finish it (`Overloaded`), or could not be written down (`StoreUnavailable`): that is the gateway's doing, and no
-    buyer is suspended for it.
+    buyer is suspended for it. What was ended in the store meanwhile says by what, however the work on it went; what
+    another worker has taken over is that worker's to finish.
     """
     try:
         async with parts.book.holding(charge):
@@ -349,10 +350,7 @@ async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> 
     except StoreUnavailable:
         raise  # whether the answer is stored is not known: the same key tells, or has it redone
     except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
-        why = _why(error)
-        parts.telemetry.failed(charge.query_id, why)
-        await parts.book.fail(charge, why)
-        raise _failed() from None
+        raise await _gone_wrong(parts, charge, _why(error)) from None
     finally:
         await parts.telemetry.settled(charge)
 
@@ -368,6 +366,20 @@ async def _recorded(parts: Parts, run: Run, out: bytes) -> bytes:
     finally:
         if not undone:  # or it is not known whether they are written: then as little as of the answer
             parts.telemetry.written(query_id)
+
+
+async def _gone_wrong(parts: Parts, charge: Charge, why: str) -> GatewayError:
+    """Mark a charged query as failed; return what its buyer is told, also where this worker has it no more."""
+    try:
+        mine = await parts.book.fail(charge, why)
+    except GatewayError as ended:
+        if isinstance(ended, StoreUnavailable):
+            raise
+        return ended
+    if not mine:
+        return Overloaded("The query was charged, and its worker took too long to say that it is at it.", REDONE_LATER)
+    parts.telemetry.failed(charge.query_id, why)
+    return _failed()
 
 
 def _why(error: BaseException) -> str:

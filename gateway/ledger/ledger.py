@@ -167,13 +167,15 @@ class Ledger:
     ) -> bytes:
         """Keep an answer and its releases, durably, before the first byte leaves; return the answer.
 
-        What its statements truly cost is written with it, for the provider. Raises GatewayError `internal` where the
-        fence shut this worker out: its draw must not leave.
+        What its statements truly cost is written with it, for the provider. Raises GatewayError `query_cancelled`,
+        `query_stopped` or `grant_ended` where it was ended meanwhile, `internal` where another worker has it by now:
+        its draw must not leave.
         """
 
         def work(connection: Connection) -> bytes:
             row = connection.execute(_SALT, _held(charge)).one_or_none()
             if row is None:
+                _refuse_ended(connection, charge)
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
             for digest, release in drawn.items():
                 kept = draws.keep(connection, row.buyer, digest, release.content)
@@ -187,14 +189,20 @@ class Ledger:
 
         return await self._store.run(work)
 
-    async def fail(self, charge: Charge, provider_note: str) -> None:
-        """Mark a charged query as failed for good; the charge stays."""
+    async def fail(self, charge: Charge, provider_note: str) -> bool:
+        """Mark a charged query as failed for good; the charge stays. False where another worker has it by now.
 
-        def work(connection: Connection) -> None:
-            if connection.execute(_SALT, _held(charge)).first() is not None:
-                charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
+        Raises GatewayError `query_cancelled`, `query_stopped` or `grant_ended` where it was ended meanwhile.
+        """
 
-        await self._store.run(work)
+        def work(connection: Connection) -> bool:
+            if connection.execute(_SALT, _held(charge)).first() is None:
+                _refuse_ended(connection, charge)
+                return False
+            charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
+            return True
+
+        return await self._store.run(work)
 
     async def cancel(self, buyer: str, query_id: str) -> str | None:
         """End a buyer's query if it still runs: its draw can no longer leave, its charge stays.
@@ -318,6 +326,13 @@ class Ledger:
             return QueryRow(*who, row.state, row.log_index, answer, lease)
 
         return await self._store.read(work)
+
+
+def _refuse_ended(connection: Connection, charge: Charge) -> None:
+    """Say what ended a query while its worker was still at it, if anything did."""
+    ended = connection.execute(_ENDED, {"running": [charge.query_id]}).one_or_none()
+    if ended is not None:
+        raise charging.ended_early(ended.query_id, ended.state)
 
 
 def _held(charge: Charge) -> dict[str, object]:

@@ -17,6 +17,7 @@ from gateway import pipeline
 from gateway.app.releasing import WorkerReleaser
 from gateway.engines.finishing import make
 from gateway.errors import GatewayError, Overloaded, StoreUnavailable
+from gateway.ledger import charging
 from gateway.ledger.model import InFlight, Spent, Stored
 from gateway.orders import accounts, buyer_id
 from gateway.parts import Parts
@@ -25,6 +26,7 @@ from gateway.ports import EngineCost, ExactRows, FixedClock, PublicRows
 from gateway.repeats import Repeats
 from gateway.request import Accuracy, Request
 from gateway.store import log
+from gateway.store.tables import queries
 
 BUYER = buyer_id(CALLER)
 SECRET = "5e" * 32
@@ -300,6 +302,63 @@ async def test_a_failure_after_the_charge_is_one_error_that_is_kept_and_counted(
     planned = plan(pipeline.PlanJob(SHOP, CALLER, Request(ANSWERED["count"]), NOW, SHOP.grants[0]))
     assert await spent(ledger) == [2 * planned.rho] * 4, "the charges stay"
     assert database.open == 0, "an engine is given back whatever happens"
+
+
+def ends(store, how):
+    """Return what ends the query Q1 in the store, as a buyer, a supervisor or a grant's end would."""
+
+    def work(connection):
+        if how == "cancelled":
+            charging.cancel(connection, BUYER, "Q1", NOW)
+        else:
+            charging.stop(connection, (queries.c.query_id == "Q1",), "an alert", NOW, how)
+
+    return lambda: store.run(work)
+
+
+@pytest.mark.parametrize("engine", ["answers", "fails"])
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [("cancelled", "query_cancelled"), ("stopped", "query_stopped"), ("withdrawn", "grant_ended")],
+)
+async def test_what_was_ended_just_before_its_work_was_done_says_by_what_and_has_not_failed(
+    parts, store, ledger, database, provider, how, code, engine
+):
+    run, end = database.run, ends(store, how)
+
+    async def ended_meanwhile(statement, deadline_s):
+        rows = await run(statement, deadline_s)
+        await end()
+        if engine == "fails":
+            raise ValueError("the connection was closed under the query of customer 17")
+        return rows
+
+    database.run = ended_meanwhile
+    for _ in range(2):  # and again by its key
+        with pytest.raises(GatewayError) as caught:
+            await pipeline.answer(parts, Request(ANSWERED["count"], idempotency_key="k"), CALLER)
+        assert caught.value.code == code
+    assert provider.failures == []
+    assert await ledger.failures(BUYER, "shop") == 0
+    assert (await ledger.query("Q1")).state == how
+    assert (await spent(ledger))[0] > 0, "the charge stays"
+
+
+async def test_who_was_too_slow_for_its_lease_leaves_the_query_to_whoever_has_it_now(parts, store, database, provider):
+    other = replace(parts, book=briefly(store))
+    run, asked = database.run, Request(ANSWERED["count"], idempotency_key="k")
+    answers = []
+
+    async def overtaken(statement, deadline_s):
+        database.run = run
+        answers.append(await pipeline.answer(replace(parts, published=Database(parts.book)), asked, CALLER))
+        return await run(statement, deadline_s)
+
+    database.run = overtaken
+    with pytest.raises(Overloaded, match="worker"):
+        await pipeline.answer(other, asked, CALLER)
+    assert provider.failures == []
+    assert await pipeline.answer(parts, asked, CALLER) == answers[0], "one charge, one answer"
 
 
 async def test_a_draw_that_a_query_needs_twice_is_made_once(parts, ledger):

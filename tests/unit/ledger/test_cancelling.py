@@ -27,11 +27,11 @@ async def test_a_cancelled_query_stays_charged_and_its_answer_can_no_longer_leav
     charge = await ledger.charge(order())
     assert await ledger.cancel("org/ana", "Q1") == "cancelled"
     assert [(b.rho_spent, b.delta_spent) for b in await ledger.balances(order().accounts)] == [(20, 5), (20, 5)]
-    assert await refused(ledger.record(charge, b"answer", {})) == "internal"
+    assert await refused(ledger.record(charge, b"answer", {})) == "query_cancelled"
     assert not await ledger.renew(charge)
     assert (await ledger.query("Q1")).answer is None
     assert await ledger.failures("org/ana", "shop") == 0
-    await ledger.fail(charge, "its work was ended")  # too late: it has its end
+    assert await refused(ledger.fail(charge, "its work was ended")) == "query_cancelled"  # too late: it has its end
     assert (await ledger.query("Q1")).state == "cancelled"
     told = [json.loads(row.leaf) for row in await store.read(lambda c: c.execute(select(leaves)).all())]
     assert [leaf["kind"] for leaf in told] == ["charged", "failed"]

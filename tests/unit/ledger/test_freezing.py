@@ -52,7 +52,8 @@ async def test_what_runs_of_it_is_ended_and_stays_charged(ledger, freezes, store
     ended = await freezes.freeze(target, "an alert", "reg/sun")
     assert ended == (["Q1", "Q2"] if target.scope is Scope.ALL else ["Q1"])
     assert await ledger.ended(["Q1"]) == {"Q1": "stopped"}
-    assert await code_of(ledger.record(charge, b"answer", {})) == "internal"
+    assert await code_of(ledger.record(charge, b"answer", {})) == "query_stopped"
+    assert await code_of(ledger.fail(charge, "its engine was ended")) == "query_stopped"
     assert await code_of(ledger.lookup("org/ana", "key-1", "body-1")) == "query_stopped"
     assert await ledger.failures("org/ana", "shop") == 0
     assert [b.rho_spent for b in await ledger.balances(order().accounts)] == [40, 40]

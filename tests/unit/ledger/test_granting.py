@@ -103,7 +103,7 @@ async def test_a_revocation_ends_what_runs_of_it_alone_and_keeps_the_charges(led
     made, ended = await book.revoke("G1", "misused", "acme/eve")
     assert (made.state, made.reason, ended) == ("revoked", "misused", ["Q1"])
     assert await ledger.ended(["Q1", "Q2"]) == {"Q1": "withdrawn"}
-    assert await code_of(ledger.record(charge, b"answer", {})) == "internal"
+    assert await code_of(ledger.record(charge, b"answer", {})) == "grant_ended"
     assert await ledger.record(beside, b"answer", {}) == b"answer"
     assert await code_of(ledger.lookup("org/ana", "key-1", "body-1")) == "grant_ended"
     assert await ledger.failures("org/ana", "shop") == 0

@@ -122,7 +122,7 @@ async def test_a_suspension_ends_what_runs_and_holds_everything_up_until_two_ver
     assert (made.state, made.verifications, made.suspension.reason) == (State.SUSPENDED, (), "a complaint")
     assert ended == ["Q2"]
     assert await ledger.ended(["Q2", "Q3"]) == {"Q2": "stopped"}
-    assert await code_of(ledger.record(running, b"answer", {})) == "internal"
+    assert await code_of(ledger.record(running, b"answer", {})) == "query_stopped"
     assert await ledger.record(other, b"other", {}) == b"other"
     assert await standing() is Standing.SUSPENDED
     assert await code_of(ledger.charge(order(4))) == "member_suspended"

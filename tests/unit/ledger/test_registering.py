@@ -102,7 +102,7 @@ async def test_what_runs_is_ended_and_stays_charged(registry, ledger, how):
             _, ended = await registry.withdraw("shop", "v1", by, "an error", barred=how == "barred")
     assert ended == ["Q1"]
     assert await ledger.ended(["Q1"]) == {"Q1": "stopped"}
-    assert await code_of(ledger.record(charge, b"answer", {})) == "internal"
+    assert await code_of(ledger.record(charge, b"answer", {})) == "query_stopped"
     assert [b.rho_spent for b in await ledger.balances(order().accounts)] == [20, 20]
 
 
