@@ -11,6 +11,7 @@ from gateway.policy.rules.compliance import ComplianceReview
 from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
 from gateway.policy.rules.mode import OpenRows, ServedMode, preferred
+from gateway.policy.rules.priced import NamedPrice
 from gateway.policy.rules.purpose import GrantedPurpose
 from gateway.policy.rules.recipient import RecipientPlace
 from gateway.policy.rules.validity import GrantValidity
@@ -20,6 +21,7 @@ ADMISSION: tuple[Rule, ...] = (
     ComplianceReview(),
     ServedMode(),
     GrantValidity(),
+    NamedPrice(),
     GrantedPurpose(),
     GrantedJurisdiction(),
     RecipientPlace(),

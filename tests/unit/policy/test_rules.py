@@ -19,6 +19,7 @@ from gateway.policy.rules.compliance import ComplianceReview
 from gateway.policy.rules.epsilon import LargestEpsilon
 from gateway.policy.rules.jurisdiction import GrantedJurisdiction
 from gateway.policy.rules.mode import COVERS, RESERVED, OpenRows, ServedMode
+from gateway.policy.rules.priced import NamedPrice
 from gateway.policy.rules.purpose import GrantedPurpose
 from gateway.policy.rules.recipient import RecipientPlace
 from gateway.policy.rules.validity import GrantValidity
@@ -57,6 +58,10 @@ CASES = {
     "compliance: last day": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=date(2026, 11, 24)), None),
     "compliance: the day after": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=date(2026, 11, 23)), "compliance_expired"),
     "compliance: without an end": (ComplianceReview(), reviewed(reviewed_by="r", valid_until=None), None),
+    "price: of a plan that there is": (NamedPrice(), ASK, None),
+    "price: of none": (NamedPrice(), granted(price_plan=None), None),
+    "price: of a plan that is gone": (NamedPrice(), granted(price_plan="gone"), "grant_not_valid"),
+    "price: nor is it asked for there": (NamedPrice(), replace(granted(price_plan="gone"), mode="sandbox"), None),
     "mode: authorised": (ServedMode(), ASK, None),
     "mode: federated": (ServedMode(), granted(mode="federated"), "mode_not_served"),
     "mode: encrypted": (ServedMode(), granted(mode="encrypted"), "mode_not_served"),
@@ -185,5 +190,5 @@ def test_permit_asks_every_rule_in_order():
     none = permit(replace(ASK, grant=None))
     assert isinstance(none, Refusal)
     assert none.code == "no_grant"
-    assert len(ADMISSION) + len(ACCESS) == 10
+    assert len(ADMISSION) + len(ACCESS) == 11
     assert DataClass.CORE.value == "core"
