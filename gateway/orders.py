@@ -186,9 +186,14 @@ def order(
         keep_text=timedelta(days=dataset.keep_texts_days) if dataset.keep_texts_days else None,
         policy_version=dataset.policy_version,
         reviewed_until=dataset.compliance.valid_until,
-        basis=Basis(grant.id, grant.terms, ends_of(grant), crossing(planned, dataset, caller, grant)),
+        basis=basis(grant, crossing(planned, dataset, caller, grant)),
         populations=drawn(planned.populations, drawn_anew(planned, frozenset(due.draws))),
     )
+
+
+def basis(grant: Grant, crossed: Crossing | None = None) -> Basis:
+    """Return what an order under a grant rests on."""
+    return Basis(grant.id, grant.terms, ends_of(grant), crossed)
 
 
 def drawn_anew(planned: Planned, due: Collection[str]) -> dict[tuple[str, str], str]:

@@ -12,7 +12,7 @@ from gateway.drawing import grant_of
 from gateway.errors import GatewayError, Interrupted, Overloaded
 from gateway.ledger.model import Allowance, Order
 from gateway.metering.prices import FREE
-from gateway.orders import Cost, buyer_id, facts, key_of, question
+from gateway.orders import Cost, basis, buyer_id, facts, key_of, question
 from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.ports import InputTable, Lease, Statement
@@ -83,7 +83,10 @@ async def _known(parts: Parts, lease: Lease, plan: Planned, party: str) -> Known
 
 
 def order(query_id: str, job: PlanJob, plan: Planned) -> Order:
-    """Return what the ledger enters of a question of the sandbox: no account, no draw, no price."""
+    """Return what the ledger enters of a question of the sandbox: no account, no draw, no price.
+
+    What it rests on is read again as that of any answer: its grant, its version, its review.
+    """
     return Order(
         query_id=query_id,
         buyer=buyer_id(job.caller),
@@ -102,4 +105,7 @@ def order(query_id: str, job: PlanJob, plan: Planned) -> Order:
         currency=FREE.currency,
         facts=facts(plan, job.dataset, job.caller, job.request, grant_of(job), NOTHING),
         sql=job.request.sql,
+        policy_version=job.dataset.policy_version,
+        reviewed_until=job.dataset.compliance.valid_until,
+        basis=basis(grant_of(job)),
     )
