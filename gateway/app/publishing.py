@@ -288,14 +288,19 @@ class Publisher:
         held = self._held.get(name)
         if held is None or not (grants_of(held.grants, caller) or name in await self.store_grants(caller)):
             raise unknown_dataset(name)
+        if isinstance(held, Unserved):  # a grant of the store outlives what was served of it
+            raise unknown_dataset(name)
         if isinstance(held, Unopened):
             raise unavailable()
-        assert isinstance(held, Published)  # INVARIANT: nobody has a grant on what is not served
         return held.dataset
 
     async def _named(self, caller: Caller) -> list[str]:
         stored = await self.store_grants(caller)
-        return [name for name, held in self._held.items() if grants_of(held.grants, caller) or name in stored]
+        return [
+            name
+            for name, held in self._held.items()
+            if not isinstance(held, Unserved) and (grants_of(held.grants, caller) or name in stored)
+        ]
 
     async def follow(self, name: str) -> None:
         """See what any process of the store has declared or published of a dataset."""

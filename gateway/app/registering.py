@@ -64,7 +64,7 @@ class RegistrationService:
 
     async def certificate(self, caller: Caller, name: str, version: str | None) -> dict[str, object]:
         """Return the registration certificate of a version, without one of what was registered last."""
-        self._refuse_stranger(caller, name)
+        await self._refuse_stranger(caller, name)
         return await self._evidence.certificate(name, version)
 
     # -- the provider ---------------------------------------------------------------------------------------------
@@ -176,11 +176,13 @@ class RegistrationService:
             raise _forbidden("Versions are for the provider, reviewers and supervisors.")
         return self._known(name) if caller.roles & {"reviewer", "supervisor"} else self._own(caller, name)
 
-    def _refuse_stranger(self, caller: Caller, name: str) -> None:
+    async def _refuse_stranger(self, caller: Caller, name: str) -> None:
         """Raise GatewayError `unknown_dataset` unless the caller sees versions, bills, decides cases or has a grant."""
         held = self._publisher.held.get(name)
-        if held is not None and grants_of(held.grants, caller):
-            return
+        if held is not None and not isinstance(held, Unserved):
+            stored = (await self._publisher.store_grants(caller)).get(name, ())
+            if grants_of(held.grants, caller) or any(grant.ended is None for grant in stored):
+                return
         if not caller.roles & (READERS | {"billing", "arbiter"}):
             raise unknown_dataset(name)
         if caller.roles & READERS:
