@@ -4,6 +4,7 @@ The engine's address and the account that is charged are the operator's to give:
 the dataset's own file, or of what is served, so that nobody proposes a policy over somebody else's data.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -11,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.app.effective import draft_of
+from gateway.app.pacing import Pace
 from gateway.app.policies import PolicyFile
 from gateway.app.publishing import Publisher
 from gateway.app.rehearsing import Rehearsal
@@ -35,7 +37,10 @@ READERS = frozenset({"provider", "reviewer", "supervisor"})
 class RegistrationService:
     """Satisfies gateway.web.service.Registration."""
 
-    def __init__(self, registry: Registry, publisher: Publisher, evidence: Evidence, rehearsal: Rehearsal) -> None:
+    def __init__(
+        self, registry: Registry, publisher: Publisher, evidence: Evidence, rehearsal: Rehearsal, pace: Pace
+    ) -> None:
+        self._pace = pace
         self._registry = registry
         self._publisher = publisher
         self._evidence = evidence
@@ -72,7 +77,9 @@ class RegistrationService:
     async def propose(self, caller: Caller, name: str, text: str) -> dict[str, object]:
         """Keep a policy as a draft, once it holds as a file would have to. Raises `policy_invalid` with the lines."""
         known = self._own(caller, name)
-        document, lines = read(text, name)
+        self._pace.admit(caller)
+        await self._pace.count(caller)  # a text is long to read, and a leaf of the log is kept for good
+        document, lines = await asyncio.to_thread(read, text, name)
         file = PolicyFile(document, policy_version(document), known.folder, lines, text)
         _refuse_another(file, self._beginnings(name, known))
         await self._publisher.check(file)
@@ -206,7 +213,7 @@ class RegistrationService:
     async def _file(self, name: str, version: str) -> PolicyFile:
         one = await self._registry.version(name, version)
         text = await self._text(one)
-        document, lines = read(text, name)
+        document, lines = await asyncio.to_thread(read, text, name)
         return PolicyFile(document, one.version, self._known(name).folder, lines, text)
 
     async def _described(self, one: Version) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.anchor import anchor_attrib
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
@@ -20,6 +21,7 @@ from gateway.catalog.document import PolicyDocument
 from gateway.errors import GatewayError, Position
 
 MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 32
 
 RESERVED = frozenset(
     {"time_quantum", "reuse_across_buyers", "refresh", "refill", "retention", "minimum",
@@ -112,12 +114,33 @@ def _yaml(text: str, name: str) -> CommentedMap:
         raise PolicyErrors(name, (Problem("file", None, "not YAML", "Write one YAML mapping."),)) from None
     except ValueError:  # a date that there is not: the library says neither which nor where
         raise PolicyErrors(name, (_no_such_day(text),)) from None
+    except RecursionError:
+        raise PolicyErrors(name, (_DEEP,)) from None
     if not isinstance(tree, CommentedMap):
         raise PolicyErrors(name, (Problem("file", 1, "not a mapping", "Begin with `dataset: name`."),))
     if "&" in text and any(word.startswith(("&", "*")) for word in text.split()):
-        fix = "Write the value out where it is used."
-        raise PolicyErrors(name, (Problem("file", None, "anchors and aliases are not read", fix),))
+        raise PolicyErrors(name, (_SHARED,))
+    _refuse_shared(tree, name)
     return tree
+
+
+_SHARED = Problem("file", None, "anchors and aliases are not read", "Write the value out where it is used.")
+_DEEP = Problem("file", None, f"it is nested more than {MAX_DEPTH} deep", "No policy is as deep as that.")
+
+
+def _refuse_shared(tree: CommentedMap, name: str) -> None:
+    """Refuse anchors that stand within brackets as well, and what is nested too deep. Raises PolicyErrors."""
+    waiting: list[tuple[Any, int]] = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise PolicyErrors(name, (_DEEP,))
+        if getattr(node, anchor_attrib, None) is not None and node.anchor.value is not None:
+            raise PolicyErrors(name, (_SHARED,))
+        if isinstance(node, CommentedMap):
+            waiting += [(one, depth + 1) for pair in node.items() for one in pair]
+        elif isinstance(node, CommentedSeq):
+            waiting += [(one, depth + 1) for one in node]
 
 
 _DAY = re.compile(r"(?<![\w-])(\d{4})-(\d\d?)-(\d\d?)(?![\w-])")

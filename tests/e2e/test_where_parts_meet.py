@@ -1,6 +1,8 @@
 """Grants of the store beside everything else over HTTP: versions that go and come back, the sandbox, prices, certificates."""
 
 import json
+import threading
+import time
 
 import pytest
 from support.gateways import POLICY
@@ -85,3 +87,29 @@ def test_who_has_a_grant_of_the_store_sees_the_certificate_until_it_ends(met):
     assert exchange.call("GET", path, exchange.gil)[0] == 200
     exchange.post(f"/v1/grants/{grant['grant_id']}/revoke", exchange.eve, reason="over")
     assert code(exchange.call("GET", path, exchange.gil)) == (404, "unknown_dataset")
+
+
+def test_a_policy_without_end_is_refused_and_holds_up_nobody_else(own):
+    gateway = own()
+    cast = Cast(gateway)
+    for text in ("[" * 5_000, "{a: " * 2_000, "[" * 5_000 + "]" * 5_000, "[&a [*a]]"):
+        policy = POLICY.replace("A shop", text)
+        status, reply = cast.post("versions", cast.eve, policy=policy)
+        assert (status, reply["code"]) == (400, "policy_invalid"), text[:10]
+    long = POLICY.replace("title: A shop", f"title: [{'1, ' * 40_000}1]")
+    posting = threading.Thread(target=cast.post, args=("versions", cast.eve), kwargs={"policy": long})
+    posting.start()
+    waits = []
+    while posting.is_alive():
+        began = time.monotonic()
+        assert gateway.call("GET", "/healthz")[0] == 200
+        waits.append(time.monotonic() - began)
+    posting.join()
+    assert len(waits) > 3, "it is read beside others"
+
+
+def test_a_provider_proposes_at_the_pace_of_what_costs_nothing(own):
+    gateway = own(GATEWAY_FREE_PER_MINUTE="20")
+    cast = Cast(gateway)
+    told = [cast.post("versions", cast.eve, policy=POLICY.replace("A shop", f"Shop {n}"))[1] for n in range(41)]
+    assert {one.get("code") for one in told} == {None, "too_many_requests"}

@@ -177,6 +177,10 @@ MISTAKES = {
     "a day that there is not": ("1998-06-30]", "1998-06-31]", "file", "no day 1998-06-31"),
     "a time that there is not": ("2035-12-31\n\nprivacy", "2035-12-31T25:00:00\n\nprivacy", "file", "is none"),
     "quoted dates": ("[1997-01-01, 1998-06-30]", '["1997-01-01", "1998-06-30"]', "purchased_on.bounds", "without quotes"),
+    "an anchor within brackets": ("title: Online", "title: [&t Online] #", "file", "anchors"),
+    "an alias of what holds it": ("title: Online", "title: [&t [*t]] #", "file", "anchors"),
+    "brackets without end": ("title: Online", f"title: {'[' * 3000}{']' * 3000} #", "file", "nested"),
+    "braces without end": ("title: Online", f"title: {'{a: ' * 40}x{'}' * 40} #", "file", "nested"),
     "an anchor": ("title: Online", "title: &t Online", "file", "anchors"),
 }  # fmt: skip
 
