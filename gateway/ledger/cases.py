@@ -191,8 +191,8 @@ def decide(connection: Connection, case_id: str, organisation: str, finding: Fin
 
 
 def _sides(connection: Connection, row: Row[Any]) -> set[str]:
-    """Return the organisations of both parties; for a provider that nobody knows any more, whoever was paid."""
-    paid = () if row.provider is not None else _decision(connection, row).get("income_split", {})
+    """Return the organisations of both parties, and whoever was paid: the provider then may have been another."""
+    paid = _decision(connection, row).get("income_split") or {}
     return {row.organisation, *paid, *((row.provider,) if row.provider is not None else ())}
 
 

@@ -178,8 +178,9 @@ async def test_nobody_decides_a_case_of_its_own_organisation(charged, cases, boo
     assert await code_of(books.decide(deciding("C1", by="reg/sun", clock=clock))) == "forbidden", "who opened it"
 
 
-async def test_where_no_provider_is_known_whoever_was_paid_is_a_party(charged, cases, books, clock):
-    await cases.open("C1", dispute(1, provider=None), "it was of no use", "org/ana")
+@pytest.mark.parametrize("provider", ["acme", "its successor", None])
+async def test_whoever_was_paid_is_a_party_whoever_provides_the_dataset_by_then(charged, cases, books, clock, provider):
+    await cases.open("C1", dispute(1, provider=provider), "it was of no use", "org/ana")
     assert await code_of(books.decide(deciding("C1", by="labeller-coop/li", clock=clock))) == "forbidden"
     assert (await books.decide(deciding("C1", clock=clock))).state is Progress.DECIDED
 
