@@ -3,13 +3,13 @@
 Questions come from the store, where the policy keeps their texts for its provider, or from whoever asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from gateway.app.pacing import Pace
-from gateway.catalog.model import Dataset
+from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.keeping import Kept, PastText
@@ -34,11 +34,16 @@ class Outcome:
     dialect: str | None = None
 
 
+Granted = Callable[[Dataset, Caller], Awaitable[Sequence[Grant]]]
+"""What the store grants somebody on a dataset, whatever version of its policy is served."""
+
+
 class Rehearsal:
     """Plans questions under two versions of a policy."""
 
-    def __init__(self, planner: Planner, pace: Pace, kept: Kept, clock: Clock) -> None:
+    def __init__(self, planner: Planner, granted: Granted, pace: Pace, kept: Kept, clock: Clock) -> None:
         self._planner = planner
+        self._granted = granted
         self._pace = pace
         self._kept = kept
         self._clock = clock
@@ -79,7 +84,8 @@ class Rehearsal:
 
     async def _planned(self, dataset: Dataset, question: Posed, dialect: str) -> Outcome:
         now, caller = self._clock.now(), question.caller
-        decision = admit(dataset, caller, caller.purpose, now.date())
+        granted = await self._granted(dataset, caller)
+        decision = admit(dataset, caller, caller.purpose, now.date(), granted=granted)
         if isinstance(decision, Refusal):
             return Outcome(None, decision.code)
         request = Request(question.sql, dataset.name, caller.purpose, question.epsilon, dialect=dialect)

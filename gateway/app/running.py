@@ -188,7 +188,11 @@ async def start(settings: Settings, workers: Starting) -> AsyncIterator[Running]
                 SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
                 MembershipService(kept.members, entrance, pace, new_query_id),
                 RegistrationService(
-                    kept.registry, publisher, evidence, Rehearsal(planner, pace, kept.kept, clock), pace
+                    kept.registry,
+                    publisher,
+                    evidence,
+                    Rehearsal(planner, publisher.granted, pace, kept.kept, clock),
+                    pace,
                 ),
                 DisputeService(
                     kept.cases, kept.ledger, evidence, invoices, lambda: publisher.held, pace, clock, new_query_id
