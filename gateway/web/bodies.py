@@ -48,7 +48,7 @@ class TopUpBody(Body):
     epsilon: Annotated[Decimal, Field(gt=0, le=10**9, max_digits=24, decimal_places=12, allow_inf_nan=False)]
     delta: Annotated[Decimal, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
     account: Key | None = None
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
 
 
 class FreezeBody(Body):

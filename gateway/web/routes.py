@@ -83,7 +83,7 @@ def add(app: web.Application, routes: Iterable[Route]) -> None:
 async def known_parameters(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a query parameter that the address does not have, or that stands twice: nothing is silently ignored.
 
-    So is a part of a path that is no name: a store may fail on a text with a NUL.
+    So is a part of a path that is no name, and a parameter with a NUL: a store may fail on it.
     """
     if not all(part.isprintable() for part in request.match_info.values()):
         raise GatewayError("not_found", "There is nothing at this address.", "See docs/API.md for the addresses.")
@@ -99,4 +99,6 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
         raise GatewayError("bad_request", f"The parameter {shown} is not known.", hint)
     if len(request.query) > len(set(request.query)):
         raise GatewayError("bad_request", "A parameter stands twice.", "Send each once.")
+    if any("\0" in value for value in request.query.values()):
+        raise GatewayError("bad_request", "A parameter holds a NUL.", "Leave it out.")
     return await handler(request)

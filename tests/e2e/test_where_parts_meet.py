@@ -8,6 +8,7 @@ import pytest
 from support.gateways import POLICY
 from support.grants import Exchange
 from support.policy_life import BY_COHORT, COUNT, HERE, Cast
+from support.stores import database
 
 WITHOUT_PLAN = POLICY.replace(", price_plan: standard", "").replace(
     "prices:\n  standard: {currency: CNY, per_query: 0.50, per_epsilon: 20.00}\n", ""
@@ -113,3 +114,21 @@ def test_a_provider_proposes_at_the_pace_of_what_costs_nothing(own):
     cast = Cast(gateway)
     told = [cast.post("versions", cast.eve, policy=POLICY.replace("A shop", f"Shop {n}"))[1] for n in range(41)]
     assert {one.get("code") for one in told} == {None, "too_many_requests"}
+
+
+def test_past_questions_of_a_grant_of_the_store_are_planned_anew_under_it(met):
+    _, cast, exchange, _ = met
+    exchange.granted(price_plan="standard")
+    asked = [{"sql": COUNT, "organisation": "gadgets", "subject": "gil", "purpose": "research"}]
+    for changed, becomes in ((("0.50", "0.75"), "costs otherwise"), (("standard: {", "other: {"), "refused now")):
+        policy = POLICY.replace(*changed).replace(", price_plan: standard", "")
+        _, told = cast.post(f"versions/{cast.proposed(policy)}/replay", cast.eve, queries=asked)
+        assert [one["becomes"] for one in told["questions"]] == [becomes]
+
+
+def test_a_nul_reaches_no_store(own):
+    gateway = own(GATEWAY_STORE_URL=database())
+    exchange = Exchange(gateway)
+    assert code(exchange.call("GET", "/v1/alerts?dataset=%00", exchange.sun)) == (400, "bad_request")
+    body = {"dataset": "shop", "epsilon": "1", "reason": "more\0"}
+    assert code(exchange.post("/v1/topups", exchange.eve, **body)) == (400, "bad_request")
