@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
+from hashlib import sha256
+from itertools import islice
 
 from sqlglot import exp
 
@@ -14,6 +16,9 @@ from gateway.privacy.domains import ANY, Comparison, Domain, Literal, day_of, fr
 from gateway.privacy.regions import UNDECLARED, Region
 from gateway.sql.operators import flatten
 from gateway.sql.writing import copied, reference, shown
+
+MOST_NODES = 120
+"""Of how many nodes what computes a column is spelled out."""
 
 Box = dict[str, Region]
 """Regions by what is tested; what is not named is not tested."""
@@ -57,9 +62,16 @@ class Reader:
         return found
 
     def _of(self, column_id: str) -> exp.Expr:
+        """Return what a column id stands for; what is computed of itself is its own name.
+
+        What computes it is spelled as far as it is short: a chain of doublings would be longer than any text.
+        """
         if column_id not in self._plain:
             known = self.named.get(column_id, column_id)
-            self._plain[column_id] = reference(known, "_") if isinstance(known, str) else self.spelled(known)
+            self._plain[column_id] = reference(known if isinstance(known, str) else column_id, "_")
+            if not isinstance(known, str):
+                made = self.spelled(known)
+                self._plain[column_id] = made if _short(made) else _named_by_text(made)
         return self._plain[column_id]
 
     def _read(self, node: exp.Expr) -> Box:
@@ -351,3 +363,12 @@ def _opaque(node: exp.Expr, *, holds: bool = True) -> Box:
             literal.replace(exp.Placeholder())
     region = Region.of(UNDECLARED, [(place("\n".join(literals)),) * 2])
     return {shown(blank): region if holds else region.other()}
+
+
+def _short(node: exp.Expr) -> bool:
+    return sum(1 for _ in islice(node.walk(), MOST_NODES + 1)) <= MOST_NODES
+
+
+def _named_by_text(node: exp.Expr) -> exp.Expr:
+    """Return a name for what is too long to spell: the same text has the same."""
+    return reference(f"computed {sha256(shown(node).encode()).hexdigest()[:16]}", "_")

@@ -6,9 +6,11 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 from support.shop import CALLER, NOW, SHOP, planned
 
 from gateway.planning import plan
+from gateway.privacy.conjuncts import Reader
 from gateway.privacy.populations import MOST, MOST_BYTES, drawn, read
 from gateway.privacy.regions import NAMES, UNDECLARED, Region
 from gateway.programs import PlanJob
@@ -223,3 +225,22 @@ def test_what_is_kept_of_a_query_is_bounded():
 def test_reading_gives_back_what_was_written():
     text = planned("SELECT cohort, COUNT(*) AS n FROM customers WHERE cohort <> '1997-02' GROUP BY cohort").populations
     assert [one.measurement for one in read(text)] == [one["draw"][0] for one in json.loads(text)]
+
+
+# -- what is computed of columns --------------------------------------------------------------------------------------
+
+
+def test_a_column_that_is_computed_of_itself_is_its_own_name():
+    reader = Reader({"c1": column("c1") + 1, "c2": column("c3") * 2, "c3": column("c2") * 2}, {})
+    assert [reader.subject(column(name))[0] for name in ("c1", "c2")] == ["_.c1 + 1", "_.c2 * 2 * 2"]
+
+
+def test_a_chain_of_doublings_is_named_by_its_text():
+    named = {f"c{n + 1}": column(f"c{n}") + column(f"c{n}") for n in range(60)}
+    names = [Reader({"c0": first, **named}, {}).subject(column("c60"))[0] for first in ("amount", "amount", "quantity")]
+    assert len(names[0]) < 100
+    assert names[0] == names[1] != names[2]
+
+
+def column(name):
+    return exp.column(exp.to_identifier(name, quoted=True))
