@@ -110,6 +110,7 @@ class RegistrationService:
     async def publish(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Serve a version on every process of the store, as another person than who submitted it."""
         self._own(caller, name)
+        await self._registry.refuse_unpublishable(name, version, buyer_id(caller))
         file = await self._checked(name, version)
         done = await self._registry.publish(name, version, buyer_id(caller), rights(file.document))
         await self._publisher.follow(name)

@@ -156,15 +156,29 @@ class Registry:
         """
 
         def work(connection: Connection) -> Version:
-            one = _found(connection, dataset, version)
-            ready = (State.REVIEWED,) if self.required else (State.SUBMITTED, State.REVIEWED)
-            _refuse_unless(one, "published", *ready)
-            assert one.submitted is not None  # INVARIANT: no version gets there another way
-            if by == one.submitted.by:
-                raise _alone()
-            return self._register(connection, one, by, one.submitted.by, rights)
+            one, beside = self._publishable(connection, dataset, version, by)
+            return self._register(connection, one, by, beside, rights)
 
         return await self._store.run(work)
+
+    async def refuse_unpublishable(self, dataset: str, version: str, by: str) -> None:
+        """Raise what `publish` would: what is done for a publication before it is not done for one that is refused."""
+
+        def work(connection: Connection) -> None:
+            one, _ = self._publishable(connection, dataset, version, by)
+            self._refuse_unreviewed(connection, one)
+
+        await self._store.read(work)
+
+    def _publishable(self, connection: Connection, dataset: str, version: str, by: str) -> tuple[Version, str]:
+        """Return a version that somebody may publish, and who submitted it."""
+        one = _found(connection, dataset, version)
+        ready = (State.REVIEWED,) if self.required else (State.SUBMITTED, State.REVIEWED)
+        _refuse_unless(one, "published", *ready)
+        assert one.submitted is not None  # INVARIANT: no version gets there another way
+        if by == one.submitted.by:
+            raise _alone()
+        return one, one.submitted.by
 
     async def roll_back(self, dataset: str, version: str, by: str, rights: Mapping[str, Any]) -> Version:
         """Ask for the return of a version that was served before; a second person who asks too brings it back.

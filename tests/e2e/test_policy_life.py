@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from support.exchange_state import NOTHING, changes, held
 from support.gateways import POLICY, Gateway, eventually, held_up, states
 from support.policy_life import BY_COHORT, COUNT, DRAFT, HERE, REQUIRED, Cast
 from support.stores import database
@@ -64,6 +65,24 @@ def test_every_wrong_role_is_refused_at_every_step(own):
         for token in (cast.eve, cast.rui, cast.sun):
             assert cast.get(path, token)[0] == 200, path
     assert cast.get(f"/versions/{version}", cast.eve)[1]["state"] == "submitted", "nothing of it happened"
+
+
+def test_a_publication_that_is_refused_holds_no_table_to_an_account(own):
+    gateway = own(DRAFT, **REQUIRED)
+    cast = Cast(gateway)
+    version = cast.proposed(DRAFT)
+    before = held(gateway)
+    assert cast.post("publish", cast.mei, version=version)[1]["code"] == "version_state"
+    assert changes(before, held(gateway)) == NOTHING
+    cast.post("submit", cast.eve, version=version)
+    cast.approve(version)
+    before = held(gateway)
+    assert cast.post("publish", cast.eve, version=version)[1]["code"] == "two_persons"
+    assert changes(before, held(gateway)) == NOTHING
+    assert cast.post("publish", cast.mei, version=version)[0] == 200
+    rows, leaves, _ = changes(before, held(gateway))
+    assert len(rows["account_tables"]) == 2
+    assert "bound" in {leaf["kind"] for leaf in leaves}
 
 
 def test_a_proposal_is_checked_as_a_file_is_and_has_no_other_data(own):
