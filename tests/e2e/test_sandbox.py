@@ -4,6 +4,7 @@ import json
 
 import pytest
 from support.gateways import POLICY, Gateway
+from support.policy_life import DRAFT, REQUIRED, Cast
 
 from gateway.client import connect
 
@@ -111,6 +112,14 @@ def test_its_rows_do_not_follow_the_data(own):
     (second,) = (gateway.state / "sandbox").glob("*.duckdb")
     assert second.name == first.name
     assert len(second.read_bytes()) == len(made)
+
+
+def test_a_version_that_the_store_serves_is_tried_while_it_is_served(own):
+    cast = Cast(own(DRAFT, **REQUIRED))
+    cast.publish(cast.proposed(DRAFT))
+    assert cast.ask(sandbox=True) == (200, None)
+    assert cast.post("withdraw", cast.eve, reason="a mistake")[0] == 200
+    assert cast.ask(sandbox=True, dataset="shop") == (404, "unknown_dataset")
 
 
 def test_its_events_are_not_billable(sandbox):
