@@ -10,6 +10,9 @@ from gateway.web.schemas import SCHEMAS, Schema, ref
 
 PROBLEM = "application/problem+json"
 
+ROLES = "x-roles"
+"""What an operation says of who may call it: any of these roles; where there are none, whoever has a token."""
+
 _ALWAYS = {
     400: "what was sent cannot be used",
     404: "there is nothing here for this caller",
@@ -60,8 +63,10 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.roles is None:
         made["security"] = []
-    elif route.roles:
-        made["description"] = f"For the roles {', '.join(route.roles)}."
+    else:
+        made[ROLES] = list(route.roles)
+        if route.roles:
+            made["description"] = f"For the roles {', '.join(route.roles)}."
     if route.body is not None:
         made["requestBody"] = {"required": True, "content": {route.media: {"schema": ref(route.body)}}}
     return made
