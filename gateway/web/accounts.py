@@ -5,9 +5,8 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.request import Caller
 from gateway.settings import Settings
-from gateway.web import strict_json
-from gateway.web.bodies import CapBody, Model, RevocationBody, TopUpBody, read_as
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.bodies import CapBody, Model, RevocationBody, TopUpBody
+from gateway.web.exchange import body_as, caller_of, json_response, limit_of
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Accounts, Service
 
@@ -55,32 +54,27 @@ class AccountDoor:
                   replies=decided),
         ]  # fmt: skip
 
-    async def _caller(self, request: web.Request) -> Caller:
-        return await self._service.identify(bearer(request))
-
     async def _asked(self, request: web.Request, model: type[Model]) -> tuple[Caller, Model]:
-        caller = await self._caller(request)
-        return caller, read_as(model, strict_json.parse(await read_body(request, self._settings)))
+        caller = await caller_of(request, self._service)
+        return caller, await body_as(request, self._settings, model)
 
     async def queries(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries: the caller's own, newest first; `before` continues after the last of a page."""
-        caller = await self._caller(request)
-        limit, before = request.query.get("limit", "50"), request.query.get("before")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_QUERIES):
-            raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_QUERIES}.")
+        caller = await caller_of(request, self._service)
+        limit, before = limit_of(request, 50, MAX_QUERIES), request.query.get("before")
         if before is not None and not (before.isascii() and before.isalnum() and len(before) <= MAX_ID):
             raise GatewayError("bad_request", "`before` is no query_id.", "Send the last query_id of a page.")
-        return json_response({"queries": await self._accounts.queries(caller, before, int(limit))})
+        return json_response({"queries": await self._accounts.queries(caller, before, limit)})
 
     async def text(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}/text: the SQL, to the dataset's provider while the policy keeps it."""
         query_id = request.match_info["id"]
-        text = await self._accounts.text(await self._caller(request), query_id)
+        text = await self._accounts.text(await caller_of(request, self._service), query_id)
         return json_response({"query_id": query_id, "sql": text})
 
     async def spending(self, request: web.Request) -> web.Response:
         """Answer GET /v1/spending."""
-        return json_response({"spending": await self._accounts.spending(await self._caller(request))})
+        return json_response({"spending": await self._accounts.spending(await caller_of(request, self._service))})
 
     async def cap(self, request: web.Request) -> web.Response:
         """Answer PUT /v1/spending: set the caller's own cap, or lift it."""
@@ -96,7 +90,7 @@ class AccountDoor:
 
     async def topups(self, request: web.Request) -> web.Response:
         """Answer GET /v1/topups."""
-        return json_response({"topups": await self._accounts.topups(await self._caller(request))})
+        return json_response({"topups": await self._accounts.topups(await caller_of(request, self._service))})
 
     async def propose(self, request: web.Request) -> web.Response:
         """Answer POST /v1/topups: a proposal, for another person to approve."""
@@ -113,5 +107,5 @@ class AccountDoor:
         return await self._decide(request, approve=False)
 
     async def _decide(self, request: web.Request, *, approve: bool) -> web.Response:
-        caller = await self._caller(request)
+        caller = await caller_of(request, self._service)
         return json_response(await self._accounts.decide(caller, request.match_info["id"], approve=approve))

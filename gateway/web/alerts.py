@@ -2,8 +2,7 @@
 
 from aiohttp import web
 
-from gateway.errors import GatewayError
-from gateway.web.exchange import bearer, json_response
+from gateway.web.exchange import caller_of, json_response, limit_of
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.schemas import TEXT, WHOLE
 from gateway.web.service import Service, Warnings
@@ -36,14 +35,12 @@ class AlertDoor:
 
     async def alerts(self, request: web.Request) -> web.Response:
         """Answer GET /v1/alerts."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         dataset, after = request.query.get("dataset"), request.query.get("after")
-        limit = request.query.get("limit", "100")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MOST):
-            raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MOST}.")
-        return json_response(await self._warnings.alerts(caller, dataset, after, int(limit)))
+        limit = limit_of(request, 100, MOST)
+        return json_response(await self._warnings.alerts(caller, dataset, after, limit))
 
     async def seen(self, request: web.Request) -> web.Response:
         """Answer POST /v1/alerts/{alert_id}/seen."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         return json_response(await self._warnings.seen(caller, request.match_info["alert_id"]))

@@ -4,8 +4,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.metering.papers import Papers, as_csv, as_html, as_json, content_security_policy
-from gateway.request import Caller
-from gateway.web.exchange import bearer
+from gateway.web.exchange import caller_of, limit_of
 from gateway.web.routes import Parameter, Reply, Route
 from gateway.web.service import Service
 
@@ -41,16 +40,11 @@ class BillingDoor:
                   ), replies=papers),
         ]  # fmt: skip
 
-    async def _caller(self, request: web.Request) -> Caller:
-        return await self._service.identify(bearer(request))
-
     async def events(self, request: web.Request) -> web.Response:
         """Answer GET /v1/meter/events as JSON lines; the header Gateway-Cursor continues after them."""
-        caller = await self._caller(request)
-        after, limit = request.query.get("after"), request.query.get("limit", "100")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= MAX_EVENTS):
-            raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {MAX_EVENTS}.")
-        found = await self._service.events(caller, after, int(limit))
+        caller = await caller_of(request, self._service)
+        after, limit = request.query.get("after"), limit_of(request, 100, MAX_EVENTS)
+        found = await self._service.events(caller, after, limit)
         body = "".join(f"{line}\n" for _, line in found)
         cursor = found[-1][0] if found else after
         headers = {} if cursor is None else {CURSOR: cursor}
@@ -58,7 +52,7 @@ class BillingDoor:
 
     async def invoices(self, request: web.Request) -> web.Response:
         """Answer GET /v1/invoices."""
-        caller = await self._caller(request)
+        caller = await caller_of(request, self._service)
         form = request.query.get("format", "json")
         if form not in FORMATS:
             raise GatewayError("bad_request", "There is no such format.", f"Write one of: {', '.join(FORMATS)}.")

@@ -4,9 +4,8 @@ from aiohttp import web
 
 from gateway.request import Caller
 from gateway.settings import Settings
-from gateway.web import strict_json
-from gateway.web.bodies import CaseBody, FindingBody, Model, read_as
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.bodies import CaseBody, FindingBody, Model
+from gateway.web.exchange import body_as, caller_of, json_response
 from gateway.web.routes import Route, replies
 from gateway.web.service import Disputes, Service
 
@@ -38,16 +37,13 @@ class CaseDoor:
                   body="Finding", replies=stands),
         ]  # fmt: skip
 
-    async def _caller(self, request: web.Request) -> Caller:
-        return await self._service.identify(bearer(request))
-
     async def _asked(self, request: web.Request, model: type[Model]) -> tuple[Caller, Model]:
-        caller = await self._caller(request)
-        return caller, read_as(model, strict_json.parse(await read_body(request, self._settings)))
+        caller = await caller_of(request, self._service)
+        return caller, await body_as(request, self._settings, model)
 
     async def cases(self, request: web.Request) -> web.Response:
         """Answer GET /v1/cases."""
-        return json_response({"cases": await self._disputes.cases(await self._caller(request))})
+        return json_response({"cases": await self._disputes.cases(await caller_of(request, self._service))})
 
     async def open(self, request: web.Request) -> web.Response:
         """Answer POST /v1/cases."""
@@ -56,12 +52,12 @@ class CaseDoor:
 
     async def case(self, request: web.Request) -> web.Response:
         """Answer GET /v1/cases/{id}."""
-        caller = await self._caller(request)
+        caller = await caller_of(request, self._service)
         return json_response(await self._disputes.case(caller, request.match_info["id"]))
 
     async def evidence(self, request: web.Request) -> web.Response:
         """Answer GET /v1/cases/{id}/evidence."""
-        caller = await self._caller(request)
+        caller = await caller_of(request, self._service)
         return json_response(await self._disputes.evidence(caller, request.match_info["id"]))
 
     async def decide(self, request: web.Request) -> web.Response:

@@ -2,8 +2,7 @@
 
 from aiohttp import web
 
-from gateway.request import Caller
-from gateway.web.exchange import bearer, json_response
+from gateway.web.exchange import caller_of, json_response
 from gateway.web.routes import Route, replies
 from gateway.web.service import Service
 
@@ -35,25 +34,28 @@ class CatalogueDoor:
                   replies=replies("by dataset", "Budget")),
         ]  # fmt: skip
 
-    async def _caller(self, request: web.Request) -> Caller:
-        return await self._service.identify(bearer(request))
-
     async def datasets(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets."""
-        return json_response({"datasets": await self._service.datasets(await self._caller(request))})
+        return json_response({"datasets": await self._service.datasets(await caller_of(request, self._service))})
 
     async def dataset(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}."""
-        return json_response(await self._service.dataset(await self._caller(request), request.match_info["name"]))
+        return json_response(
+            await self._service.dataset(await caller_of(request, self._service), request.match_info["name"])
+        )
 
     async def contract(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}/contract."""
-        return json_response(await self._service.contract(await self._caller(request), request.match_info["name"]))
+        return json_response(
+            await self._service.contract(await caller_of(request, self._service), request.match_info["name"])
+        )
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/refresh."""
-        return json_response(await self._service.refresh(await self._caller(request), request.match_info["name"]))
+        return json_response(
+            await self._service.refresh(await caller_of(request, self._service), request.match_info["name"])
+        )
 
     async def budget(self, request: web.Request) -> web.Response:
         """Answer GET /v1/budget."""
-        return json_response({"datasets": await self._service.budget(await self._caller(request))})
+        return json_response({"datasets": await self._service.budget(await caller_of(request, self._service))})

@@ -1,4 +1,4 @@
-"""Bytes in and out of every front door: the bearer token, a bounded body, a JSON answer."""
+"""Bytes in and out of every front door: who asks, a bounded body, a JSON answer."""
 
 import asyncio
 import json
@@ -6,7 +6,11 @@ import json
 from aiohttp import ClientError, web
 
 from gateway.errors import GatewayError
+from gateway.request import Caller
 from gateway.settings import Settings
+from gateway.web import strict_json
+from gateway.web.bodies import Model, read_as
+from gateway.web.service import Service
 
 
 def bearer(request: web.Request) -> str:
@@ -17,6 +21,19 @@ def bearer(request: web.Request) -> str:
         hint = "Send one header `Authorization: Bearer <token>`."
         raise GatewayError("unauthenticated", "The token is missing or not valid.", hint)
     return token
+
+
+async def caller_of(request: web.Request, service: Service) -> Caller:
+    """Return who sends a request and is let in. Raises as `bearer` and `Service.identify`."""
+    return await service.identify(bearer(request))
+
+
+def limit_of(request: web.Request, default: int, most: int) -> int:
+    """Return the parameter `limit` of a request. Raises GatewayError `bad_request`."""
+    limit = request.query.get("limit", str(default))
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= most):
+        raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {most}.")
+    return int(limit)
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -50,6 +67,11 @@ async def read_body(request: web.Request, settings: Settings, media: str | None 
     except (ConnectionError, ClientError, web.RequestPayloadError):
         raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
     return b"".join(parts)
+
+
+async def body_as(request: web.Request, settings: Settings, model: type[Model]) -> Model:
+    """Return a body of JSON as its model. Raises as `read_body`, `strict_json.parse` and `read_as`."""
+    return read_as(model, strict_json.parse(await read_body(request, settings)))
 
 
 async def read_text(request: web.Request, settings: Settings) -> str:

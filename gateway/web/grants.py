@@ -16,7 +16,7 @@ from gateway.web.bodies import (
     SignedTermsBody,
     read_as,
 )
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.exchange import caller_of, json_response, read_body
 from gateway.web.routes import Route, replies
 from gateway.web.service import Grants, Service
 
@@ -60,12 +60,9 @@ class GrantDoor:
                   ("provider", "supervisor"), body="KeyRevocation", replies=key),
         ]  # fmt: skip
 
-    async def _caller(self, request: web.Request) -> Caller:
-        return await self._service.identify(bearer(request))
-
     async def _asked(self, request: web.Request, model: type[Model]) -> tuple[Caller, Model, dict[str, Any]]:
         """Return who asks, the body as its model, and as it was sent: what is signed is signed as it was sent."""
-        caller = await self._caller(request)
+        caller = await caller_of(request, self._service)
         sent = strict_json.parse(await read_body(request, self._settings))
         return caller, read_as(model, sent), sent
 
@@ -77,11 +74,11 @@ class GrantDoor:
 
     async def grants(self, request: web.Request) -> web.Response:
         """Answer GET /v1/grants."""
-        return json_response({"grants": await self._grants.grants(await self._caller(request))})
+        return json_response({"grants": await self._grants.grants(await caller_of(request, self._service))})
 
     async def one(self, request: web.Request) -> web.Response:
         """Answer GET /v1/grants/{id}."""
-        return json_response(await self._grants.one(await self._caller(request), request.match_info["id"]))
+        return json_response(await self._grants.one(await caller_of(request, self._service), request.match_info["id"]))
 
     async def grant(self, request: web.Request) -> web.Response:
         """Answer POST /v1/grants/{id}/grant."""
@@ -100,11 +97,11 @@ class GrantDoor:
 
     async def crossings(self, request: web.Request) -> web.Response:
         """Answer GET /v1/crossings."""
-        return json_response({"crossings": await self._grants.crossings(await self._caller(request))})
+        return json_response({"crossings": await self._grants.crossings(await caller_of(request, self._service))})
 
     async def keys(self, request: web.Request) -> web.Response:
         """Answer GET /v1/keys."""
-        return json_response({"keys": await self._grants.keys.keys(await self._caller(request))})
+        return json_response({"keys": await self._grants.keys.keys(await caller_of(request, self._service))})
 
     async def register(self, request: web.Request) -> web.Response:
         """Answer POST /v1/keys."""
@@ -113,7 +110,9 @@ class GrantDoor:
 
     async def confirm(self, request: web.Request) -> web.Response:
         """Answer POST /v1/keys/{id}/confirm."""
-        return json_response(await self._grants.keys.confirm(await self._caller(request), request.match_info["id"]))
+        return json_response(
+            await self._grants.keys.confirm(await caller_of(request, self._service), request.match_info["id"])
+        )
 
     async def revoke_key(self, request: web.Request) -> web.Response:
         """Answer POST /v1/keys/{id}/revoke."""

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.settings import Settings
 from gateway.web import strict_json
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.exchange import caller_of, json_response, read_body
 from gateway.web.reading import read_cosignature
 from gateway.web.routes import ANYONE, Route, replies
 from gateway.web.service import Service
@@ -44,13 +44,13 @@ class LogDoor:
 
     async def tile(self, request: web.Request) -> web.Response:
         """Answer GET /v1/log/tile/...: hashes and leaves, which never change once they are there."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         content = await self._service.tile(caller, request.match_info["path"])
         return web.Response(body=content, content_type="application/octet-stream", headers=IMMUTABLE)
 
     async def cosignature(self, request: web.Request) -> web.Response:
         """Answer POST /v1/log/cosignatures: a witness hands in what it signed."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         size, line = read_cosignature(strict_json.parse(await read_body(request, self._settings)))
         await self._service.cosign(caller, size, line)
         return json_response({"tree_size": size})

@@ -5,9 +5,8 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.ledger.standing import State
 from gateway.settings import Settings
-from gateway.web import strict_json
-from gateway.web.bodies import ApplicationBody, SuspensionBody, read_as
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.bodies import ApplicationBody, SuspensionBody
+from gateway.web.exchange import bearer, body_as, caller_of, json_response
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Membership, Service
 
@@ -51,7 +50,7 @@ class MemberDoor:
     async def apply(self, request: web.Request) -> web.Response:
         """Answer POST /v1/members."""
         found = await self._service.examine(bearer(request))
-        body = read_as(ApplicationBody, strict_json.parse(await read_body(request, self._settings)))
+        body = await body_as(request, self._settings, ApplicationBody)
         shown = [(one.kind, one.reference, one.sha256) for one in body.evidence]
         made = await self._members.apply(
             found, person=body.kind == "person", legal_name=body.legal_name, contact=body.contact, evidence=shown
@@ -65,11 +64,11 @@ class MemberDoor:
 
     async def verify(self, request: web.Request) -> web.Response:
         """Answer POST /v1/members/{id}/verify."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         return json_response(await self._members.verify(caller, request.match_info["id"]))
 
     async def suspend(self, request: web.Request) -> web.Response:
         """Answer POST /v1/members/{id}/suspend."""
-        caller = await self._service.identify(bearer(request))
-        body = read_as(SuspensionBody, strict_json.parse(await read_body(request, self._settings)))
+        caller = await caller_of(request, self._service)
+        body = await body_as(request, self._settings, SuspensionBody)
         return json_response(await self._members.suspend(caller, request.match_info["id"], body.reason))

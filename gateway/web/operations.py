@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 from gateway.errors import GatewayError
 from gateway.observability.metrics import CONTENT_TYPE
 from gateway.settings import Settings
-from gateway.web.exchange import bearer, json_response
+from gateway.web.exchange import caller_of, json_response
 from gateway.web.problem import Handler, errors
 from gateway.web.routes import ANYONE, Route, replies
 from gateway.web.service import Operations, Service
@@ -64,7 +64,7 @@ class OperationsDoor:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer GET /metrics in Prometheus' text format, to a provider or a supervisor."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         if not caller.roles & {"provider", "supervisor"}:
             hint = "Ask with a token whose roles include provider or supervisor."
             raise GatewayError("forbidden", "The figures are the provider's.", hint)

@@ -4,9 +4,8 @@ from aiohttp import web
 
 from gateway.request import Caller
 from gateway.settings import Settings
-from gateway.web import strict_json
-from gateway.web.bodies import Model, ProposalBody, ReplayBody, ReviewBody, VersionBody, WithdrawalBody, read_as
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.bodies import ProposalBody, ReplayBody, ReviewBody, VersionBody, WithdrawalBody
+from gateway.web.exchange import body_as, caller_of, json_response
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Registration, Service
 
@@ -84,48 +83,45 @@ class RegistrationDoor:
     async def propose(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/versions."""
         caller, name = await self._asked(request)
-        body = await self._body(request, ProposalBody)
+        body = await body_as(request, self._settings, ProposalBody)
         return json_response(await self._registration.propose(caller, name, body.policy))
 
     async def replay(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/versions/{version}/replay."""
         caller, name = await self._asked(request)
-        body, version = await self._body(request, ReplayBody), request.match_info["version"]
+        body, version = await body_as(request, self._settings, ReplayBody), request.match_info["version"]
         return json_response(await self._registration.rehearse(caller, name, version, body.limit, body.posed()))
 
     async def submit(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/submit."""
         caller, name = await self._asked(request)
-        body = await self._body(request, VersionBody)
+        body = await body_as(request, self._settings, VersionBody)
         return json_response(await self._registration.submit(caller, name, body.version))
 
     async def review(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/review."""
         caller, name = await self._asked(request)
-        body = await self._body(request, ReviewBody)
+        body = await body_as(request, self._settings, ReviewBody)
         until = body.valid_until
         return json_response(await self._registration.review(caller, name, body.version, body.findings, until))
 
     async def publish(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/publish."""
         caller, name = await self._asked(request)
-        body = await self._body(request, VersionBody)
+        body = await body_as(request, self._settings, VersionBody)
         return json_response(await self._registration.publish(caller, name, body.version))
 
     async def roll_back(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/rollback."""
         caller, name = await self._asked(request)
-        body = await self._body(request, VersionBody)
+        body = await body_as(request, self._settings, VersionBody)
         return json_response(await self._registration.roll_back(caller, name, body.version))
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """Answer POST /v1/datasets/{name}/withdraw."""
         caller, name = await self._asked(request)
-        body = await self._body(request, WithdrawalBody)
+        body = await body_as(request, self._settings, WithdrawalBody)
         return json_response(await self._registration.withdraw(caller, name, body.reason))
 
     async def _asked(self, request: web.Request) -> tuple[Caller, str]:
-        return await self._service.identify(bearer(request)), request.match_info["name"]
-
-    async def _body(self, request: web.Request, model: type[Model]) -> Model:
-        return read_as(model, strict_json.parse(await read_body(request, self._settings)))
+        return await caller_of(request, self._service), request.match_info["name"]

@@ -3,9 +3,8 @@
 from aiohttp import web
 
 from gateway.settings import Settings
-from gateway.web import strict_json
-from gateway.web.bodies import FreezeBody, read_as
-from gateway.web.exchange import bearer, json_response, read_body
+from gateway.web.bodies import FreezeBody
+from gateway.web.exchange import body_as, caller_of, json_response
 from gateway.web.routes import Route, replies
 from gateway.web.service import Service, Supervision
 
@@ -34,20 +33,17 @@ class SupervisionDoor:
 
     async def freezes(self, request: web.Request) -> web.Response:
         """Answer GET /v1/freezes."""
-        caller = await self._service.identify(bearer(request))
+        caller = await caller_of(request, self._service)
         return json_response({"freezes": await self._supervision.freezes(caller)})
 
     async def freeze(self, request: web.Request) -> web.Response:
         """Answer POST /v1/freeze."""
-        caller = await self._service.identify(bearer(request))
-        body = await self._body(request)
+        caller = await caller_of(request, self._service)
+        body = await body_as(request, self._settings, FreezeBody)
         return json_response(await self._supervision.freeze(caller, body.scope, body.target, body.reason))
 
     async def unfreeze(self, request: web.Request) -> web.Response:
         """Answer POST /v1/unfreeze."""
-        caller = await self._service.identify(bearer(request))
-        body = await self._body(request)
+        caller = await caller_of(request, self._service)
+        body = await body_as(request, self._settings, FreezeBody)
         return json_response(await self._supervision.unfreeze(caller, body.scope, body.target, body.reason))
-
-    async def _body(self, request: web.Request) -> FreezeBody:
-        return read_as(FreezeBody, strict_json.parse(await read_body(request, self._settings)))
