@@ -12,7 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 
+import pytest
+
 from gateway.app.clock import SystemRandomness
+from gateway.errors import GatewayError
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Account, Allowance, Order
@@ -99,3 +102,18 @@ def order(number=1, **known):
         sql="SELECT COUNT(*) FROM purchases WHERE city = 'Oslo'",
     )
     return replace(made, **known)
+
+
+async def refused(awaitable, code):
+    """Hold something to be refused by a code; return the error."""
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    assert caught.value.code == code
+    return caught.value
+
+
+async def code_of(awaitable):
+    """Return the code by which something is refused."""
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    return caught.value.code

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from support.stores import ACCOUNTS, SEALER, START, Clock, ledger_of, order
+from support.stores import ACCOUNTS, SEALER, START, order
 
 from gateway.errors import GatewayError
 from gateway.ledger.binding import Bindings
@@ -15,16 +15,6 @@ from gateway.ledger.revoking import Revocations
 from gateway.ledger.standing import Standing
 from gateway.ledger.topups import TopUps, within
 from gateway.store import log
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
 
 
 async def refused(awaitable, code):

@@ -6,10 +6,9 @@ from decimal import Decimal as D
 import pytest
 from sqlalchemy import delete, select, update
 from support.billing import NOVEMBER, OCTOBER, priced
-from support.stores import Clock, ledger_of
+from support.stores import Clock, code_of, ledger_of
 
 from gateway.app.clock import SystemRandomness
-from gateway.errors import GatewayError
 from gateway.ledger import cases as decisions
 from gateway.ledger import retelling
 from gateway.ledger.cases import Cases, Dispute, Finding, Progress
@@ -55,12 +54,6 @@ def deciding(case_id, refund=None, by="court/jo", clock=None):
         return decisions.decide(connection, case_id, by.partition("/")[0], finding)
 
     return decided
-
-
-async def code_of(awaitable):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    return caught.value.code
 
 
 async def agree(store):

@@ -5,9 +5,8 @@ import json
 
 import pytest
 from sqlalchemy import select
-from support.stores import Clock, ledger_of, order
+from support.stores import code_of, order
 
-from gateway.errors import GatewayError
 from gateway.ledger.freezing import Freezes, Scope, Target
 from gateway.ledger.model import Charge, Stored
 from gateway.ledger.reconcile import reconcile
@@ -24,24 +23,8 @@ WIDER = [target for target in TARGETS.values() if target.scope is not Scope.QUER
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
-
-
-@pytest.fixture
 def freezes(store, clock):
     return Freezes(store, clock)
-
-
-async def code_of(awaitable):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    return caught.value.code
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)

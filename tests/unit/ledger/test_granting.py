@@ -8,9 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, update
 from support.grants import Signer
-from support.stores import START, Clock, ledger_of, order
+from support.stores import START, code_of, order
 
-from gateway.errors import GatewayError
 from gateway.evidence.offline.grants import digest
 from gateway.ledger import retelling
 from gateway.ledger.crossings import Crossings
@@ -25,24 +24,8 @@ FACTS = json.dumps({"organisation": "org", "buyer": "ana", "dataset": "shop", "g
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
-
-
-@pytest.fixture
 def book(store, clock):
     return Grants(store, clock)
-
-
-async def code_of(awaitable):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    return caught.value.code
 
 
 async def keyed(store, clock):

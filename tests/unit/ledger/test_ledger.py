@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from support.evidence import evidence_of
-from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, versions_of
+from support.stores import SEALER, START, Clock, ledger_of, meter_of, order, refused, versions_of
 
 from gateway.errors import GatewayError, Quota, StoreUnavailable
 from gateway.evidence.offline.receipts import verify
@@ -27,25 +27,8 @@ SHOP = frozenset({"shop"})
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
-
-
-@pytest.fixture
 def meter(store, clock):
     return meter_of(store, clock)
-
-
-async def refused(awaitable, code):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    assert caught.value.code == code
-    return caught.value
 
 
 async def spent(ledger):

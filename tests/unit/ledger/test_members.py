@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
-from support.stores import START, Clock, ledger_of, order
+from support.stores import START, code_of, order
 
 from gateway.errors import GatewayError
 from gateway.ledger import retelling
@@ -27,16 +27,6 @@ REVIEWERS = (("r1", "r1/rae"), ("r2", "r2/roy"))
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
-
-
-@pytest.fixture
 def members(store, clock):
     return Members(store, clock)
 
@@ -49,12 +39,6 @@ def standing(store, clock):
         return await revocations.standing(issuer, None, buyer, START - timedelta(minutes=1))
 
     return of
-
-
-async def code_of(awaitable):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    return caught.value.code
 
 
 async def verified(members, member_id):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from support.stores import SEALER, Clock, database, ledger_of, order
+from support.stores import SEALER, database, ledger_of, order
 
 from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError
@@ -17,11 +17,6 @@ from gateway.store.database import open_store
 from gateway.store.tables import observations
 
 POPULATIONS = '[{"draw":["m0","p0"],"box":{"purchases.city":[3,[[0,0]]]}}]'
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select
-from support.stores import START, Clock, ledger_of, order
+from support.stores import START, code_of, ledger_of, order
 
-from gateway.errors import GatewayError
 from gateway.ledger.model import Charge
 from gateway.ledger.reconcile import reconcile
 from gateway.ledger.registered import State
@@ -24,11 +23,6 @@ def draft(version="v1", manifest="m1"):
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
 def registry(store, clock):
     return Registry(store, clock, required=True)
 
@@ -36,12 +30,6 @@ def registry(store, clock):
 @pytest.fixture
 def ledger(store, clock):
     return ledger_of(store, clock, required=True)
-
-
-async def code_of(awaitable):
-    with pytest.raises(GatewayError) as caught:
-        await awaitable
-    return caught.value.code
 
 
 async def published(registry, version="v1", manifest="m1", until=TODAY + timedelta(days=1)):

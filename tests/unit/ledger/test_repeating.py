@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from support.stores import SEALER, Clock, ledger_of, meter_of, order
+from support.stores import SEALER, meter_of, order
 
 from gateway.errors import GatewayError, StoreUnavailable
 from gateway.ledger.model import InFlight, Stored
@@ -19,16 +19,6 @@ MANY = 40
 
 def free(number, **known):
     return order(number, rho=0, delta=0, draws=(), **known)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def ledger(store, clock):
-    return ledger_of(store, clock)
 
 
 @pytest.fixture
