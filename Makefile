@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 SPARK := .spark
+# uv writes no address of an index unless it is asked to
+PINNED := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .PHONY: help install demo serve test test-browser test-spark check lint format bench accuracy economy lock clean
 
@@ -68,11 +70,11 @@ economy: $(STAMP) ## how many questions a budget answers, by each thing that sav
 	$(BIN)/python -m bench economy
 
 lock:            ## renew the pinned versions and hashes (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml -o requirements/dev.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group build -o requirements/build.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --extra spark -c requirements/dev.txt pyproject.toml -o requirements/spark.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-deps requirements/spark-server.in -o requirements/spark-server.txt
+	$(PINNED) pyproject.toml -o requirements/runtime.txt
+	$(PINNED) --group dev pyproject.toml -o requirements/dev.txt
+	$(PINNED) --group build -o requirements/build.txt
+	$(PINNED) --extra spark -c requirements/dev.txt pyproject.toml -o requirements/spark.txt
+	$(PINNED) --no-deps requirements/spark-server.in -o requirements/spark-server.txt
 
 clean:           ## remove what the commands above made
 	rm -rf $(VENV) $(SPARK) demo-state .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
