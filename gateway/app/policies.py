@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.catalog import entries
-from gateway.catalog.build import check_alone
+from gateway.catalog.alone import check_alone
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version, read
 from gateway.catalog.model import Compliance, Grant, Privacy

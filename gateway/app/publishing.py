@@ -26,7 +26,8 @@ from gateway.app.standing import (
     unavailable,
     unknown_dataset,
 )
-from gateway.catalog.build import build, check_alone
+from gateway.catalog.alone import check_alone
+from gateway.catalog.build import build
 from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.load import PolicyErrors
 from gateway.catalog.model import Dataset, Grant

@@ -1,75 +1,36 @@
 """A policy and what the engine says of its tables, to the dataset that every stage reads. Pure; lists all problems."""
 
-import re
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePath
 
 from gateway.catalog import entries
+from gateway.catalog.alone import alone
 from gateway.catalog.classes import beneath, class_of
-from gateway.catalog.document import REFILL_ADMITS, ColumnEntry, PolicyDocument, TableEntry
+from gateway.catalog.document import ColumnEntry, PolicyDocument, TableEntry
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection
 from gateway.catalog.keys import mistyped
-from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_version
-from gateway.catalog.model import (
-    Accounting,
-    Column,
-    DataClass,
-    Dataset,
-    Hop,
-    Table,
-    Use,
-)  # fmt: skip
-from gateway.catalog.types import (
-    BOOLEAN,
-    DATE,
-    DOUBLE,
-    INTEGER,
-    OTHER,
-    TEXT,
-    TIMESTAMP,
-    UUID,
-    Cell,
-    Scalar,
-    SqlType,
-    TypeKind,
-    decimal,
-    to_cell,
-)  # fmt: skip
+from gateway.catalog.load import PolicyLines, policy_version
+from gateway.catalog.model import Column, DataClass, Dataset, Hop, Table, Use
+from gateway.catalog.problems import Problems
+from gateway.catalog.scalars import coerced, sql_type
+from gateway.catalog.types import OTHER, Cell, Scalar, SqlType, TypeKind, to_cell
 
-_TYPES = {
-    "BOOLEAN": BOOLEAN, "TINYINT": INTEGER, "SMALLINT": INTEGER, "INTEGER": INTEGER, "BIGINT": INTEGER,
-    "UTINYINT": INTEGER, "USMALLINT": INTEGER, "UINTEGER": INTEGER, "FLOAT": DOUBLE, "DOUBLE": DOUBLE,
-    "VARCHAR": TEXT, "DATE": DATE, "TIMESTAMP": TIMESTAMP, "UUID": UUID,
-}  # fmt: skip
 _KEYS = (TypeKind.INTEGER, TypeKind.TEXT, TypeKind.UUID)
 ALL_USES = frozenset(Use)
 
 
-def sql_type(text: str) -> SqlType:
-    """Return the type that an engine's type text means; OTHER for what is not computed with."""
-    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", text)
-    return decimal(int(found[1]), int(found[2])) if found else _TYPES.get(text, OTHER)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Builder:
-    document: PolicyDocument
+    problems: Problems
     inspection: Inspection
-    lines: PolicyLines | None = None
-    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def document(self) -> PolicyDocument:
+        return self.problems.document
 
     def problem(self, path: str, message: str, fix: str) -> None:
-        line = self.lines.line(path) if self.lines is not None else None
-        self.problems.append(Problem(path, line, message, fix))
-
-    def refuse(self) -> None:
-        """Raise all problems, if there are any."""
-        if self.problems:
-            raise PolicyErrors(
-                self.lines.name if self.lines is not None else self.document.dataset, tuple(self.problems)
-            )
+        self.problems.add(path, message, fix)
 
     def tables(self) -> tuple[Table, ...]:
         self.table_names()
@@ -261,7 +222,7 @@ class _Builder:
     def bounds(self, path: str, entry: ColumnEntry, type_: SqlType) -> tuple[Scalar, Scalar] | None:
         if entry.bounds is None:
             return None
-        ends = [self.coerced(f"{path}.bounds", end, type_) for end in entry.bounds]
+        ends = [coerced(end, type_) for end in entry.bounds]
         if any(end is None for end in ends) or not (type_.numeric or type_.temporal):
             self.problem(
                 f"{path}.bounds", f"these are no bounds of a {type_}", "Write two numbers, or two dates without quotes."
@@ -277,7 +238,7 @@ class _Builder:
             return None
         cells: list[Cell] = []
         for value in entry.values:
-            scalar = self.coerced(f"{path}.values", value, type_)
+            scalar = coerced(value, type_)
             if scalar is None:
                 fix = "Quote text; write numbers and dates as such."
                 self.problem(f"{path}.values", f"'{value}' is not a {type_}", fix)
@@ -286,26 +247,6 @@ class _Builder:
         if len(set(cells)) != len(cells):
             self.problem(f"{path}.values", "a value stands twice", "List each once.")
         return tuple(cells)
-
-    @staticmethod
-    def coerced(path: str, value: object, type_: SqlType) -> Scalar | None:
-        """Return a value of the column's own type, or None."""
-        del path
-        kind = type_.kind
-        if kind is TypeKind.BOOLEAN:
-            return value if isinstance(value, bool) else None
-        if isinstance(value, bool):
-            return None
-        if kind is TypeKind.INTEGER:
-            whole = isinstance(value, Decimal) and value == value.to_integral_value()
-            return int(value) if isinstance(value, int) or whole else None  # type: ignore[call-overload]
-        if kind in (TypeKind.DECIMAL, TypeKind.DOUBLE):
-            return Decimal(str(value)) if isinstance(value, int | Decimal) else None
-        if kind is TypeKind.DATE:
-            return value if isinstance(value, date) and not isinstance(value, datetime) else None
-        if kind is TypeKind.TIMESTAMP:
-            return datetime(value.year, value.month, value.day) if isinstance(value, date) else None  # noqa: DTZ001
-        return value if isinstance(value, str) else None
 
 
 def build(
@@ -320,14 +261,12 @@ def build(
 
     Raises PolicyErrors with every name, type, path, class and sum that does not hold.
     """
-    builder = _Builder(document, inspection, lines)
-    tables = builder.tables()
+    problems = Problems(document, lines)
+    tables = _Builder(problems, inspection).tables()
     for path, message in mistyped(tables, document.privacy.unit.table, document.privacy.unit.key):
-        builder.problem(path, message, "Give both columns one type in the source.")
-    _check_budgets(builder)
-    _check_grants(builder)
-    _check_unit(builder)
-    builder.refuse()
+        problems.add(path, message, "Give both columns one type in the source.")
+    alone(problems)
+    problems.refuse()
     broken = inspection.broken_facts
     return Dataset(
         name=document.dataset,
@@ -347,63 +286,3 @@ def build(
         alerts=entries.alert_limits(document),
         suspended=f"declared facts do not hold: {', '.join(broken)}" if broken else None,
     )
-
-
-def check_alone(document: PolicyDocument, lines: PolicyLines) -> None:
-    """Check what a policy decides without its engine: budgets, grants, prices, its unit. Raises PolicyErrors."""
-    builder = _Builder(document, Inspection("", (), (), ()), lines)
-    _check_budgets(builder)
-    _check_grants(builder)
-    _check_unit(builder)
-    builder.refuse()
-
-
-def _check_unit(builder: _Builder) -> None:
-    document = builder.document
-    for index, place in enumerate(document.confirm):
-        fix = "Look at it, correct it, and take this line away."
-        builder.problem(f"confirm.{index}", f"nobody has confirmed {place}", fix)
-    if document.privacy.unit.table not in document.tables:
-        builder.problem("privacy.unit.table", "the unit's table is not among the tables", "Add it under `tables`.")
-        return
-    crossing, unit = document.compliance.cross_border, document.tables[document.privacy.unit.table]
-    if crossing is not None and crossing.units is None and "rows" not in unit.model_fields_set:
-        fix = "Declare `rows` of the unit's table, or write `units`."
-        builder.problem("compliance.cross_border", "it is not declared how many people the data are of", fix)
-
-
-def _check_budgets(builder: _Builder) -> None:
-    privacy = builder.document.privacy
-    levels = (privacy.budget, privacy.per_organisation, privacy.per_buyer)
-    pure = privacy.accounting is Accounting.PURE
-    if pure and any(level is not None and level.delta is not None for level in levels):
-        builder.problem("privacy.budget.delta", "pure accounting has no delta", "Remove it, or write accounting: zcdp.")
-    if not pure and privacy.budget.delta is None:
-        builder.problem("privacy.budget.delta", "the budget has no delta", "Write for example delta: 1.0e-6.")
-    inner = [level.epsilon for level in levels if level is not None]
-    largest = privacy.per_query.max_epsilon
-    if largest > min(inner):
-        builder.problem("privacy.per_query.max_epsilon", f"no query can pay {largest}", f"At most {min(inner)}.")
-    if privacy.refill is not None and privacy.refill.admits != REFILL_ADMITS:
-        builder.problem("privacy.refill.admits", "it does not say what refilling costs", f"Write: {REFILL_ADMITS}.")
-    if privacy.per_query.default_epsilon > largest:
-        builder.problem("privacy.per_query.default_epsilon", "the default is above the maximum", f"At most {largest}.")
-
-
-def _check_grants(builder: _Builder) -> None:
-    document = builder.document
-    for index, grant in enumerate(document.grants):
-        path = f"grants.{index}"
-        if grant.price_plan is not None and grant.price_plan not in document.prices:
-            builder.problem(f"{path}.price_plan", f"there is no plan '{grant.price_plan}'", "Add it under `prices`.")
-        if grant.valid is not None and grant.valid[0] > grant.valid[1]:
-            builder.problem(f"{path}.valid", "the grant ends before it begins", "Swap the dates.")
-        if grant.spend is not None and grant.price_plan is None:
-            builder.problem(f"{path}.spend", "the grant has no price plan to spend in", "Add `price_plan`.")
-    names = [entries.grant_name(grant) for grant in document.grants]
-    if len(set(names)) != len(names):
-        fix = "Give each its own `name`: uses, budgets and caps hang on it."
-        builder.problem("grants", "two grants have one name, or one recipient and no name", fix)
-    for name, plan in document.prices.items():
-        if plan.income_split and sum(plan.income_split.values()) != 1:
-            builder.problem(f"prices.{name}.income_split", "the shares do not sum to 1", "Make them sum to exactly 1.")

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from gateway.catalog.build import sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable
 from gateway.catalog.model import DataClass, Use
+from gateway.catalog.scalars import sql_type
 from gateway.catalog.types import Cell, TypeKind
 from gateway.classification import rounding
 from gateway.classification.model import Facts, Guess, Link, Looks, Seen, Shape, TableGuess

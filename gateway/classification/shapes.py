@@ -6,8 +6,8 @@ Pure. Of two tables that lead to each other's rows by several columns one step i
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from gateway.catalog.build import sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable
+from gateway.catalog.scalars import sql_type
 from gateway.classification.model import Facts, Key, Link, Looks, Place, Shape
 from gateway.classification.rules import keyable
 from gateway.classification.words import prefix_of, singular, without, words_of

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import asyncpg
 import duckdb
 
-from gateway.catalog.build import sql_type
 from gateway.catalog.inspection import EngineColumn, EngineTable, InspectionOrder
+from gateway.catalog.scalars import sql_type
 from gateway.catalog.types import Scalar, SqlType, TypeKind
 from gateway.classification.model import ColumnLook, Link, TableLook
 from gateway.engines import duckdb_source, duckdb_worker, postgres_catalog

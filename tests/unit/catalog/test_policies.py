@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from gateway.app.policies import PolicyFile, convert_budgets
-from gateway.catalog.build import build, check_alone, sql_type
+from gateway.catalog.alone import check_alone
+from gateway.catalog.build import build
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, order
 from gateway.catalog.load import PolicyErrors, canonical_text, parse, policy_version, read
 from gateway.catalog.model import Accounting, DataClass, Use
+from gateway.catalog.scalars import sql_type
 from gateway.catalog.together import check_together
 from gateway.catalog.types import OTHER, decimal
 from gateway.cli.policy import closed, schema_text, warnings
