@@ -333,8 +333,9 @@ async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> 
         async with parts.book.holding(charge):
             run = Run(parts, quoted, lease, charge)
             # 9 and 10. execute and release, step by step
-            for step in quoted.planned.program.steps:
-                await run.take(step)
+            with parts.telemetry.engine(quoted.dataset, lease):
+                for step in quoted.planned.program.steps:
+                    await run.take(step)
             await lease.close()  # the engine is free while the answer is finished
             # 11. finish
             finished = await _finished(parts, quoted, run.known)

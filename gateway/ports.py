@@ -74,6 +74,25 @@ class EngineCost:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineProgress:
+    """How far an engine is with a statement, as far as it tells. The provider's alone: it would tell about the data."""
+
+    elapsed_ms: float
+    cpu_ms: float | None = None
+    """Processor time of the statement so far."""
+    memory_bytes: int | None = None
+    """Memory that the engine's process holds now."""
+    read_bytes: int | None = None
+    """Bytes read so far: from disk, or of the files of a lake."""
+    tasks: tuple[int, int] | None = None
+    """Parts of the work that are done, and those known so far."""
+    processes: int | None = None
+    """Processes of the server that work on it."""
+    waits_for: str | None = None
+    """What the server's process waits for now, in the server's words."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExactRows:
     """Exact bounded aggregates: one Arrow IPC stream. Only `release` may open it.
 
@@ -119,6 +138,10 @@ class Lease(Protocol):
 
     async def read(self, statement: Statement, deadline_s: float) -> PublicRows:
         """Run one statement over public tables alone. Raises GatewayError `query_failed` as well."""
+        ...
+
+    async def progress(self) -> EngineProgress | None:
+        """Return how far the statement is that runs now; None: none does, or the engine does not tell."""
         ...
 
     async def close(self) -> None: ...

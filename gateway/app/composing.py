@@ -24,6 +24,7 @@ from gateway.app.registering import RegistrationService
 from gateway.app.rehearsing import Rehearsal
 from gateway.app.releasing import WorkerReleaser
 from gateway.app.roles import FINISHER, PLANNER, engine_role
+from gateway.app.running_queries import RunningQueries
 from gateway.app.sandbox import Twins
 from gateway.app.service import GatewayService
 from gateway.app.statements import StatementService
@@ -163,6 +164,7 @@ async def started(settings: Settings, workers: Starting) -> AsyncIterator[tuple[
                 Behind(
                     service=service,
                     questions=tracker,
+                    running=RunningQueries(kept.ledger, lambda: publisher.held, tracker.working, clock),
                     accounts=accounts,
                     supervision=SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
                     members=MembershipService(kept.members, entrance, pace, new_query_id),

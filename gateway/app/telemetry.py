@@ -2,17 +2,17 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
-from gateway.app.tracking import CURRENT
+from gateway.app.tracking import CURRENT, Held
 from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Charge, Spent
 from gateway.observability.observer import Observer
 from gateway.orders import granted
-from gateway.ports import EngineCost
+from gateway.ports import EngineCost, Lease
 from gateway.request import Caller
 from gateway.stages import Stage
 
@@ -41,6 +41,18 @@ class Telemetry:
         if question is not None:
             question.enter(stage)
         return self._observer.stage(stage)
+
+    @contextmanager
+    def engine(self, dataset: Dataset, lease: Lease) -> Iterator[None]:
+        """Let the dataset's provider see how far the engine is, while the block runs."""
+        question = CURRENT.get()
+        if question is not None:
+            question.engine = Held(dataset.name, lease)
+        try:
+            yield
+        finally:
+            if question is not None:
+                question.engine = None
 
     def charged(self, query_id: str) -> None:
         """Tell whoever waits that a question is charged, under this id."""

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from gateway.ledger.charging import CANCELLED, ended_early
 from gateway.orders import buyer_id
 from gateway.pipeline import REDONE
+from gateway.ports import Lease
 from gateway.request import Caller, Request
 from gateway.stages import Stage
 
@@ -32,6 +33,14 @@ class Ending(Protocol):
     async def ended(self, running: Iterable[str]) -> Mapping[str, str]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The engine that works on a question, and whose data it reads."""
+
+    dataset: str
+    lease: Lease
+
+
 @dataclass(slots=True, eq=False)
 class Question:
     """One question in this process. `query_id` is empty until the path names it."""
@@ -43,6 +52,8 @@ class Question:
     charged: bool = False
     ended: str | None = None
     """The state that its buyer or a freeze has ended it with."""
+    engine: Held | None = None
+    """For the eyes of the data's provider alone."""
     task: "asyncio.Task[bytes] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -237,6 +248,11 @@ class Tracker:
         """Return a query's questions: with one idempotency key, several wait for one."""
         buyer = buyer_id(caller)
         return [q for q in self._questions if q.query_id == query_id and buyer_id(q.caller) == buyer]
+
+    def working(self, dataset: str) -> dict[str, Lease]:
+        """Return the engines that work for this process on charged questions of a dataset, by query."""
+        held = {q.query_id: q.engine for q in self._questions if q.charged}
+        return {query_id: one.lease for query_id, one in held.items() if one is not None and one.dataset == dataset}
 
     async def cancel(self, query_id: str, caller: Caller) -> None:
         """End a question of this caller, wherever it runs, if there is one."""

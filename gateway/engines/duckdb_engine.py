@@ -1,13 +1,15 @@
 """DuckDB from the gateway's side: leases of worker processes, and the provider's own look at a file."""
 
 import logging
+import time
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.engines.marks import is_marked
 from gateway.errors import GatewayError
-from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
+from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
 from gateway.workers.pool import Pool
 from gateway.workers.role import WorkerError
+from gateway.workers.usage import Usage, usage
 from gateway.workers.worker import Worker
 
 log = logging.getLogger("gateway.provider")
@@ -21,6 +23,8 @@ class DuckDBLease:
 
     def __init__(self, worker: Worker) -> None:
         self._worker: Worker | None = worker
+        self._running: tuple[float, Usage | None] | None = None
+        """Since when a statement runs, and what the process had used by then."""
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
@@ -34,10 +38,13 @@ class DuckDBLease:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
         argument = (statement.sql, statement.parameters, inputs, statement.query_id)
         assert self._worker is not None  # INVARIANT: nothing is run on what was given back
+        self._running = (time.perf_counter(), usage(self._worker.pid))
         try:
             reply = await self._worker.call("run", argument, deadline_s)
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
+        finally:
+            self._running = None
         figures = reply.header
         cost = EngineCost(
             float(figures["wall_ms"]),
@@ -48,6 +55,17 @@ class DuckDBLease:
             int(figures["read_bytes"]),
         )
         return reply.payload, cost
+
+    async def progress(self) -> EngineProgress | None:
+        """Return what the process has used for the statement that it runs."""
+        if self._worker is None or self._running is None:
+            return None
+        since, before = self._running
+        elapsed_ms, now = (time.perf_counter() - since) * 1000, usage(self._worker.pid)
+        if before is None or now is None:
+            return EngineProgress(elapsed_ms)
+        read = now.read_bytes - before.read_bytes
+        return EngineProgress(elapsed_ms, now.cpu_ms - before.cpu_ms, now.memory_bytes, read)
 
     async def close(self) -> None:
         """Give the worker back, once: by a second call it may be somebody else's."""

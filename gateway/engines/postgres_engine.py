@@ -17,7 +17,7 @@ from gateway.engines.postgres_rows import Columns, arguments, packed, unpacked
 from gateway.engines.postgres_sessions import AWAY, Sessions, Sources
 from gateway.engines.sources import Addresses, named, unavailable
 from gateway.errors import GatewayError
-from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
+from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
 
 log = logging.getLogger("gateway.engine")
 
@@ -36,6 +36,7 @@ class PostgresLease:
     def __init__(self, sessions: Sessions, connection: asyncpg.Connection) -> None:
         self._sessions = sessions
         self._connection: asyncpg.Connection | None = connection
+        self._since: float | None = None
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
@@ -48,7 +49,7 @@ class PostgresLease:
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         assert self._connection is not None  # INVARIANT: nothing is run on what was given back
         given = [*statement.parameters, *arguments(statement.inputs)]
-        start = time.perf_counter()
+        start = self._since = time.perf_counter()
         try:
             async with asyncio.timeout(deadline_s):
                 # one statement: the protocol takes no more
@@ -63,6 +64,8 @@ class PostgresLease:
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
             cause = error if isinstance(error, TimeoutError) else None
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
+        finally:
+            self._since = None
         return ipc, EngineCost(wall_ms, 0.0, rows, 0, scanned, estimated=bool(scanned))
 
     async def _expected(self, statement: Statement, given: Sequence[object]) -> tuple[tuple[str, int], ...]:
@@ -70,6 +73,23 @@ class PostgresLease:
         assert self._connection is not None  # INVARIANT: asked while the lease is held
         plan = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.sql}", *given)
         return tuple(sorted(_scans(json.loads(plan)[0]["Plan"])))
+
+    async def progress(self) -> EngineProgress | None:
+        """Return how many of the server's processes work on the statement, and what the first waits for."""
+        if self._connection is None or self._since is None:
+            return None
+        since, pid = self._since, self._connection.get_server_pid()
+        try:
+            async with asyncio.timeout(CANCEL_S):
+                found = await self._sessions.working(pid)
+        except (*AWAY, GatewayError):
+            found = None
+        elapsed_ms = (time.perf_counter() - since) * 1000
+        return (
+            EngineProgress(elapsed_ms)
+            if found is None
+            else EngineProgress(elapsed_ms, processes=found.processes, waits_for=found.waits_for)
+        )
 
     async def close(self) -> None:
         """End the snapshot and give the connection back, once; one that does not answer is ended."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -18,6 +19,22 @@ LOCK_S = 5
 
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What a server that is down, restarting or full makes of a connection."""
+
+
+_WORKING = """
+SELECT wait_event_type || ': ' || wait_event AS waits_for,
+       1 + (SELECT COUNT(*) FROM pg_stat_activity AS w WHERE w.leader_pid = a.pid) AS processes
+  FROM pg_stat_activity AS a
+ WHERE a.pid = $1 AND a.state = 'active'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The server's processes that work on a statement, and what the first of them waits for, if it does."""
+
+    processes: int
+    waits_for: str | None
 
 
 def pinned(schema: str, deadline_s: float) -> dict[str, str]:
@@ -78,6 +95,18 @@ class Sessions:
         else:
             connection.terminate()
         self._room.release()
+
+    async def working(self, pid: int) -> Working | None:
+        """Return how a process of the server works, asked over a connection of its own: the others may all be taken.
+
+        None where it runs nothing. A server tells a role of its own processes. Raises what `AWAY` lists.
+        """
+        connection = await self._connect()
+        try:
+            row = await connection.fetchrow(_WORKING, pid)
+        finally:
+            connection.terminate()
+        return None if row is None else Working(int(row["processes"]), row["waits_for"])
 
     def forget(self) -> None:
         """End the connections that are free: the server that they led to has gone."""

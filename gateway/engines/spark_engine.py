@@ -14,7 +14,7 @@ from gateway.engines.spark_files import Folder
 from gateway.engines.spark_rows import holding, planned, scanned, stream
 from gateway.engines.spark_sessions import Failed, Session, Sessions, Sources
 from gateway.errors import GatewayError
-from gateway.ports import EngineCost, ExactRows, PublicRows, Source, Statement
+from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
 
 log = logging.getLogger("gateway.provider")
 
@@ -34,6 +34,7 @@ class SparkLease:
         self._session: Session | None = session
         self._place = place
         self._folder = folder
+        self._since: float | None = None
 
     async def run(self, statement: Statement, deadline_s: float) -> ExactRows:
         """Run one statement. Raises GatewayError `query_failed` for whatever goes wrong in the engine."""
@@ -45,7 +46,7 @@ class SparkLease:
 
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         assert self._session is not None  # INVARIANT: nothing is run on what was given back
-        start = time.perf_counter()
+        start = self._since = time.perf_counter()
         try:
             ipc, rows, nodes = await self._session.call(lambda spark: self._run(spark, statement), deadline_s)
         except (Failed, TimeoutError) as error:
@@ -54,6 +55,8 @@ class SparkLease:
             log.error("query %s: the statement failed: %s", statement.query_id, told)  # noqa: TRY400
             cause = error if isinstance(error, TimeoutError) else None
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
+        finally:
+            self._since = None
         return ipc, EngineCost((time.perf_counter() - start) * 1000, 0.0, rows, 0, nodes)
 
     def _run(self, spark: Any, statement: Statement) -> tuple[bytes, int, tuple[tuple[str, int], ...]]:
@@ -64,6 +67,15 @@ class SparkLease:
         if _listed(spark, self._place, self._folder) != spark_files.files_of(self._folder):
             raise _Changed("the files changed while they were read")
         return stream(table), table.num_rows, scanned(frame)
+
+    async def progress(self) -> EngineProgress | None:
+        """Return the tasks of the statement that are done, of those that its stages have so far, and the bytes read."""
+        if self._session is None or self._since is None:
+            return None
+        elapsed_ms, told = (time.perf_counter() - self._since) * 1000, self._session.told
+        if told is None:
+            return EngineProgress(elapsed_ms)
+        return EngineProgress(elapsed_ms, tasks=(told.done, told.tasks), read_bytes=told.read_bytes)
 
     async def close(self) -> None:
         """Give the session back, once; one in which a statement does not end is given up."""

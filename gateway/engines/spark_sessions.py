@@ -11,7 +11,8 @@ import itertools
 import logging
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.engines.sources import Addresses, Pauses, named, unavailable
@@ -72,6 +73,15 @@ def installed() -> bool:
     return importlib.util.find_spec("pyspark") is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server says of a call while it works: tasks done, tasks of the stages that it knows, and bytes read."""
+
+    done: int
+    tasks: int
+    read_bytes: int
+
+
 class Session:
     """One session, for one lease at a time. `views` names what it has views of."""
 
@@ -82,10 +92,22 @@ class Session:
         self._ending: asyncio.Task[None] | None = None
         self.whole = True
         self.views = ""
+        self.told: Told | None = None
+        spark.registerProgressHandler(self._hear)
+
+    def _hear(self, stages: Sequence[Any] | None, **_rest: object) -> None:
+        """Keep what the server says; called in the thread of a call."""
+        if stages:
+            self.told = Told(
+                sum(stage.num_completed_tasks for stage in stages),
+                sum(stage.num_tasks for stage in stages),
+                sum(stage.num_bytes_read for stage in stages),
+            )
 
     async def call(self, work: Callable[[Any], T], patience_s: float) -> T:
         """Run what blocks over the session. Raises Failed, or TimeoutError: then it is being ended on the server."""
         assert self._ending is None  # INVARIANT: nothing runs beside what is being ended
+        self.told = None
         tag = f"gateway-{next(self._numbers)}"
         running = asyncio.ensure_future(in_thread(lambda: self._tagged(tag, work)))
         try:

@@ -21,6 +21,7 @@ from gateway.ledger.model import (
     Order,
     QueryRow,
     Release,
+    Running,
     Spent,
 )
 from gateway.ledger.observing import observe
@@ -270,6 +271,22 @@ class Ledger:
         def work(connection: Connection) -> tuple[Failure, ...]:
             return tuple(
                 Failure(row.query_id, row.buyer, charging.moment(row.charged_at_us), row.note or "")
+                for row in connection.execute(found)
+            )
+
+        return await self._store.read(work)
+
+    async def running(self, dataset: str) -> tuple[Running, ...]:
+        """Return the charged queries of a dataset that are neither answered nor ended, oldest first."""
+        found = (
+            select(queries.c.query_id, queries.c.buyer, queries.c.charged_at_us, queries.c.lease_until_us)
+            .where(queries.c.dataset == dataset, queries.c.state == charging.RUNNING)
+            .order_by(queries.c.charged_at_us, queries.c.query_id)
+        )
+
+        def work(connection: Connection) -> tuple[Running, ...]:
+            return tuple(
+                Running(row.query_id, row.buyer, *map(charging.moment, (row.charged_at_us, row.lease_until_us)))
                 for row in connection.execute(found)
             )
 

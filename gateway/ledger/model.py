@@ -245,6 +245,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """A charged query that somebody works on, at least until its lease ends."""
+
+    query_id: str
+    buyer: str
+    charged_at: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Balance:
     """What an account has spent beside its limits: the policy's and what approved top-ups add to them."""
 

@@ -41,7 +41,7 @@ def build(behind: Behind, settings: Settings, sessions: Sessions | None = None) 
     doors = (
         QueryDoor(service, questions, settings),
         ModelDoor(service, questions, settings),
-        CatalogueDoor(service),
+        CatalogueDoor(service, behind.running),
         AccountDoor(service, behind.accounts, settings),
         SupervisionDoor(service, behind.supervision, settings),
         MemberDoor(service, behind.members, settings),

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.web.exchange import caller_of, json_response
 from gateway.web.routes import Route, replies
-from gateway.web.service import Service
+from gateway.web.service import RunningQueries, Service
 
 TAG = "datasets"
 
@@ -12,8 +12,9 @@ TAG = "datasets"
 class CatalogueDoor:
     """The handlers of datasets and budgets."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, running: RunningQueries) -> None:
         self._service = service
+        self._running = running
 
     def routes(self) -> list[Route]:
         """Return its addresses."""
@@ -29,6 +30,9 @@ class CatalogueDoor:
             Route("POST", "/v1/datasets/{name}/refresh", self.refresh, TAG,
                   "declare a new data version, or publish a file that is new", roles=("provider",),
                   replies=replies(refreshed, "Refreshed")),
+            Route("GET", "/v1/datasets/{name}/running", self.running, TAG,
+                  "the charged queries that run, and how far this process's engine is with each", roles=("provider",),
+                  replies=replies("the oldest first", "RunningQueries")),
             Route("GET", "/v1/budget", self.budget, TAG,
                   "limits, what is spent and left, and about how many more queries that is",
                   replies=replies("by dataset", "Budget")),
@@ -55,6 +59,11 @@ class CatalogueDoor:
         return json_response(
             await self._service.refresh(await caller_of(request, self._service), request.match_info["name"])
         )
+
+    async def running(self, request: web.Request) -> web.Response:
+        """Answer GET /v1/datasets/{name}/running."""
+        caller = await caller_of(request, self._service)
+        return json_response({"queries": await self._running.running(caller, request.match_info["name"])})
 
     async def budget(self, request: web.Request) -> web.Response:
         """Answer GET /v1/budget."""

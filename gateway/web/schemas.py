@@ -182,6 +182,14 @@ SCHEMAS: dict[str, Schema] = {
     "Datasets": given(datasets=every(given(name=TEXT, title=TEXT, provider=TEXT, state=TEXT))),
     "Dataset": given(name=TEXT, title=TEXT, provider=TEXT, versions=FREE, state=TEXT),
     "Contract": given(apiVersion=TEXT, kind={"const": "DataContract"}, id=TEXT, version=TEXT, status=TEXT),
+    "RunningQueries": given(
+        queries=every(
+            {
+                **given(query_id=TEXT, buyer=TEXT, charged_at=TEXT, abandoned=FLAG),
+                "description": "`engine`, where this process works on it: elapsed_ms, and what the engine tells",
+            }
+        )
+    ),
     "Refreshed": given(dataset=TEXT, data_version=TEXT),
     "Budget": given(datasets=every(given(dataset=TEXT, levels=every(FREE), share_left=NUMBER, queries_left=WHOLE))),
     "Spending": given(spending=every(FREE)),

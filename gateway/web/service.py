@@ -124,6 +124,14 @@ class Questions(Protocol):
     async def drain(self, seconds: float) -> None: ...
 
 
+class RunningQueries(Protocol):
+    """What a provider sees of the work on its data."""
+
+    async def running(self, caller: Caller, name: str) -> list[dict[str, object]]:
+        """Return a dataset's running queries. Raises `unknown_dataset`."""
+        ...
+
+
 class Seen(Protocol):
     """Where the status of a request is written down."""
 
@@ -258,6 +266,7 @@ class Behind:
 
     service: Service
     questions: Questions
+    running: RunningQueries
     accounts: Accounts
     supervision: Supervision
     members: Membership

@@ -1,5 +1,6 @@
 """DuckDB in its own process, on real files: shut doors, deadlines, memory, and files that change or are held."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -89,6 +90,24 @@ async def test_a_query_over_its_deadline_is_killed_and_the_next_one_runs(engine,
     assert error.detail == "The engine could not finish the query."
     table, _ = await run(engine, file, "SELECT COUNT(*) AS n FROM t")
     assert table.to_pylist() == [{"n": 3}]
+
+
+async def test_what_a_statement_has_used_is_told_while_it_runs(engine, file):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    assert await lease.progress() is None
+    task = asyncio.create_task(lease.run(Statement(HEAVY), 20.0))
+    while (first := await lease.progress()) is None or first.cpu_ms == 0:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)
+    later = await lease.progress()
+    assert later.elapsed_ms > first.elapsed_ms
+    assert later.cpu_ms >= first.cpu_ms > 0
+    assert later.memory_bytes > 1_000_000
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await lease.close()
+    assert await lease.progress() is None
 
 
 async def test_a_query_over_its_memory_fails_in_the_same_words(engine, file):

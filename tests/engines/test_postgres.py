@@ -198,6 +198,38 @@ async def test_a_task_that_is_cancelled_takes_its_statement_along(provider):
     assert await running(provider) == 0
 
 
+async def test_what_a_statement_is_at_is_told_while_it_runs(provider):
+    lease = await provider.lease()
+    assert await lease.progress() is None
+    task = asyncio.create_task(lease.run(HEAVY, 30.0))
+    while await running(provider) == 0:
+        await asyncio.sleep(0.02)
+    found = await lease.progress()
+    assert found.elapsed_ms > 0
+    assert found.processes == 1, "functions that make rows are not read in parallel"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await lease.progress() is None
+    await lease.close()
+
+
+async def test_a_statement_that_waits_says_what_for(provider):
+    holder = await connected(provider.database)
+    try:
+        async with holder.transaction():
+            lease = await provider.lease()
+            await holder.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+            task = asyncio.create_task(lease.run(COUNT, 4.0))
+            while (found := await lease.progress()) is None or found.waits_for is None:
+                await asyncio.sleep(0.02)
+        assert found.waits_for == "Lock: relation"
+        assert (await task).table().to_pylist() == [{"n": 3}]
+        await lease.close()
+    finally:
+        await holder.close()
+
+
 async def test_more_leases_than_connections_wait_and_are_told(provider):
     stamp = (await provider.inspect()).stamp
     engine = PostgresEngine({"DATA_DSN": address(provider.database, "gateway_reader")}.get, 1, 0.3, 20.0)

@@ -248,6 +248,22 @@ async def test_a_statement_ends_with_its_caller(provider):
     await lease.close()
 
 
+async def test_the_tasks_of_a_statement_are_told_while_it_runs(provider):
+    lease = await provider.lease()
+    assert await lease.progress() is None
+    task = asyncio.create_task(lease.run(HEAVY, 60.0))
+    found = None
+    while found is None or found.tasks is None:
+        await asyncio.sleep(0.1)
+        found = await lease.progress()
+    done, known = found.tasks
+    assert 0 <= done < known
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await lease.close()
+
+
 async def test_sessions_are_bounded(provider):
     stamp = (await provider.inspect()).stamp
     engine = SparkEngine({VARIABLE: server().url}.get, 1, 0.2)

@@ -167,11 +167,16 @@ def eventually(check, seconds=15):
     return False
 
 
-def releasing(gateway):
-    """Return the processes of a gateway that draw noise and finish answers, by the name that their role gives them."""
-    found = [pid for pid in below(gateway.process.pid) if Path(f"/proc/{pid}/comm").read_text() == "gw-finisher\n"]
+def playing(gateway, role):
+    """Return the processes of a gateway that play a role, by the name that it gives them."""
+    found = [pid for pid in below(gateway.process.pid) if Path(f"/proc/{pid}/comm").read_text() == f"gw-{role}\n"]
     assert found
     return found
+
+
+def releasing(gateway):
+    """Return the processes of a gateway that draw noise and finish answers."""
+    return playing(gateway, "finisher")
 
 
 def releasing_or_none(gateway):
@@ -182,9 +187,9 @@ def releasing_or_none(gateway):
 
 
 @contextlib.contextmanager
-def held_up(gateway):
-    """Hold every answer of a gateway up between its charge and its noise."""
-    stopped = releasing(gateway)
+def held_up(gateway, role="finisher"):
+    """Hold every answer of a gateway up between its charge and its noise, or wherever else `role` plays."""
+    stopped = playing(gateway, role)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:

@@ -117,6 +117,9 @@ class Provider:
     async def count(self, _caller):
         return
 
+    def engine(self, _dataset, _lease):
+        return nullcontext()
+
     def charged(self, query_id):
         self.charged_queries.append(query_id)
 
