@@ -24,6 +24,7 @@ from gateway.cli.demo.command import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.drill import drill
 from gateway.cli.model import model
+from gateway.cli.running import running
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -72,6 +73,7 @@ app.add_typer(accounts.topup_app, name="topup")
 app.add_typer(case.app, name="case")
 app.add_typer(members.app, name="members")
 app.add_typer(grants.app, name="grant")
+operate.dataset_app.command()(running)
 app.add_typer(operate.dataset_app, name="dataset")
 for step in (
     versions.propose, versions.submit, versions.review, versions.publish, versions.withdraw, versions.rollback,

@@ -20,7 +20,8 @@ State = Annotated[Path, typer.Option(help="Folder of the store, the log and the 
 Policies = Annotated[Path, typer.Option(help="Folder of the policy files.")]
 
 dataset_app = typer.Typer(
-    no_args_is_help=True, help="A dataset's life: declare that its data changed, look at queries that failed."
+    no_args_is_help=True,
+    help="A dataset's life: declare that its data changed, look at queries that run and that failed.",
 )
 
 

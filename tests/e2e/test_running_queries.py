@@ -1,6 +1,8 @@
 """What a provider sees of the work on its data while it runs, over HTTP, and that nobody else sees any of it."""
 
 import json
+import subprocess
+import sys
 import threading
 
 from support.gateways import Gateway, eventually, held_up, states
@@ -12,6 +14,11 @@ def running(gateway, token):
     status, body = gateway.call("GET", "/v1/datasets/shop/running", token=token)
     assert status == 200, body
     return json.loads(body)["queries"]
+
+
+def typed(gateway, token):
+    words = [sys.executable, "-m", "gateway", "dataset", "running", "shop", "--url", gateway.url, "--token", token]
+    return subprocess.run(words, text=True, capture_output=True, timeout=60, check=True).stdout
 
 
 def test_a_provider_sees_what_runs_and_how_far_its_engine_is(own):
@@ -32,6 +39,9 @@ def test_a_provider_sees_what_runs_and_how_far_its_engine_is(own):
             assert not first["abandoned"]
             assert later["engine"]["elapsed_ms"] > first["engine"]["elapsed_ms"] > 0
             assert first["engine"]["memory_bytes"] > 0
+            shown = typed(gateway, eve)
+            assert f"{first['query_id']}" in shown
+            assert "s of processor time" in shown
             assert "engine" not in elsewhere, "the process that works on it tells"
             assert elsewhere["query_id"] == first["query_id"]
             others = (
@@ -46,5 +56,6 @@ def test_a_provider_sees_what_runs_and_how_far_its_engine_is(own):
         asking.join(timeout=20)
         assert replies[0][0] == 200
         assert running(gateway, eve) == []
+        assert typed(gateway, eve) == "nothing runs\n"
     finally:
         assert other.stop() == 0
