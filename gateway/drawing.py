@@ -1,13 +1,15 @@
 """A question between its price and its answer: what is asked and stored already, and the run of what is charged.
 
-Steps 9 and 10 are here, and with them the last line of the path that holds an exact row.
+Steps 9 to 12 are here, and with them the last line of the path that holds an exact row.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.answer import Known
+from gateway.answer import Finished, Known, written
 from gateway.catalog.model import Dataset, Grant
+from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
 from gateway.ledger.model import Charge, Release
 from gateway.orders import Cost, public_draw
 from gateway.parts import Parts
@@ -17,6 +19,9 @@ from gateway.privacy.measurement import Derived, Measurement, Probe, PublicRead,
 from gateway.programs import PlanJob
 from gateway.request import Caller
 from gateway.stages import Stage
+
+REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
+REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +131,95 @@ class Run:
         inputs = tuple(self._inputs[name] for name in probe.inputs)
         asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns)
         return await self.lease.run(asked, self.parts.engine_deadline_s)
+
+
+async def draw(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
+    """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
+
+    What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
+    lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
+    to finish it (`Overloaded`), or could not be written down (`StoreUnavailable`): that is the gateway's doing, and no
+    buyer is suspended for it. What was ended in the store meanwhile says by what, however the work on it went; what
+    another worker has taken over is that worker's to finish.
+    """
+    try:
+        async with parts.book.holding(charge):
+            run = Run(parts, quoted, lease, charge)
+            # 9 and 10. execute and release, step by step
+            with parts.telemetry.engine(quoted.dataset, lease):
+                for step in quoted.planned.program.steps:
+                    await run.take(step)
+            await lease.close()  # the engine is free while the answer is finished
+            # 11. finish
+            shown = await finish(parts, quoted, run.known)
+            made = written(quoted.planned, quoted.dataset, run.known, shown, quoted.due, charge)
+            out = made.of(charge.query_id, charge.charged_at)
+            # 12. record, durably, before a byte leaves
+            with parts.telemetry.stage(Stage.RECORD):
+                return await _recorded(parts, run, out)
+    except Interrupted:
+        raise Interrupted(REDONE) from None
+    except Overloaded:
+        raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
+    except StoreUnavailable:
+        raise  # whether the answer is stored is not known: the same key tells, or has it redone
+    except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
+        raise await _gone_wrong(parts, charge, cause(error)) from None
+    finally:
+        await parts.telemetry.settled(charge)
+
+
+async def _recorded(parts: Parts, run: Run, out: bytes) -> bytes:
+    """Record an answer, and with it what its statements cost."""
+    query_id, undone = run.charge.query_id, False
+    try:
+        return await parts.book.record(run.charge, out, run.drawn, parts.telemetry.spent(query_id))
+    except Exception as error:
+        undone = not isinstance(error, StoreUnavailable)
+        raise
+    finally:
+        if not undone:  # or it is not known whether they are written: then as little as of the answer
+            parts.telemetry.written(query_id)
+
+
+async def _gone_wrong(parts: Parts, charge: Charge, why: str) -> GatewayError:
+    """Mark a charged query as failed; return what its buyer is told, also where this worker has it no more."""
+    try:
+        mine = await parts.book.fail(charge, why)
+    except GatewayError as ended:
+        if isinstance(ended, StoreUnavailable):
+            raise
+        return ended
+    if not mine:
+        return Overloaded("The query was charged, and its worker took too long to say that it is at it.", REDONE_LATER)
+    parts.telemetry.failed(charge.query_id, why)
+    return query_failed()
+
+
+def seed_of(planned: Planned) -> int:
+    """Return what error bars are redrawn by: the same for the same question."""
+    return int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
+
+
+async def finish(parts: Parts, quoted: Quoted, known: Known) -> Finished:
+    """Return what an answer shows of the releases and public rows that are known."""
+    planned = quoted.planned
+    seed = seed_of(planned)
+    with parts.telemetry.stage(Stage.FINISH):
+        party = quoted.caller.organisation
+        return await parts.releaser.finish(known, planned.program.finish, seed, quoted.job.request.row_limit, party)
+
+
+def cause(error: BaseException) -> str:
+    """Return an error and its cause in words, for the provider alone."""
+    said = f"{type(error).__name__}: {error}"
+    return said if error.__cause__ is None else f"{said} {cause(error.__cause__)}"
+
+
+def query_failed() -> GatewayError:
+    """Return the one error of a charged query that could not be finished."""
+    hint = (
+        "It stays charged: its idempotency key returns this failure again, and another key is another charge. "
+        "The provider has been told; after two failures it has to look before you may ask on."
+    )
+    return GatewayError("query_failed", "The query was charged and could not be finished.", hint)

@@ -1,4 +1,4 @@
-"""The path of a query: thirteen steps, one function. Steps 1 and 13 (bytes in, bytes out) are the front door's.
+"""The path of a query in thirteen steps. 1 and 13 (bytes in, bytes out) are the front door's, 9 to 12 drawing.py's.
 
 So is asking for step 2, once: a stranger is turned away before the bytes of the question are read.
 
@@ -6,14 +6,13 @@ Each step takes and returns its own frozen type, so that none can be skipped or 
 file, a socket or a database: the parts do, and are passed in.
 """
 
-import hashlib
 from dataclasses import replace
 
 from gateway import trying
 from gateway.answer import Finished, Known, quote_document, written
 from gateway.catalog.model import Dataset, Grant
-from gateway.drawing import Quoted, Run, grant_of
-from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
+from gateway.drawing import Quoted, cause, draw, finish, grant_of, query_failed, seed_of
+from gateway.errors import GatewayError, Interrupted
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
 from gateway.models.asked import Model
 from gateway.orders import buyer_id, cost, draws, levels, order
@@ -31,9 +30,6 @@ from gateway.stages import Stage
 
 SANDBOX = "sandbox"
 """The mode of questions over synthetic rows."""
-
-REDONE_LATER = "Ask again with the same idempotency key in a few seconds: it is redone under the same charge."
-REDONE = "Ask again with the same idempotency key when it is back: what was charged is redone under its charge."
 
 
 async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, object]:
@@ -115,7 +111,7 @@ async def _tried(parts: Parts, job: PlanJob, query_id: str) -> bytes | None:
     """Answer a question of the sandbox: nothing is charged, recalled or kept but the answer itself."""
     there, planned = await _tried_plan(parts, job)
     try:
-        made = await trying.tried(parts, there, planned, _seed(planned))
+        made = await trying.tried(parts, there, planned, seed_of(planned))
     except GatewayError as error:
         error.fingerprint = planned.fingerprint
         await _refused(parts, job.dataset, job.caller, job.grant, error)
@@ -183,7 +179,7 @@ async def _known(parts: Parts, request: Request, caller: Caller) -> bytes | None
             case Stored():
                 return found.answer
             case Failed():
-                raise _failed()
+                raise query_failed()
             case InFlight(query_id=query_id):
                 parts.telemetry.charged(query_id)
                 await parts.pause(pause_s)
@@ -232,10 +228,10 @@ async def _attempt(parts: Parts, quoted: Quoted, wanted: Order) -> bytes | None:
             case Stored():
                 return charge.answer
             case Failed():
-                raise _failed()
+                raise query_failed()
             case Charge():
                 parts.telemetry.charged(charge.query_id)
-                return await _drawn(parts, quoted, lease, charge)
+                return await draw(parts, quoted, lease, charge)
     finally:
         await lease.close()
 
@@ -303,7 +299,7 @@ async def _given(parts: Parts, caller: Caller, wanted: Order, out: bytes) -> byt
         case Stored() as earlier:
             return earlier.answer
         case Failed():
-            raise _failed()
+            raise query_failed()
         case InFlight():
             return None
 
@@ -315,109 +311,19 @@ async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
     except GatewayError as error:
         if isinstance(error, Interrupted):
             raise
-        parts.telemetry.failed(asked.query_id, _why(error))
+        parts.telemetry.failed(asked.query_id, cause(error))
         hint = "Nothing was charged. The provider has been told; ask again later."
         raise GatewayError("engine_unavailable", "The public rows cannot be read now.", hint) from None
-
-
-async def _drawn(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> bytes:
-    """Run a charged query. Whatever fails from here on is one uniform error; the charge stays.
-
-    What the gateway itself interrupts (`Interrupted`, or this task cancelled when its drain ends) has not failed: the
-    lease runs out, and the same idempotency key has it redone under the same charge. So has what found no worker free
-    to finish it (`Overloaded`), or could not be written down (`StoreUnavailable`): that is the gateway's doing, and no
-    buyer is suspended for it. What was ended in the store meanwhile says by what, however the work on it went; what
-    another worker has taken over is that worker's to finish.
-    """
-    try:
-        async with parts.book.holding(charge):
-            run = Run(parts, quoted, lease, charge)
-            # 9 and 10. execute and release, step by step
-            with parts.telemetry.engine(quoted.dataset, lease):
-                for step in quoted.planned.program.steps:
-                    await run.take(step)
-            await lease.close()  # the engine is free while the answer is finished
-            # 11. finish
-            finished = await _finished(parts, quoted, run.known)
-            made = written(quoted.planned, quoted.dataset, run.known, finished, quoted.due, charge)
-            out = made.of(charge.query_id, charge.charged_at)
-            # 12. record, durably, before a byte leaves
-            with parts.telemetry.stage(Stage.RECORD):
-                return await _recorded(parts, run, out)
-    except Interrupted:
-        raise Interrupted(REDONE) from None
-    except Overloaded:
-        raise Overloaded("The query was charged, and no worker got free in time to finish it.", REDONE_LATER) from None
-    except StoreUnavailable:
-        raise  # whether the answer is stored is not known: the same key tells, or has it redone
-    except Exception as error:  # noqa: BLE001 - after the charge, every failure is one error, and counts
-        raise await _gone_wrong(parts, charge, _why(error)) from None
-    finally:
-        await parts.telemetry.settled(charge)
-
-
-async def _recorded(parts: Parts, run: Run, out: bytes) -> bytes:
-    """Record an answer, and with it what its statements cost."""
-    query_id, undone = run.charge.query_id, False
-    try:
-        return await parts.book.record(run.charge, out, run.drawn, parts.telemetry.spent(query_id))
-    except Exception as error:
-        undone = not isinstance(error, StoreUnavailable)
-        raise
-    finally:
-        if not undone:  # or it is not known whether they are written: then as little as of the answer
-            parts.telemetry.written(query_id)
-
-
-async def _gone_wrong(parts: Parts, charge: Charge, why: str) -> GatewayError:
-    """Mark a charged query as failed; return what its buyer is told, also where this worker has it no more."""
-    try:
-        mine = await parts.book.fail(charge, why)
-    except GatewayError as ended:
-        if isinstance(ended, StoreUnavailable):
-            raise
-        return ended
-    if not mine:
-        return Overloaded("The query was charged, and its worker took too long to say that it is at it.", REDONE_LATER)
-    parts.telemetry.failed(charge.query_id, why)
-    return _failed()
-
-
-def _why(error: BaseException) -> str:
-    """Return an error and its cause in words, for the provider alone."""
-    said = f"{type(error).__name__}: {error}"
-    return said if error.__cause__ is None else f"{said} {_why(error.__cause__)}"
-
-
-def _seed(planned: Planned) -> int:
-    """Return what error bars are redrawn by: the same for the same question."""
-    return int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
-
-
-async def _finished(parts: Parts, quoted: Quoted, known: Known) -> Finished:
-    planned = quoted.planned
-    seed = _seed(planned)
-    with parts.telemetry.stage(Stage.FINISH):
-        party = quoted.caller.organisation
-        return await parts.releaser.finish(known, planned.program.finish, seed, quoted.job.request.row_limit, party)
 
 
 async def _finished_free(parts: Parts, quoted: Quoted, known: Known, query_id: str) -> Finished:
     """Finish a free answer. It is made of what was released: that this is too much work tells of nobody."""
     try:
-        return await _finished(parts, quoted, known)
+        return await finish(parts, quoted, known)
     except GatewayError:
         raise
     except Exception as error:  # noqa: BLE001 - a deadline or memory, as the finisher met it
-        parts.telemetry.failed(query_id, _why(error))
+        parts.telemetry.failed(query_id, cause(error))
         hint = "Nothing was charged. Join released rows by equalities, or aggregate before joining."
         detail = "What is computed of released values takes too much time or memory."
         raise GatewayError("sql_too_complex", detail, hint) from None
-
-
-def _failed() -> GatewayError:
-    hint = (
-        "It stays charged: its idempotency key returns this failure again, and another key is another charge. "
-        "The provider has been told; after two failures it has to look before you may ask on."
-    )
-    return GatewayError("query_failed", "The query was charged and could not be finished.", hint)

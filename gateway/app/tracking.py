@@ -11,10 +11,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.drawing import REDONE
 from gateway.errors import GatewayError, Interrupted, StoreUnavailable
 from gateway.ledger.charging import CANCELLED, ended_early
 from gateway.orders import buyer_id
-from gateway.pipeline import REDONE
 from gateway.ports import Lease
 from gateway.request import Caller, Request
 from gateway.stages import Stage
