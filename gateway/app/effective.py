@@ -5,6 +5,7 @@ required, the store alone decides; the file then is a draft, and says where the 
 (docs/decisions/0022).
 """
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import date
@@ -40,7 +41,7 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
     if text is None:
         log.error("the text of %s, version %s, is not in the store: propose it again", file.name, served.version)
         return replace(file, told=Told(stands.change)), "unavailable"
-    document, lines = read(text, file.lines.name)
+    document, lines = await asyncio.to_thread(read, text, file.lines.name)
     # the name that it was proposed under stays, whatever keys later gateways add to the canonical form
     stored = PolicyFile(document, served.version, file.folder, lines, text)
     told = Told(stands.change, _compliance(stands, stored, required=registry.required))

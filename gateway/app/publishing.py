@@ -7,7 +7,7 @@ Data that cannot be opened shut one dataset, not the gateway; mistakes in a poli
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -61,6 +61,7 @@ class Publisher:
         self._without_file: dict[str, Mark] = {}
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
         self._renewing: dict[str, asyncio.Lock] = {}
+        self._loading = asyncio.Lock()
         self._told_ended: set[tuple[str, date | None]] = set()
         """Reviews that ended, and what ran under them with them: by dataset and last day."""
 
@@ -85,17 +86,20 @@ class Publisher:
         """Read all policies anew and publish them together; a dataset without its file is withdrawn.
 
         Data that cannot be opened leave their dataset shut, or as it was under the same policy. Raises GatewayError
-        `policy_invalid` for a mistake in any file; then what is served stays as it was.
+        `policy_invalid` for a mistake in any file; then what is served stays as it was. One reload after another, so
+        that what was read last is what is served.
         """
-        files = read_policies(self._folder)
+        async with self._loading:
+            await self._load()
+
+    async def _load(self) -> None:
+        files = await asyncio.to_thread(read_policies, self._folder)  # answers go on while a long one is read
         if self._registry.required:
             for file in files.values():
                 await self._registry.draft(draft_of(file), FOLDER)
         effective = {name: await in_effect(self._registry, file) for name, file in files.items()}
         served = [file for file, unserved in effective.values() if unserved is None]
-        for file in served:
-            check_alone(file.document, file.lines)
-        check_together([file.member() for file in served])
+        await asyncio.to_thread(_check_all, served)
         # only now: opening binds private tables to their account for good
         found = {name: await self._stood(file, unserved) for name, (file, unserved) in effective.items()}
         for name, new in found.items():
@@ -178,7 +182,7 @@ class Publisher:
         time. Other datasets' files may be as they are. Raises `unknown_dataset`, `policy_invalid` or what the engine
         raises; then nothing changes.
         """
-        folder = self._looked_into()
+        folder = await self._looked_into()
         file = folder.of(name, self._known_as(name))
         if file is None:
             raise unknown_dataset(name)
@@ -208,7 +212,7 @@ class Publisher:
         `bind`: also hold its private tables to their account and declare the data where nobody has, as opening it
         would. Raises `policy_invalid` or what the engine raises.
         """
-        self._check_beside(self._looked_into(), file)
+        self._check_beside(await self._looked_into(), file)
         inspection = await self._looked_at(file)
         draft = self._dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
         await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
@@ -231,9 +235,9 @@ class Publisher:
         source = f"{member.source.kind}:{inspection.place or member.source.path}"
         await self._bindings.bind(source, member.private_tables, member.privacy.account)
 
-    def _looked_into(self) -> PolicyFolder:
+    async def _looked_into(self) -> PolicyFolder:
         """Read the folder; its broken files are told to their providers' log, and hold up nobody else."""
-        folder = read_folder(self._folder)
+        folder = await asyncio.to_thread(read_folder, self._folder)
         for one in folder.broken:
             log.error("the policy file %s is left out: %s %s", one.name, one.error, one.error.hint)
         return folder
@@ -262,9 +266,9 @@ class Publisher:
             log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
             raise
 
-    def in_folder(self, name: str) -> PolicyFile | None:
+    async def in_folder(self, name: str) -> PolicyFile | None:
         """Return the policy file of a dataset as it stands in the folder, for who wants to publish it."""
-        return read_folder(self._folder).files.get(name)
+        return (await asyncio.to_thread(read_folder, self._folder)).files.get(name)
 
     async def dataset(self, name: str | None, caller: Caller) -> Dataset:
         """Return the dataset a request names, or the only one that its organisation has a grant on.
@@ -385,7 +389,7 @@ class Publisher:
     async def _followed(self, name: str, held: Held | None, mark: Mark) -> Held | None:
         """Return a dataset as it stands after a declaration; None where it is not held and no file here names it."""
         try:
-            folder = self._looked_into()
+            folder = await self._looked_into()
             file = folder.of(name, self._known_as(name)) or (held.file if held is not None else None)
             if file is None:
                 return None
@@ -418,3 +422,10 @@ class Publisher:
             return await self._stood(file, unserved)
         except GatewayError as error:
             return await self._shut(file, error, FIRST_PAUSE_S)
+
+
+def _check_all(files: Sequence[PolicyFile]) -> None:
+    """Check policies that are served alone and together. Raises `policy_invalid`."""
+    for file in files:
+        check_alone(file.document, file.lines)
+    check_together([file.member() for file in files])

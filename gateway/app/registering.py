@@ -50,19 +50,19 @@ class RegistrationService:
 
     async def versions(self, caller: Caller, name: str) -> list[dict[str, object]]:
         """Return the history of a dataset's policy, the first version first."""
-        self._readable(caller, name)
+        await self._readable(caller, name)
         served = (await self._registry.standing(name)).served
         return [_shown(one, review, served) for one, review in await self._registry.versions(name)]
 
     async def version(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Return one version with its text. Raises `not_found`."""
-        self._readable(caller, name)
+        await self._readable(caller, name)
         one = await self._registry.version(name, version)
         return {**await self._described(one), "policy": (await self._text(one))}
 
     async def difference(self, caller: Caller, name: str, old: str, new: str) -> dict[str, object]:
         """Return what changes from one version to another, a sentence each."""
-        self._readable(caller, name)
+        await self._readable(caller, name)
         before, after = [(await self._file(name, version)).document for version in (old, new)]
         said = [{"path": one.path, "words": one.words} for one in differences(before, after)]
         return {"dataset": name, "from": old, "to": new, "differences": said}
@@ -76,12 +76,12 @@ class RegistrationService:
 
     async def propose(self, caller: Caller, name: str, text: str) -> dict[str, object]:
         """Keep a policy as a draft, once it holds as a file would have to. Raises `policy_invalid` with the lines."""
-        known = self._own(caller, name)
+        known = await self._own(caller, name)
         self._pace.admit(caller)
         await self._pace.count(caller)  # a text is long to read, and a leaf of the log is kept for good
         document, lines = await asyncio.to_thread(read, text, name)
         file = PolicyFile(document, policy_version(document), known.folder, lines, text)
-        _refuse_another(file, self._beginnings(name, known))
+        _refuse_another(file, await self._beginnings(name, known))
         await self._publisher.check(file)
         return await self._described(await self._registry.draft(draft_of(file), buyer_id(caller)))
 
@@ -92,7 +92,7 @@ class RegistrationService:
 
         No data are touched and nothing is charged. Raises `version_state` where nothing is served to compare with.
         """
-        self._own(caller, name)
+        await self._own(caller, name)
         held = self._publisher.held.get(name)
         if not isinstance(held, Published):
             raise GatewayError("version_state", "Nothing is served of the dataset.", "Publish a version first.")
@@ -104,12 +104,12 @@ class RegistrationService:
 
     async def submit(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Hand a draft to reviewers."""
-        self._own(caller, name)
+        await self._own(caller, name)
         return await self._described(await self._registry.submit(name, version, buyer_id(caller)))
 
     async def publish(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Serve a version on every process of the store, as another person than who submitted it."""
-        self._own(caller, name)
+        await self._own(caller, name)
         await self._registry.refuse_unpublishable(name, version, buyer_id(caller))
         file = await self._checked(name, version)
         done = await self._registry.publish(name, version, buyer_id(caller), rights(file.document))
@@ -118,7 +118,7 @@ class RegistrationService:
 
     async def roll_back(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Ask for an earlier version again; the second person who does brings it back."""
-        self._own(caller, name)
+        await self._own(caller, name)
         file = await self._checked(name, version)
         done = await self._registry.roll_back(name, version, buyer_id(caller), rights(file.document))
         await self._publisher.follow(name)
@@ -127,7 +127,7 @@ class RegistrationService:
     async def withdraw(self, caller: Caller, name: str, reason: str) -> dict[str, object]:
         """Serve a dataset no longer, on any process; return the version and how many queries were ended."""
         supervising = "supervisor" in caller.roles
-        file = self._known(name) if supervising else self._own(caller, name)
+        file = await self._known(name) if supervising else await self._own(caller, name)
         latest = (await self._registry.standing(name)).latest
         if latest is None:
             if self._registry.required:
@@ -153,7 +153,7 @@ class RegistrationService:
         """Approve what a version declares until a day, or with None reject it."""
         if "reviewer" not in caller.roles:
             raise _forbidden("Reviews are for reviewers.")
-        provider = self._known(name).document.provider.organisation
+        provider = (await self._known(name)).document.provider.organisation
         if caller.organisation == provider:
             raise _forbidden("A provider does not review its own dataset.")
         by = buyer_id(caller)
@@ -163,26 +163,26 @@ class RegistrationService:
 
     # -- who may ----------------------------------------------------------------------------------------------------
 
-    def _known(self, name: str) -> PolicyFile:
+    async def _known(self, name: str) -> PolicyFile:
         held = self._publisher.held.get(name)
-        file = held.file if held is not None else self._publisher.in_folder(name)
+        file = held.file if held is not None else await self._publisher.in_folder(name)
         if file is None:
             raise unknown_dataset(name)
         return file
 
-    def _own(self, caller: Caller, name: str) -> PolicyFile:
+    async def _own(self, caller: Caller, name: str) -> PolicyFile:
         if "provider" not in caller.roles:
             raise _forbidden("This is for the dataset's provider.")
-        file = self._known(name)
+        file = await self._known(name)
         if not provides(file.document.provider.organisation, caller):
             raise unknown_dataset(name)
         return file
 
-    def _readable(self, caller: Caller, name: str) -> PolicyFile:
+    async def _readable(self, caller: Caller, name: str) -> PolicyFile:
         """Return the file of a dataset whose versions the caller may see."""
         if not caller.roles & READERS:
             raise _forbidden("Versions are for the provider, reviewers and supervisors.")
-        return self._known(name) if caller.roles & {"reviewer", "supervisor"} else self._own(caller, name)
+        return await self._known(name) if caller.roles & {"reviewer", "supervisor"} else await self._own(caller, name)
 
     async def _refuse_stranger(self, caller: Caller, name: str) -> None:
         """Raise GatewayError `unknown_dataset` unless the caller sees versions, bills, decides cases or has a grant."""
@@ -194,11 +194,11 @@ class RegistrationService:
         if not caller.roles & (READERS | {"billing", "arbiter"}):
             raise unknown_dataset(name)
         if caller.roles & READERS:
-            self._readable(caller, name)
+            await self._readable(caller, name)
 
-    def _beginnings(self, name: str, known: PolicyFile) -> list[PolicyDocument]:
+    async def _beginnings(self, name: str, known: PolicyFile) -> list[PolicyDocument]:
         """Return the policies whose engine and account a version of a dataset may have."""
-        held, file = self._publisher.held.get(name), self._publisher.in_folder(name)
+        held, file = self._publisher.held.get(name), await self._publisher.in_folder(name)
         served = [] if held is None or isinstance(held, Unserved) else [held.file.document]
         return [known.document, *served, *([] if file is None else [file.document])]
 
@@ -215,7 +215,7 @@ class RegistrationService:
         one = await self._registry.version(name, version)
         text = await self._text(one)
         document, lines = await asyncio.to_thread(read, text, name)
-        return PolicyFile(document, one.version, self._known(name).folder, lines, text)
+        return PolicyFile(document, one.version, (await self._known(name)).folder, lines, text)
 
     async def _described(self, one: Version) -> dict[str, object]:
         stands = await self._registry.standing(one.dataset, one.manifest)

@@ -291,7 +291,7 @@ class GatewayService:
         if held is not None:
             allowed = _provides(held, caller)
         else:
-            file = self._publisher.in_folder(name)
+            file = await self._publisher.in_folder(name)
             allowed = file is not None and provides(file.document.provider.organisation, caller)
         if not allowed:
             raise unknown_dataset(name)

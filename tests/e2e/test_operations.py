@@ -130,6 +130,26 @@ def test_a_policy_is_reloaded_by_sighup_and_a_bad_one_changes_nothing(own):
     assert gateway.ask(COUNT, epsilon=0.9)[0] == 200
 
 
+def test_a_long_policy_is_reloaded_beside_answers_and_one_that_does_not_hold_changes_nothing(own):
+    gateway = own()
+    path, log = gateway.policies / "shop.yaml", gateway.folder / "log"
+    more = ", ".join(f'"{number}"' for number in range(4_000))
+    long = POLICY.replace('"1997-03"]', f'"1997-03", {more}]').replace("max_epsilon: 2", "max_epsilon: 1")
+    assert gateway.ask(COUNT, epsilon=1.5)[0] == 200
+    for text, told, becomes in (
+        (long.replace("title: A shop", "title: [a, shop]"), "policies were not reloaded", 200),
+        (long, "policies reloaded", 403),
+    ):
+        path.write_text(text)
+        gateway.process.send_signal(signal.SIGHUP)
+        answers = 0
+        while told not in log.read_text():
+            assert gateway.call("GET", "/healthz")[0] == 200
+            answers += 1
+        assert answers > 5, "it is read beside others"
+        assert gateway.ask(COUNT, epsilon=1.5)[0] == becomes
+
+
 def test_new_data_waits_for_its_declaration(own):
     gateway = own()
     first = gateway.ask(COUNT)[1]
