@@ -247,4 +247,6 @@ def facts(planned: Planned, dataset: Dataset, caller: Caller, request: Request, 
     }
     if request.mode == "sandbox":
         content["sandbox"] = True
+    if request.composed:
+        content["model"] = True
     return json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -72,10 +72,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Posed:
-    """A question to plan again under another version of a policy: its name, who asks it, and how."""
+    """A question to plan again under another version of a policy: its name, who asks it, and how.
+
+    `model`: the SQL is that of a model's sums, asked under a grant for models.
+    """
 
     name: str
     caller: Caller
     sql: str
     epsilon: Decimal | None = None
     dialect: str | None = None
+    model: bool = False

@@ -10,6 +10,8 @@ from gateway.app.publishing import Publisher
 from gateway.app.standing import Published, Unopened
 from gateway.errors import GatewayError
 from gateway.observability.observer import Observer, Seen
+from gateway.policy.decide import provides
+from gateway.request import Caller
 from gateway.store.database import Store
 from gateway.workers.pool import Pool
 
@@ -48,6 +50,18 @@ class Operations:
         if missing:
             raise GatewayError("not_ready", f"Not ready: {'; '.join(missing)}.", "Ask again in a moment.")
         return {"store": "ok", "workers": "ok", "datasets": {"open": opened, "shut": shut}}
+
+    def refuse_figures(self, caller: Caller) -> None:
+        """Refuse figures to anybody but a supervisor and the provider of every dataset here.
+
+        They are sums over all datasets: engine times would tell one provider of another's data. Raises `forbidden`.
+        """
+        if "supervisor" in caller.roles:
+            return
+        held = self._publisher.held.values()
+        if not held or not all(provides(one.file.document.provider.organisation, caller) for one in held):
+            hint = "Ask with a supervisor's token, or at the operator's own address (GATEWAY_METRICS_PORT)."
+            raise GatewayError("forbidden", "The figures are of all datasets, and not all are yours.", hint)
 
     def figures(self) -> bytes:
         """Return the process's figures in Prometheus' text format."""

@@ -1,6 +1,7 @@
 """What past questions would become under another version: planned twice, over no data, charged and released nowhere.
 
-Questions come from the store, where the policy keeps their texts for its provider, or from whoever asks.
+Questions come from the store, where the policy keeps their texts for its provider, or from whoever asks. A model is kept,
+and planned again, as the SQL of its sums: with the scales that the bounds of its own day gave it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from gateway.catalog.model import Dataset, Grant
 from gateway.errors import GatewayError
 from gateway.ledger.events import DELTA_DECIMALS, RHO_DECIMALS, decimal_text
 from gateway.ledger.keeping import Kept, PastText
+from gateway.models.composing import DIALECT
 from gateway.orders import Cost, cost
 from gateway.parts import Planner
 from gateway.policy.decide import admit
@@ -67,6 +69,7 @@ class Rehearsal:
                 "query": question.name,
                 "organisation": question.caller.organisation,
                 "buyer": question.caller.subject,
+                "model": question.model,
                 "becomes": _becomes(before, after),
                 "before": _shown(before),
                 "after": _shown(after),
@@ -85,10 +88,14 @@ class Rehearsal:
     async def _planned(self, dataset: Dataset, question: Posed, dialect: str) -> Outcome:
         now, caller = self._clock.now(), question.caller
         granted = await self._granted(dataset, caller)
-        decision = admit(dataset, caller, caller.purpose, now.date(), granted=granted)
+        mode = "modelling" if question.model else "authorised"
+        decision = admit(dataset, caller, caller.purpose, now.date(), mode, granted)
         if isinstance(decision, Refusal):
             return Outcome(None, decision.code)
-        request = Request(question.sql, dataset.name, caller.purpose, question.epsilon, dialect=dialect)
+        request = Request(
+            question.sql, dataset.name, caller.purpose, question.epsilon,
+            dialect=dialect, mode=mode, composed=question.model,
+        )  # fmt: skip
         try:
             planned = await self._planner.plan(PlanJob(dataset, caller, request, now, decision.grant))
         except GatewayError as error:
@@ -132,4 +139,5 @@ def _question(past: PastText) -> Posed:
     said = past.said
     epsilon = Decimal(said["epsilon"]) or None
     who = Caller(said["buyer"], said["organisation"], frozenset({"buyer"}), said["purpose"], said["jurisdiction"])
-    return Posed(past.query_id, who, past.sql, epsilon)
+    model = bool(said.get("model"))
+    return Posed(past.query_id, who, past.sql, epsilon, DIALECT if model else None, model)

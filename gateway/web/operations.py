@@ -63,11 +63,9 @@ class OperationsDoor:
         return json_response({"status": "ready", **await self._operations.ready()})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Answer GET /metrics in Prometheus' text format, to a provider or a supervisor."""
+        """Answer GET /metrics in Prometheus' text format, to whom the figures are about."""
         caller = await caller_of(request, self._service)
-        if not caller.roles & {"provider", "supervisor"}:
-            hint = "Ask with a token whose roles include provider or supervisor."
-            raise GatewayError("forbidden", "The figures are the provider's.", hint)
+        self._operations.refuse_figures(caller)
         return _figures(self._operations.figures())
 
 

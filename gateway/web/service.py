@@ -145,6 +145,10 @@ class Operations(Protocol):
         """Return how the parts stand that every query needs. Raises `not_ready` where one is missing."""
         ...
 
+    def refuse_figures(self, caller: Caller) -> None:
+        """Raise `forbidden` unless the figures are the caller's to see."""
+        ...
+
     def figures(self) -> bytes:
         """Return the process's figures in Prometheus' text format."""
         ...

@@ -69,6 +69,32 @@ def test_questions_that_are_sent_are_planned_under_the_new_grants(own):
         assert cast.post(f"versions/{version}/replay", who)[0] in (403, 404)
 
 
+def test_a_past_model_is_planned_again_as_the_model_that_it_was(own):
+    models = "  - {to: {organisation: modellers}, mode: modelling, purposes: [research], price_plan: standard}\nprices:"
+    kept = KEPT.replace("prices:", models)
+    gateway = own(kept)
+    cast = Cast(gateway)
+    asked = {"kind": "covariance", "from": "purchases", "features": ["quantity", "amount"], "epsilon": 0.5}
+    mo = gateway.token("mo", "modellers")
+    status, fitted = gateway.call("POST", "/v1/models", asked, token=mo)
+    assert status == 200, fitted
+    assert cast.ask(COHORT) == (200, None)
+    charged = [one["data"] for one in gateway.events() if one["type"] == "gateway.query.charged"]
+    assert [one.get("model", False) for one in charged] == [True, False]
+
+    def becomes(policy):
+        _, told = cast.post(f"versions/{cast.proposed(policy)}/replay", cast.eve)
+        return [(one["model"], one["becomes"], one["after"].get("code")) for one in told["questions"]]
+
+    assert becomes(kept.replace("A shop", "The shop")) == [(False, "the same", None), (True, "the same", None)]
+    dearer = kept.replace("per_query: 0.50", "per_query: 0.75")
+    assert becomes(dearer) == [(False, "costs otherwise", None), (True, "costs otherwise", None)]
+    ordinary = kept.replace("mode: modelling", "mode: authorised")
+    assert becomes(ordinary) == [(False, "the same", None), (True, "refused now", "mode_not_granted")]
+    unused = kept.replace("amount: {class: important, use: [aggregate]", "amount: {class: important, use: [filter]")
+    assert becomes(unused)[1][:2] == (True, "refused now")
+
+
 def test_past_questions_are_paced_as_refusals_are(own):
     gateway = own(KEPT, GATEWAY_FREE_PER_MINUTE="3")
     cast = Cast(gateway)

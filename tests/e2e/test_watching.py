@@ -1,6 +1,7 @@
 """A real gateway watched by its operator: figures, traces to a collector, readiness, log lines; no word of a query."""
 
 import json
+import signal
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
-from support.gateways import Gateway
+from support.gateways import POLICY, Gateway, eventually
 
 from gateway.stages import Stage
 
@@ -122,6 +123,21 @@ def test_an_operator_sees_every_stage_and_nothing_that_was_asked(gateway, collec
     )
     assert {s.name for s in collector.spans if s.parent_span_id == question.span_id} >= {"charge", "execute", "record"}
     assert all(b"1997-02" not in raw and b"cohort" not in raw and b"customers" not in raw for raw in collector.raw)
+
+
+def test_figures_of_several_providers_are_the_supervisors_alone(gateway):
+    eve, pat, sun = (
+        gateway.token(subject, organisation, (role,), None)
+        for subject, organisation, role in (
+            ("eve", "acme", "provider"), ("pat", "green", "provider"), ("sun", "regulator", "supervisor"),
+        )
+    )  # fmt: skip
+    assert [gateway.call("GET", "/metrics", token=token)[0] for token in (eve, pat, sun)] == [200, 403, 200]
+    second = POLICY.replace("dataset: shop", "dataset: garden").replace("acme", "green").replace("shop.d", "garden.d")
+    (gateway.policies / "garden.yaml").write_text(second)
+    gateway.process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: gateway.call("GET", "/metrics", token=eve)[0] == 403)
+    assert [gateway.call("GET", "/metrics", token=token)[0] for token in (pat, sun)] == [403, 200]
 
 
 def test_ready_knows_the_engine_and_log_lines_are_json(gateway):

@@ -44,6 +44,9 @@ class Idle:
     async def ready(self):
         return {}
 
+    def refuse_figures(self, caller):
+        """Refuse nobody."""
+
     def figures(self):
         return self.observer.metrics.exposition()
 
