@@ -7,8 +7,10 @@ required, the store alone decides; the file then is a draft, and says where the 
 
 import asyncio
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 from gateway.app.policies import PolicyFile, Told
 from gateway.catalog import entries
@@ -24,6 +26,60 @@ FOLDER = "folder"
 """Who drafts what stands in the folder: nobody's name, so that two persons have to stand behind it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A dataset as the folder and the store have it together.
+
+    `file` is the policy in effect, or what comes nearest where none is served: `unserved` says why (draft, withdrawn,
+    unavailable, removed). It is None where no text of it is in the folder or the store. `filed`: the folder has a
+    file of it, without which no gateway of the folder serves it; `stored`: the text is the store's.
+    """
+
+    name: str
+    file: PolicyFile | None
+    unserved: str | None
+    filed: bool
+    stored: bool
+
+    @property
+    def compliance(self) -> Compliance | None:
+        """The review that counts: the store's where it has one, else what the policy states."""
+        if self.file is None:
+            return None
+        told = self.file.told.compliance
+        return entries.compliance(self.file.document) if told is None else told
+
+
+async def every(registry: Registry, files: Mapping[str, PolicyFile], folder: Path) -> tuple[Known, ...]:
+    """Return every dataset of a folder's files, and every one that the store alone knows, by name.
+
+    Raises GatewayError `policy_invalid` for a text of the store that this gateway does not read.
+    """
+    found = []
+    for name, file in files.items():
+        effective, unserved = await in_effect(registry, file)
+        stored = effective.document is not file.document
+        found.append(Known(name, effective, unserved, filed=True, stored=stored))
+    for name, (_, change) in (await registry.marks()).items():
+        if name not in files:
+            removed = Known(name, None, "removed", filed=False, stored=False)
+            found.append(await _of_store(registry, name, folder) if change else removed)
+    return tuple(sorted(found, key=lambda known: known.name))
+
+
+async def _of_store(registry: Registry, name: str, folder: Path) -> Known:
+    """Return a dataset that has no file here: what was published or withdrawn last, else what was proposed last."""
+    latest = (await registry.standing(name)).latest
+    one = latest if latest is not None else (await registry.versions(name))[-1][0]
+    text = await registry.text(one.text)
+    if text is None:
+        return Known(name, None, "unavailable", filed=False, stored=True)
+    document, lines = await asyncio.to_thread(read, text, name)
+    file = PolicyFile(document, one.version, folder, lines, text)
+    effective, unserved = await in_effect(registry, file)
+    return Known(name, effective, unserved if latest is not None else "draft", filed=False, stored=True)
+
+
 async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, str | None]:
     """Return the policy that is in effect for a file's dataset, and why nothing is served, or None.
 
@@ -36,7 +92,8 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
         return replace(file, told=told), "draft" if registry.required else None
     served = stands.served
     if served is None:
-        return replace(file, told=Told(stands.change)), "withdrawn"
+        told = Told(stands.change, _compliance(stands, file, required=registry.required))
+        return replace(file, told=told), "withdrawn"
     text = await registry.text(served.text)
     if text is None:
         log.error("the text of %s, version %s, is not in the store: propose it again", file.name, served.version)

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from gateway.app.clock import SystemClock
+from gateway.app.effective import Known, every
 from gateway.app.offline import existing
-from gateway.app.policies import PolicyFile, read_policies
+from gateway.app.policies import PolicyFile, read_folder, read_policies
 from gateway.catalog.load import canonical_text, parse, policy_version
 from gateway.errors import GatewayError
 from gateway.evidence import exporting, rotation
-from gateway.evidence.filing import Period, pack
+from gateway.evidence.filing import Period, Policy, pack
 from gateway.evidence.keys import KeyRing
 from gateway.evidence.marks import MarkFile
 from gateway.evidence.offline import bundles
@@ -32,6 +33,12 @@ from gateway.store.database import Store
 from gateway.store.tables import queries
 
 Result = TypeVar("Result")
+
+UNREAD = {
+    "unavailable": "the text of its policy is not in the store",
+    "removed": "its data were declared here, and no policy of it is in the folder or the store",
+}
+"""Why a filing cannot show a dataset that the store knows."""
 
 
 async def open_evidence(store: Store, settings: Settings) -> Evidence:
@@ -105,16 +112,29 @@ def copy(settings: Settings) -> bytes:
 
 
 def filing(settings: Settings, policies: Path, period: Period) -> dict[str, object]:
-    """Return the data-security filing pack of a store and its policies."""
-    documents = {name: (file.version, file.document) for name, file in _policies(policies).items()}
+    """Return the data-security filing pack of a store and its policies, in a folder of files or in the store itself."""
 
     async def work(store: Store, evidence: Evidence) -> dict[str, object]:
+        registry = Registry(store, SystemClock(), required=settings.members_required)
+        known = await every(registry, read_folder(policies).whole(), policies)
+        if not known:
+            read_policies(policies)  # which says that there is none
         checkpoint, public_key, _, leaves = await evidence.whole()
         stopped = await store.read(suspensions)
         made_at = SystemClock().now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        return pack(documents, (checkpoint, public_key, leaves), stopped, period, made_at)
+        held = [policy for one in known if (policy := _filed(one)) is not None]
+        unread = [{"dataset": one.name, "why": UNREAD[one.unserved or ""]} for one in known if one.file is None]
+        return pack(held, unread, (checkpoint, public_key, leaves), stopped, period, made_at)
 
     return _on_store(settings, work)
+
+
+def _filed(known: Known) -> Policy | None:
+    """Return a dataset's policy as the filing has it; None where nobody has its text."""
+    file, review = known.file, known.compliance
+    if file is None or review is None:
+        return None
+    return Policy(file.version, file.document, review, known.unserved or "served", known.stored)
 
 
 def suspensions(connection: Connection) -> list[dict[str, object]]:

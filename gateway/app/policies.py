@@ -118,6 +118,12 @@ class PolicyFolder:
     files: Mapping[str, PolicyFile]
     broken: tuple[BrokenFile, ...]
 
+    def whole(self) -> dict[str, PolicyFile]:
+        """Return the policies by their dataset's name. Raises GatewayError `policy_invalid` where a file breaks."""
+        if self.broken:
+            raise self.broken[0].error
+        return dict(self.files)
+
     def of(self, name: str, known_as: str | None = None) -> PolicyFile | None:
         """Return the policy of one dataset, whatever the other files are; None where no file is of it.
 
@@ -166,13 +172,11 @@ def read_policies(folder: Path) -> dict[str, PolicyFile]:
 
     Raises GatewayError `policy_invalid` for a file that does not hold, two with one name, or none at all.
     """
-    found = read_folder(folder)
-    if found.broken:
-        raise found.broken[0].error
-    if not found.files:
+    found = read_folder(folder).whole()
+    if not found:
         hint = "Put a policy there; policies/cdnow.yaml in the project is a worked example."
         raise GatewayError("policy_invalid", f"No policy (*.yaml) in {folder.resolve()}.", hint)
-    return dict(found.files)
+    return found
 
 
 def convert_budgets(privacy: Privacy, grants: Sequence[Grant], lines: PolicyLines) -> None:

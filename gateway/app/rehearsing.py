@@ -1,7 +1,7 @@
 """What past questions would become under another version: planned twice, over no data, charged and released nowhere.
 
-Questions come from the store, where the policy keeps their texts for its provider, or from whoever asks. A model is kept,
-and planned again, as the SQL of its sums: with the scales that the bounds of its own day gave it.
+Questions come from the store, where the policy keeps their texts for its provider, or from whoever asks. A model is
+kept, and planned again, as the SQL of its sums: with the scales that the bounds of its own day gave it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,6 +1,7 @@
 """The filing pack for data security: what is held, how it is classed, to whom results went, and what went wrong.
 
-A fold over the policies and the leaves of the log: whoever has both can make it again. No result stands in it.
+A fold over the policies in effect and the leaves of the log: whoever has both can make it again. No result stands in
+it.
 """
 
 import json
@@ -12,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.catalog.document import PolicyDocument, TableEntry
-from gateway.catalog.model import DataClass
+from gateway.catalog.model import Compliance, DataClass
+from gateway.evidence import registers
 
 FORMAT = "gateway-filing/1"
 INCIDENTS = {
@@ -103,12 +105,37 @@ def incidents(leaves: Sequence[Mapping[str, Any]], period: Period) -> list[dict[
     return found
 
 
-def catalogue(policies: Mapping[str, tuple[str, PolicyDocument]]) -> list[dict[str, object]]:
-    """Return what is held: `policies` has the version and the document of every dataset by its name."""
-    return [_dataset(version, document) for _, (version, document) in sorted(policies.items())]
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The policy of a dataset as it is in effect, and the review that counts for it, whoever said so.
+
+    `state` is `served`, or why nothing is: draft, withdrawn, unavailable. `stored`: the text is the store's.
+    """
+
+    version: str
+    document: PolicyDocument
+    review: Compliance
+    state: str = "served"
+    stored: bool = False
 
 
-def _dataset(version: str, document: PolicyDocument) -> dict[str, object]:
+def catalogue(policies: Iterable[Policy]) -> list[dict[str, object]]:
+    """Return what is held, by the names of datasets."""
+    return [_dataset(policy) for policy in sorted(policies, key=lambda policy: policy.document.dataset)]
+
+
+def _thresholds(policies: Iterable[Policy]) -> dict[str, dict[str, int]]:
+    """Return by provider, and by each dataset that counts crossings, how many people's data may go to a country."""
+    found: dict[str, dict[str, int]] = {}
+    for policy in policies:
+        rule = policy.document.compliance.cross_border
+        if rule is not None:
+            found.setdefault(policy.document.provider.organisation, {})[policy.document.dataset] = rule.threshold
+    return found
+
+
+def _dataset(policy: Policy) -> dict[str, object]:
+    document, review = policy.document, policy.review
     classes: Counter[str] = Counter()
     for table in document.tables.values():
         if not table.public:
@@ -117,13 +144,15 @@ def _dataset(version: str, document: PolicyDocument) -> dict[str, object]:
     return {
         "dataset": document.dataset,
         "title": document.title,
-        "policy_version": version,
+        "policy_version": policy.version,
+        "policy_from": "store" if policy.stored else "file",
+        "state": policy.state,
         "provider": document.provider.organisation,
         "contact": document.provider.contact,
         "source": compliance.source,
         "legal_basis": compliance.legal_basis,
-        "reviewed_by": compliance.reviewed_by,
-        "review_valid_until": compliance.valid_until.isoformat() if compliance.valid_until else None,
+        "reviewed_by": review.reviewed_by,
+        "review_valid_until": review.valid_until.isoformat() if review.valid_until else None,
         "privacy_unit": f"{document.privacy.unit.table}.{document.privacy.unit.key}",
         "columns_by_class": {name.value: classes[name.value] for name in DataClass},
         "tables": [_table(name, table) for name, table in document.tables.items()],
@@ -154,15 +183,21 @@ def _table(name: str, table: TableEntry) -> dict[str, object]:
 
 
 def pack(
-    policies: Mapping[str, tuple[str, PolicyDocument]],
+    policies: Sequence[Policy],
+    unread: Sequence[Mapping[str, object]],
     log: tuple[str, str, Sequence[bytes]],
     suspended: Sequence[Mapping[str, object]],
     period: Period,
     made_at: str,
 ) -> dict[str, object]:
-    """Return the filing pack. `log` is the checkpoint, the log's key (hex) and all leaves."""
+    """Return the filing pack. `log` is the checkpoint, the log's key (hex) and all leaves.
+
+    `unread` names datasets whose text nobody here has. Registers are as of the period's last day, the catalogue and who
+    is suspended as of today.
+    """
     checkpoint, public_key, raw = log
     leaves = [json.loads(leaf) for leaf in raw]
+    until = [leaf for leaf in leaves if Period(None, period.last).holds(str(leaf["time"]))]
     return {
         "format": FORMAT,
         "made_at": made_at,
@@ -171,6 +206,10 @@ def pack(
             "last": period.last.isoformat() if period.last else None,
         },
         "catalogue": catalogue(policies),
+        "not_shown": [dict(row) for row in unread],
+        "versions": registers.versions(until),
+        "store_grants": registers.grants(until, made_at),
+        "crossings": registers.crossings(until, _thresholds(policies)),
         "flows": flows(leaf for leaf in leaves if period.holds(str(leaf["time"]))),
         "incidents": incidents(leaves, period),
         "suspended_now": [dict(row) for row in suspended],

@@ -4,8 +4,9 @@ import json
 from datetime import date
 from pathlib import Path
 
+from gateway.catalog.entries import compliance
 from gateway.catalog.load import canonical_text, policy_version, read
-from gateway.evidence.filing import Period, flows, incidents, pack
+from gateway.evidence.filing import Period, Policy, flows, incidents, pack
 from gateway.evidence.printing import page
 
 FOLDER = Path(__file__).parents[3] / "policies"
@@ -56,9 +57,9 @@ def test_the_pack_and_its_page():
     hostile = json.loads(json.dumps(LEAVES))
     hostile[0]["purpose"] = "<script>alert(1)</script>"
     log = ("gw\n8\nroot\n", "ab" * 32, [json.dumps(one).encode() for one in hostile])
-    policies = {POLICY.dataset: (policy_version(POLICY), POLICY)}
+    policies = [Policy(policy_version(POLICY), POLICY, compliance(POLICY))]
     waiting = [{"dataset": "shop", "buyer": "widgets/bob", "failures": 2}]
-    made = pack(policies, log, waiting, Period(None, date(2026, 11, 4)), "2026-12-01T00:00:00Z")
+    made = pack(policies, [], log, waiting, Period(None, date(2026, 11, 4)), "2026-12-01T00:00:00Z")
     assert sum(flow["answers"] for flow in made["flows"]) == 2, "the thirtieth is after the period"
     held = made["catalogue"][0]
     assert held["policy_version"] == policy_version(POLICY)
@@ -71,7 +72,7 @@ def test_the_pack_and_its_page():
     assert "widgets/bob" in shown
     assert "src=" not in shown
     assert "href=" not in shown
-    empty = page(pack({}, ("gw\n0\nroot\n", "ab" * 32, []), [], Period(), "2026-12-01T00:00:00Z"))
+    empty = page(pack([], [], ("gw\n0\nroot\n", "ab" * 32, []), [], Period(), "2026-12-01T00:00:00Z"))
     assert "nothing" in empty
     assert "nobody" in empty
 
