@@ -1,39 +1,105 @@
-"""The policies of a folder: which will stop soon, which allow more than the field would call private."""
+"""Policies as they are in effect, file or store: which stop soon, which allow more than the field calls private."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from gateway.app.doctor.finding import Finding, bad, good, warning
 from gateway.app.doctor.machine import data_file
-from gateway.app.policies import PolicyFile, read_policies
+from gateway.app.effective import Known
+from gateway.app.policies import PolicyFile, PolicyFolder, read_folder
+from gateway.catalog.alone import check_alone
 from gateway.catalog.inspection import order
+from gateway.catalog.model import Compliance
+from gateway.catalog.together import check_together
 from gateway.engines.postgres_engine import PostgresEngine
 from gateway.engines.spark_engine import SparkEngine
 from gateway.errors import GatewayError
+from gateway.policy.rules.mode import unserved
 from gateway.settings import variable
 
 SOON = timedelta(days=30)
 MUCH = Decimal(10)
 PATIENCE_S = 30.0
 
+_UNSERVED = {
+    "draft": (
+        "no version of its policy is published: nobody is answered",
+        "gateway policy submit, review and publish, by three persons.",
+    ),
+    "withdrawn": (
+        "it was withdrawn: nobody is answered",
+        "Publish another version, or bring one back: gateway policy rollback, by two persons.",
+    ),
+    "unavailable": (
+        "the store lacks the text of the version that it serves: nobody is answered",
+        "Have its provider propose the same text again: gateway policy propose.",
+    ),
+    "removed": (
+        "its data were declared in this store, and no policy of it is here",
+        "Put its file back into the folder; or leave it, and nobody is answered.",
+    ),
+}
+
 
 def look(folder: Path, today: date) -> Iterator[Finding]:
-    """Look at every policy, and at the file behind it."""
+    """Look at every policy of a folder by itself, where there is no store yet, and at the data behind it."""
+    found = read_folder(folder)
+    alone = [Known(name, file, None, filed=True, stored=False) for name, file in found.files.items()]
+    yield from look_at(alone, found, today)
+
+
+def look_at(known: Sequence[Known], folder: PolicyFolder, today: date) -> Iterator[Finding]:
+    """Look at every dataset as a gateway of this folder and store would serve it, and at the data behind it."""
+    for broken in folder.broken:
+        yield bad("policies", broken.error.detail, broken.error.hint)
+    if not known and not folder.broken:
+        yield bad("policies", "no policy (*.yaml) is in the folder", "Name the folder with --policies.")
+    for one in known:
+        if one.file is None or one.unserved is not None:
+            yield _not_served(one)
+        else:
+            yield from _served(one, one.file, folder.files, today)
+    yield from _together([one.file for one in known if one.file is not None and one.unserved is None])
+
+
+def _not_served(one: Known) -> Finding:
+    told, fix = _UNSERVED[one.unserved or "unavailable"]
+    shown = bad if one.unserved == "unavailable" else warning
+    return shown(f"policy of {one.name}", told, fix)
+
+
+def _served(one: Known, file: PolicyFile, files: Mapping[str, PolicyFile], today: date) -> Iterator[Finding]:
+    assert one.compliance is not None  # INVARIANT: it has a file
+    check = f"policy of {one.name}"
+    yield from _standing(check, file, one.compliance, today)
+    if not one.filed:
+        fix = "Put a file of it into the folder: with its provider, its engine and its account."
+        yield bad(check, "the store serves it, and a gateway of this folder does not: there is no file of it", fix)
+    elif one.stored and files[one.name].version != file.version:
+        fix = "gateway policy propose FILE and the steps after it; or write the file as the served version is."
+        yield warning(check, "its file has another text than the version that is served: it is a draft", fix)
+    for grant in file.grants:
+        refusal = unserved(grant.mode)
+        if refusal is not None:
+            yield warning(check, f"its grant to {grant.organisation} has no effect: {refusal.detail}", refusal.hint)
+    source = file.source()
+    if source.kind == "duckdb":
+        yield from data_file(Path(source.path), one.name)
+    else:
+        yield from _database(one.name, file)
+
+
+def _together(files: Sequence[PolicyFile]) -> Iterator[Finding]:
+    """Hold what is served to what refuses a start: each by itself, and no two accounts over the same people."""
     try:
-        files = read_policies(folder)
+        for file in files:
+            check_alone(file.document, file.lines)
+        check_together([file.member() for file in files])
     except GatewayError as error:
         yield bad("policies", error.detail, error.hint)
-        return
-    for name, file in files.items():
-        yield from _standing(name, file, today)
-        source = file.source()
-        if source.kind == "duckdb":
-            yield from data_file(Path(source.path), name)
-        else:
-            yield from _database(name, file)
 
 
 def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
@@ -63,11 +129,15 @@ def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
         yield good(check, "there, and its role may read the policy's columns and nothing else")
 
 
-def _standing(name: str, file: PolicyFile, today: date) -> Iterator[Finding]:
-    check, document = f"policy of {name}", file.document
-    ends = document.compliance.valid_until
-    epsilon = document.privacy.budget.epsilon
-    if ends is None:
+def _standing(check: str, file: PolicyFile, review: Compliance, today: date) -> Iterator[Finding]:
+    """Look at the review that counts, whoever made it, and at the budget."""
+    ends, epsilon = review.valid_until, file.document.privacy.budget.epsilon
+    if review.reviewed_by is None:
+        fix = "Have a reviewer of another organisation look at it: gateway policy submit, then review."
+        yield bad(check, "no review of it counts: nobody is answered", fix)
+    elif review.by_owner or review.reviewed_by == file.document.provider.organisation:
+        yield bad(check, "its owner reviewed it: nobody is answered", "Have somebody else review it.")
+    elif ends is None:
         fix = "Write compliance.valid_until: a review holds for a time."
         yield warning(check, "its review has no end", fix)
     elif ends < today:
@@ -78,4 +148,4 @@ def _standing(name: str, file: PolicyFile, today: date) -> Iterator[Finding]:
         fix = f"Lower privacy.budget.epsilon to {MUCH} or less, unless nobody real is behind the rows."
         yield warning(check, f"its budget is epsilon {epsilon:f}: a promise that protects little", fix)
     else:
-        yield good(check, f"reviewed until {ends}, epsilon {epsilon:f} in all")
+        yield good(check, f"reviewed by {review.reviewed_by} until {ends}, epsilon {epsilon:f} in all")

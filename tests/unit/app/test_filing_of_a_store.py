@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete
 from support.gateways import POLICY
 from support.store_life import EVE, GARDEN, MEI, RUI, SUN, StoreLife
+from support.stores import database
 
 from gateway.app.evidencing import filing
 from gateway.errors import GatewayError
@@ -17,11 +18,13 @@ from gateway.store.database import open_store
 from gateway.store.tables import policy_texts
 
 WHOLE = Period()
+BOTH = pytest.mark.parametrize("life", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-def life(store_place, tmp_path):
+def life(request, tmp_path):
     """Return what runs a story on a fresh store, and what then makes the pack of it."""
+    store_place = tmp_path / "state", database() if getattr(request, "param", "") == "postgres" else None
     folder = tmp_path / "policies"
     folder.mkdir()
 
@@ -44,6 +47,7 @@ def life(store_place, tmp_path):
     return told, packed, folder
 
 
+@BOTH
 def test_a_dataset_that_the_store_alone_has_is_filed_with_its_review_and_versions(life):
     told, packed, folder = life
 
@@ -157,6 +161,7 @@ def test_grants_of_the_store_are_filed_as_they_stand_and_as_they_were_signed(lif
     assert (packed(before)["store_grants"], packed(before)["versions"]) == ([], [])
 
 
+@BOTH
 def test_people_abroad_are_filed_by_country_and_year_beside_the_thresholds(life):
     told, packed, _ = life
 
