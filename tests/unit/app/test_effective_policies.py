@@ -10,12 +10,14 @@ from sqlalchemy import delete
 from support.gateways import POLICY
 from support.stores import START, Clock, ledger_of, order
 
-from gateway.app.effective import draft_of, in_effect
+from gateway.app.effective import draft_of, every, in_effect
 from gateway.app.policies import read_folder
 from gateway.app.publishing import Publisher
 from gateway.app.standing import Published
-from gateway.catalog.model import Compliance
+from gateway.catalog.entries import compliance
+from gateway.catalog.model import Compliance, CrossBorder
 from gateway.ledger.registering import Registry
+from gateway.ledger.versions import Versions
 from gateway.store.database import open_store
 from gateway.store.tables import policy_texts
 
@@ -45,9 +47,9 @@ def folder(tmp_path):
     return made
 
 
-def file_of(folder, text=POLICY):
+def file_of(folder, text=POLICY, name="shop"):
     (folder / "shop.yaml").write_text(text)
-    return read_folder(folder).files["shop"]
+    return read_folder(folder).files[name]
 
 
 async def published(registry, file, until=LATER):
@@ -98,6 +100,45 @@ async def test_the_stores_review_takes_the_place_of_what_the_file_states(store, 
     assert ends == Compliance(RUI, date(2099, 12, 31)), "the day that the policy itself states comes first"
     await registry.review("shop", file.version, RUI, "whose are they?", None)
     assert (await in_effect(registry, file))[0].told.compliance == Compliance(None, None)
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_what_crosses_a_border_is_counted_whoever_reviews(store, clock, folder, required):
+    rule = "valid_until: 2099-12-31, cross_border: {home: CN, threshold: 500}}"
+    registry, file = (
+        Registry(store, clock, required=required),
+        file_of(folder, POLICY.replace("valid_until: 2099-12-31}", rule)),
+    )
+
+    async def counted():
+        told = (await in_effect(registry, file))[0].told.compliance
+        return (told or compliance(file.document)).cross_border
+
+    rules = [await counted()]  # before anybody reviews
+    await published(registry, file)
+    rules.append(await counted())
+    await registry.review("shop", file.version, RUI, "whose are they?", None)
+    rules.append(await counted())
+    assert rules == [CrossBorder("CN", 500, 300)] * 3
+
+
+async def test_every_dataset_that_folder_or_store_knows_is_told_by_name(store, clock, folder):
+    registry, shop = Registry(store, clock, required=False), file_of(folder)
+    await Versions(store, clock).declare("attic", "stamp", "first start")
+    for name in ("garden", "barn"):
+        other = file_of(folder, POLICY.replace("dataset: shop", f"dataset: {name}"), name)
+        await registry.draft(draft_of(other), EVE)
+        if name == "garden":
+            await registry.submit(name, other.version, EVE)
+            await registry.publish(name, other.version, MEI, RIGHTS)
+    known = {one.name: one for one in await every(registry, {"shop": shop}, folder)}
+    assert list(known) == ["attic", "barn", "garden", "shop"]
+    assert {name: (one.unserved, one.filed, one.stored) for name, one in known.items()} == {
+        "attic": ("removed", False, False), "barn": ("draft", False, True),
+        "garden": (None, False, True), "shop": (None, True, False),
+    }  # fmt: skip
+    assert (known["attic"].file, known["attic"].compliance) == (None, None)
+    assert known["garden"].compliance.reviewed_by == "reviewer", "no review of the store takes its place"
 
 
 async def test_what_the_file_states_is_no_review_where_members_are_required(store, clock, folder):

@@ -191,6 +191,52 @@ async def test_a_key_signs_from_its_confirmation_to_its_revocation(book, store, 
     await keys.register("others", SIGNER.key_id, SIGNER.public.hex(), "others/ivo")  # nobody takes a key from another
 
 
+async def test_a_key_is_registered_once_and_what_was_revoked_stays_so(store, clock):
+    keys = await keyed(store, clock)
+    assert await code_of(keys.register("acme", SIGNER.key_id, SIGNER.public.hex(), "acme/mei")) == "bad_request"
+    await keys.revoke("acme", SIGNER.key_id, "acme/eve")
+    assert await code_of(keys.revoke("acme", SIGNER.key_id, "acme/mei")) == "bad_request"
+    assert await code_of(keys.register("acme", SIGNER.key_id, SIGNER.public.hex(), "acme/mei")) == "bad_request"
+    assert (await keys.find("acme", SIGNER.key_id)).state == "revoked"
+
+
+async def test_nobody_confirms_or_revokes_the_key_of_others_and_each_sees_its_own(store, clock):
+    keys = await keyed(store, clock)
+    for step in (keys.confirm, keys.revoke):
+        assert await code_of(step("others", SIGNER.key_id, "others/ivo")) == "not_found"
+    clock.pass_(1)
+    await keys.register("others", SIGNER.key_id, SIGNER.public.hex(), "others/ivo")
+    assert [(key.organisation, key.state) for key in await keys.of(None)] == [
+        ("acme", "confirmed"), ("others", "registered"),
+    ]  # fmt: skip
+    assert [key.organisation for key in await keys.of("others")] == ["others"]
+
+
+async def test_a_grant_is_listed_for_its_buyer_and_its_provider_and_nobody_else(book, store, clock):
+    await granted(book, store, clock)
+    clock.pass_(1)
+    await book.request("G2", "green", "garden", "org", "{}", "a study", "org/ana")
+
+    async def listed(organisation, provider):
+        return [one.grant_id for one in await book.listed(organisation, provider)]
+
+    assert await listed("org", None) == ["G2", "G1"], "the latest first"
+    assert await listed(None, "acme") == ["G1"]
+    assert await listed("acme", "acme") == ["G1"]
+    assert await listed("others", "others") == []
+    assert await listed(None, None) == ["G2", "G1"]
+    assert (await book.find("G2")).state == "requested"
+    assert await book.find("G9") is None
+    for step in (book.refuse("G9", "no", "acme/eve"), book.revoke("G9", "no", "acme/eve")):
+        assert await code_of(step) == "not_found"
+
+
+async def test_an_end_that_was_brought_forward_in_the_store_holds_at_a_charge(ledger, book, store, clock):
+    basis = await granted(book, store, clock)
+    await store.run(lambda c: c.execute(update(grants).values(ends_at_us=int(START.timestamp() * 1e6))))
+    assert await code_of(ledger.charge(under(basis))) == "grant_not_valid"
+
+
 def abroad(number, units, account="a", country="SG", threshold=100):
     crossing = Crossing("acme", account, country, units, threshold)
     return order(number, basis=Basis(crossing=crossing), accounts=(Account("data/a", 10**6, 10**6),))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, select
-from support.stores import START, code_of, ledger_of, order
+from support.stores import START, code_of, ledger_of, order, versions_of
 
 from gateway.ledger.model import Charge
 from gateway.ledger.reconcile import reconcile
@@ -180,3 +180,45 @@ async def test_the_log_tells_all_of_it_and_no_text(registry, store):
     kinds = ["drafted", "submitted", "reviewed", "registered", "withdrawn", "asked-back"]
     assert [json.loads(leaf)["kind"] for leaf in said] == kinds
     assert not any(b"the text" in leaf for leaf in said)
+
+
+async def test_what_would_be_refused_a_publication_is_told_before_it_and_changes_nothing(registry, clock):
+    await registry.draft(draft(), EVE)
+    assert await code_of(registry.refuse_unpublishable("shop", "v1", MEI)) == "version_state"
+    await registry.submit("shop", "v1", EVE)
+    await registry.review("shop", "v1", RUI, "seen", TODAY)
+    assert await code_of(registry.refuse_unpublishable("shop", "v1", EVE)) == "two_persons"
+    assert await code_of(registry.refuse_unpublishable("shop", "v9", MEI)) == "not_found"
+    assert await registry.refuse_unpublishable("shop", "v1", MEI) is None
+    assert (await registry.version("shop", "v1")).state is State.REVIEWED
+    clock.pass_(86_400)
+    assert await code_of(registry.refuse_unpublishable("shop", "v1", MEI)) == "compliance_expired"
+
+
+async def test_every_process_sees_how_far_a_dataset_is(registry, store, clock):
+    assert (await registry.mark("shop"), await registry.marks()) == ((0, 0), {})
+    await versions_of(store, clock).declare("barn", "stamp", "first start")
+    await published(registry)
+    assert await registry.mark("barn") == (1, 0)
+    first = await registry.mark("shop")
+    assert await registry.marks() == {"barn": (1, 0), "shop": first}
+    await registry.withdraw("shop", "v1", EVE, "an error", barred=False)
+    assert await registry.mark("shop") > first
+
+
+async def test_a_withdrawal_names_the_version_that_is_served(registry):
+    for version in ("v1", "v2"):
+        await published(registry, version)
+    assert await code_of(registry.withdraw("shop", "v1", EVE, "an error", barred=False)) == "version_state"
+    assert (await registry.standing("shop")).served.version == "v2"
+
+
+async def test_without_members_a_published_version_needs_no_review_of_the_store(store, clock):
+    registry, ledger = Registry(store, clock, required=False), ledger_of(store, clock)
+    await registry.draft(draft(), EVE)
+    await registry.submit("shop", "v1", EVE)
+    await registry.publish("shop", "v1", MEI, RIGHTS)
+    assert (await registry.review_of("shop", "m1")) is None
+    assert isinstance(await ledger.charge(of()), Charge)
+    required = ledger_of(store, clock, required=True)
+    assert await code_of(required.charge(of(number=2))) == "compliance_expired"
