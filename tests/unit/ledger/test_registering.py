@@ -1,6 +1,7 @@
 """The life of policies on both stores: each state, who stands behind it, what a charge reads of it, what the log tells."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -166,6 +167,8 @@ async def test_a_text_that_is_another_or_gone_is_not_given_and_comes_back_when_i
     assert await registry.text(one.text) is None
     await store.run(lambda c: c.execute(delete(policy_texts)))
     assert await registry.text(one.text) is None
+    assert await registry.draft(replace(draft(), text="the same by other words"), MEI) == one
+    assert await registry.text(one.text) is None, "it is the text that the log has the digest of, or none"
     assert await registry.draft(draft(), MEI) == one, "it is the draft of who proposed it first"
     assert await registry.text(one.text) == "the text of v1"
 
