@@ -180,8 +180,12 @@ class Publisher:
         A file that is new in the folder is published, and a dataset that was shut is opened; every process of the
         store follows. The data version changes with the data alone where the engine tells whether they did, else each
         time. Other datasets' files may be as they are. Raises `unknown_dataset`, `policy_invalid` or what the engine
-        raises; then nothing changes.
+        raises; then nothing changes. A reload that is under way comes first: it has read an earlier folder.
         """
+        async with self._loading:
+            return await self._refresh(name)
+
+    async def _refresh(self, name: str) -> str:
         folder = await self._looked_into()
         file = folder.of(name, self._known_as(name))
         if file is None:
