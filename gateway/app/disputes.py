@@ -79,8 +79,11 @@ class DisputeService:
         """Return the evidence of a case: the bundle's files by name, and what froze the query or set it free.
 
         No result is in it. The salt, with which a guess of the SQL can be checked, is for the query's buyer alone.
+        Raises `not_found`, `too_many_requests`: a head is signed each time.
         """
+        self._pace.admit(caller)
         one = await self._seen(caller, case_id)
+        await self._pace.count(caller)
         held = self._datasets().get(one.dispute.dataset)
         texts = {}
         if held is not None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, String, cast, func, select
+from sqlalchemy import Connection, Row, String, cast, func, or_, select
 
 from gateway.errors import GatewayError
 from gateway.evidence import facts, registration, signing
@@ -21,8 +20,6 @@ from gateway.store import epochs, log, merkle
 from gateway.store.database import Store
 from gateway.store.tables import cosignatures, events, leaves, nodes, queries
 from gateway.store.upsert import upsert
-
-_QUERY_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +232,7 @@ class Evidence:
 
     async def event(self, query_id: str) -> dict[str, Any] | None:
         """Return the meter event of a query's decision."""
-        return await self._store.read(lambda connection: _event(connection, query_id))
+        return await self._store.read(lambda connection: event_of(connection, query_id))
 
 
 def _no_tile() -> GatewayError:
@@ -256,27 +253,33 @@ def _placed(row: Row[Any] | None) -> tuple[int, int | None]:
 
 
 def _told(connection: Connection, query_id: str) -> tuple[int, int | None]:
-    """Return the same by the leaves themselves: every one of them is looked at."""
-    if not _QUERY_ID.fullmatch(query_id):
+    """Return the same by the query's meter event, and the leaves that followed its decision."""
+    event = event_of(connection, query_id)
+    if event is None:
         raise _no_query()
+    decided = int(event["data"]["log_index"])
+    leaf = json.loads(log.read_leaf(connection, decided))
+    if leaf.get("query_id") != query_id or leaf["kind"] not in DECISIONS:
+        raise _no_query()
+    return decided, _outcome(connection, query_id, decided) if leaf["kind"] == "charged" else None
+
+
+def _outcome(connection: Connection, query_id: str, decided: int) -> int | None:
+    """Return where the log has the outcome of a charge whose row a restored store has lost: soon after it, mostly."""
     stored = leaves.c.leaf
     text = cast(stored, String) if connection.dialect.name == "sqlite" else func.convert_from(stored, "UTF8")
-    about = select(leaves.c.position, stored).where(text.contains(f'"query_id":"{query_id}"', autoescape=True))
-    rows = connection.execute(about.order_by(leaves.c.position))
-    told = [(row.position, json.loads(row.leaf)) for row in rows]
-    kinds = [(at, leaf["kind"]) for at, leaf in told if leaf.get("query_id") == query_id]
-    decided = next((at for at, kind in kinds if kind in DECISIONS), None)
-    if decided is None:
-        raise _no_query()
-    return decided, next((at for at, kind in kinds if kind in OUTCOMES), None)
+    spelled = text.contains(f'"query_id":"{query_id}"', autoescape=True)
+    ends = or_(*(text.contains(f'"kind":"{kind}"', autoescape=True) for kind in OUTCOMES))
+    found = select(leaves.c.position).where(leaves.c.position > decided, spelled, ends)
+    return connection.execute(found.order_by(leaves.c.position).limit(1)).scalar()
 
 
-def _event(connection: Connection, query_id: str) -> dict[str, Any] | None:
-    if not _QUERY_ID.fullmatch(query_id):
-        return None
-    named = select(events.c.line).where(events.c.line.contains(f'"subject":"{query_id}"', autoescape=True))
-    found = [json.loads(row.line) for row in connection.execute(named.order_by(events.c.sequence))]
-    return next((event for event in found if event["data"].get("log_index") is not None), None)
+def event_of(connection: Connection, query_id: str) -> dict[str, Any] | None:
+    """Return the meter event of a query's decision; what its statements cost has events of its own."""
+    found = select(events.c.line).where(events.c.query_id == query_id).order_by(events.c.sequence)
+    told = [json.loads(row.line) for row in connection.execute(found)]
+    ours = (event for event in told if event["subject"] == query_id)
+    return next((event for event in ours if event["data"].get("log_index") is not None), None)
 
 
 def _extends(connection: Connection, since: int, size: int) -> dict[str, object]:

@@ -1,32 +1,22 @@
 """What the log says of the registration of one dataset: which leaves, and which of them a certificate is made of."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, String, and_, cast, func, or_, select
+from sqlalchemy import Connection
 
 from gateway.errors import GatewayError
-from gateway.store.tables import leaves
+from gateway.store import log
 
-_KINDS = ("registered", "reviewed", "withdrawn")
+_KINDS = frozenset({"registered", "reviewed", "withdrawn"})
 
 Said = Mapping[int, dict[str, Any]]
 """Leaves by their index, in order."""
 
 
 def said(connection: Connection, dataset: str) -> Said:
-    """Return what the log says of a dataset's registration; every leaf of the log is looked at."""
-    stored = leaves.c.leaf
-    text = cast(stored, String) if connection.dialect.name == "sqlite" else func.convert_from(stored, "UTF8")
-    named = json.dumps(dataset, ensure_ascii=False)
-    about = and_(
-        text.contains(f'"dataset":{named}', autoescape=True),
-        or_(*(text.contains(f'"kind":"{kind}"', autoescape=True) for kind in _KINDS)),
-    )
-    rows = connection.execute(select(leaves.c.position, stored).where(about).order_by(leaves.c.position))
-    found = {row.position: json.loads(row.leaf) for row in rows}
-    return {at: leaf for at, leaf in found.items() if leaf["kind"] in _KINDS and leaf.get("dataset") == dataset}
+    """Return what the log says of a dataset's registration."""
+    return {at: leaf for at, leaf in log.read_seldom(connection, _KINDS) if leaf["dataset"] == dataset}
 
 
 def placed(found: Said, version: str | None) -> tuple[int, int | None, int | None]:

@@ -21,12 +21,9 @@ from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.tables import cases, queries
-from gateway.store.tables import leaves as leaf_rows
 
 KINDS = frozenset({"case-opened", "case-decided"})
 """The leaves that make this table."""
-
-PIECE = 500
 
 
 class Progress(StrEnum):
@@ -139,17 +136,14 @@ class Cases:
 
         def work(connection: Connection) -> list[tuple[int, dict[str, Any]]]:
             begin = _by_id(connection, case.case_id).decision_index
-            since = select(leaf_rows).where(leaf_rows.c.position >= begin).order_by(leaf_rows.c.position)
-            rows = connection.execute(since.execution_options(yield_per=PIECE))
-            some = ((row.position, bytes(row.leaf)) for row in rows)
-            found = ((at, json.loads(leaf)) for at, leaf in some if any(kind in leaf for kind in _STOPPING))
+            found = log.read_seldom(connection, _STOPPING, begin)
             return [(at, leaf) for at, leaf in found if _stops(leaf, case.dispute)]
 
         return await self._store.read(work)
 
 
-_STOPPING = tuple(f'"kind":"{kind}"'.encode() for kind in ("frozen", "unfrozen", "member-suspended", "member-verified"))
-"""How the leaves of freezes and suspensions are spelled: a leaf is canonical, and within a text quotes are escaped."""
+_STOPPING = frozenset({"frozen", "unfrozen", "member-suspended", "member-verified"})
+"""The leaves of freezes and suspensions, and of their ends."""
 
 
 def _stops(leaf: Mapping[str, Any], of: Dispute) -> bool:

@@ -111,7 +111,12 @@ def decided_all(connection: Connection, source: str, decisions: Sequence[Decisio
     refuse_fenced(connection)
     entered = log.append_all(connection, [one.leaf for one in decisions])
     rows = [
-        {"visibility": BUYER_VISIBLE, "dataset": one.order.dataset, "line": _line(source, one, index)}
+        {
+            "visibility": BUYER_VISIBLE,
+            "dataset": one.order.dataset,
+            "query_id": one.order.query_id,
+            "line": _line(source, one, index),
+        }
         for one, (index, _hash) in zip(decisions, entered, strict=True)
     ]
     connection.execute(_EVENT, rows)
@@ -122,6 +127,7 @@ def _line(source: str, one: Decision, index: int) -> str:
     return event_line(source, one.kind, one.order.query_id, one.at, {**one.told, "log_index": index})
 
 
-def meter(connection: Connection, visibility: str, dataset: str, line: str) -> None:
-    """Write one meter event into the outbox."""
-    connection.execute(_EVENT, {"visibility": visibility, "dataset": dataset, "line": line})
+def meter(connection: Connection, visibility: str, dataset: str, query_id: str, line: str) -> None:
+    """Write one meter event of a query into the outbox."""
+    row = {"visibility": visibility, "dataset": dataset, "query_id": query_id, "line": line}
+    connection.execute(_EVENT, row)

@@ -28,7 +28,7 @@ def write_spent(
     for one in spent:
         data = {**one.figures, "dataset": dataset, "attempt": charge.fence, "statement": one.statement}
         line = event_line(source, "measured", charge.query_id, now, data, f"{charge.fence}.{one.statement}")
-        leaves.meter(connection, PROVIDER_ONLY, dataset, line)
+        leaves.meter(connection, PROVIDER_ONLY, dataset, charge.query_id, line)
 
 
 class MeterLog:
@@ -46,7 +46,7 @@ class MeterLog:
             now, data = self._clock.now(), json.loads(facts)
             index, _hash = leaves.append(connection, "refused", now, {"query_id": query_id, **data})
             line = event_line(self._source, "refused", query_id, now, {**data, "log_index": index})
-            leaves.meter(connection, BUYER_VISIBLE, data["dataset"], line)
+            leaves.meter(connection, BUYER_VISIBLE, data["dataset"], query_id, line)
 
         await self._store.run(work)
 

@@ -62,7 +62,7 @@ class Replaying:
     def _meter(self, connection: Connection, index: int, content: dict[str, Any]) -> None:
         if content["kind"] in DECISIONS:
             line = event_of_leaf(self._source, index, content)
-            told.meter(connection, BUYER_VISIBLE, content["dataset"], line)
+            told.meter(connection, BUYER_VISIBLE, content["dataset"], content["query_id"], line)
 
     async def write_off(self, persons: tuple[str, str], reason: str) -> None:
         """Open a fenced store without its missing leaves: two persons answer for it that nothing was charged since.

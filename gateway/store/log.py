@@ -1,11 +1,13 @@
 """The append-only log in the store: leaves, and the complete subtrees above them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from gateway.store.merkle import NodeAt, new_nodes
-from gateway.store.tables import leaves, nodes
+from gateway.store.tables import SELDOM, leaves, nodes, seldom
 
 # built once: building a statement takes longer than running it
 _LAST = select(func.max(leaves.c.position))
@@ -51,3 +53,11 @@ def append_all(connection: Connection, appended: Sequence[bytes]) -> list[tuple[
 def read_leaf(connection: Connection, index: int) -> bytes:
     """Return a leaf's bytes."""
     return bytes(connection.execute(select(leaves.c.leaf).where(leaves.c.position == index)).scalar_one())
+
+
+def read_seldom(connection: Connection, kinds: Collection[str], since: int = 0) -> list[tuple[int, dict[str, Any]]]:
+    """Return the leaves of some kinds of SELDOM from an index on, with their places, by the database's index."""
+    assert set(kinds) <= set(SELDOM)  # INVARIANT: any other kind would be passed over
+    found = select(leaves).where(leaves.c.position >= since, seldom(connection.dialect.name))
+    told = [(row.position, json.loads(row.leaf)) for row in connection.execute(found.order_by(leaves.c.position))]
+    return [(at, leaf) for at, leaf in told if leaf["kind"] in kinds]

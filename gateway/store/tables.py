@@ -3,7 +3,19 @@
 Every change here comes with a migration (gateway/store/migrations); a test compares the two.
 """
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TextClause,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData()
 
@@ -282,11 +294,29 @@ claims = Table(
 )
 """Draws that a charged query is making: nobody else makes them for the same buyer meanwhile."""
 
+SELDOM = ("frozen", "unfrozen", "member-suspended", "member-verified", "registered", "reviewed", "withdrawn")
+"""Kinds of leaves that persons make, and that are looked for among all those that queries make."""
+
+
+def seldom(dialect: str) -> TextClause:
+    """Return the condition of a database that a leaf may be of such a kind; another member may be spelled like one.
+
+    INVARIANT: the index is of this very condition, word by word; another one takes a migration.
+    """
+    spelled = [f'"kind":"{kind}"' for kind in SELDOM]
+    tests = {
+        "sqlite": [f"instr(leaf, '{one}') > 0" for one in spelled],
+        "postgresql": [f"position('{one}'::bytea IN leaf) > 0" for one in spelled],
+    }
+    return text(f"({' OR '.join(tests[dialect])})")
+
+
 leaves = Table(
     "log_leaves",
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False),
+    Index("log_leaves_seldom", "position", sqlite_where=seldom("sqlite"), postgresql_where=seldom("postgresql")),
 )
 
 nodes = Table(
@@ -312,7 +342,9 @@ events = Table(
     Column("sequence", Sequence, primary_key=True, autoincrement=True),
     Column("visibility", String, nullable=False),
     Column("dataset", String, nullable=False),
+    Column("query_id", String),
     Column("line", String, nullable=False),
+    Index("events_by_query", "query_id"),
 )
 """The outbox of meter events: written with what they tell of, read and delivered in order of `sequence`."""
 
