@@ -55,7 +55,7 @@ class GrantService:
         self._new_id = new_id
         self._clock = clock
         self._pace = pace
-        self.keys = KeyService(books.keys)
+        self.keys = KeyService(books.keys, pace)
 
     # -- by the buyer -----------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Who stands behind the keys that grants are signed with: two persons of one provider. A supervisor may end a key."""
 
+from gateway.app.pacing import Pace
 from gateway.errors import GatewayError
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.grants import key_id, public_of
@@ -12,18 +13,24 @@ from gateway.request import Caller
 class KeyService:
     """Satisfies gateway.web.service.Keys."""
 
-    def __init__(self, keys: SigningKeys) -> None:
+    def __init__(self, keys: SigningKeys, pace: Pace) -> None:
         self._keys = keys
+        self._pace = pace
 
     async def register(self, caller: Caller, public_key: str) -> dict[str, object]:
-        """Write down a key of the caller's organisation; it signs nothing before another person confirms it."""
+        """Write down a key of the caller's organisation; it signs nothing before another person confirms it.
+
+        Raises GatewayError `bad_request`, `too_many_requests`: each key is a leaf of the log for good.
+        """
         _provider(caller)
+        self._pace.admit(caller)
         try:
             named = key_id(public_of(public_key))
         except NotVerified as failure:
             hint = "Send the 64 hex digits that `gateway grant key make` prints."
             raise GatewayError("bad_request", f"`public_key` cannot be used: {failure}.", hint) from None
         made = await self._keys.register(caller.organisation, named, public_key, buyer_id(caller))
+        await self._pace.count(caller)
         return shown(made)
 
     async def confirm(self, caller: Caller, named: str) -> dict[str, object]:

@@ -1,13 +1,18 @@
-"""Names of datasets are tried out no faster than anything else that is free."""
+"""Names of datasets are tried out, and keys registered, no faster than anything else that is free."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from support.grants import Signer
 from support.shop import CALLER, NOW
 
 from gateway.app.granting import GrantService
+from gateway.app.signing_keys import KeyService
 from gateway.errors import GatewayError
+from gateway.ledger.signing_keys import SigningKeys
 from gateway.ports import FixedClock
+from gateway.store.database import open_store
 
 
 class Pace:
@@ -33,3 +38,18 @@ async def test_a_name_that_is_not_served_counts_as_a_decision():
             await service.request(CALLER, name, "a study", {})
         codes.append(caught.value.code)
     assert codes == ["unknown_dataset", "unknown_dataset", "too_many_requests"]
+
+
+async def test_keys_are_registered_no_faster_than_anything_else_that_is_free(tmp_path):
+    store = await open_store(tmp_path / "state")
+    keys, provider = SigningKeys(store, FixedClock(NOW)), replace(CALLER, roles=frozenset({"provider"}))
+    service = KeyService(keys, Pace())
+    try:
+        for seed in (1, 2):
+            assert (await service.register(provider, Signer(seed).public.hex()))["state"] == "registered"
+        with pytest.raises(GatewayError) as caught:
+            await service.register(provider, Signer(3).public.hex())
+        assert caught.value.code == "too_many_requests"
+        assert {one.key_id for one in await keys.of(None)} == {Signer(1).key_id, Signer(2).key_id}
+    finally:
+        await store.close()
