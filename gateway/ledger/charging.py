@@ -115,7 +115,15 @@ def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored
     return InFlight(row.query_id) if row.lease_until_us > microseconds(now) else None
 
 
-def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, lease_us: int) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """For how long a worker holds a query before it renews that, and when at the latest what it rests on ends."""
+
+    length_us: int
+    until: datetime | None
+
+
+def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, held: Lease) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
     A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
@@ -130,11 +138,11 @@ def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime
     busy = claim(connection, replace(order, query_id=row.query_id), now)
     if busy is not None:
         return busy
-    lease = microseconds(now) + lease_us
+    lease = microseconds(now) + held.length_us
     connection.execute(
         update(queries).where(queries.c.query_id == row.query_id).values(fence=row.fence + 1, lease_until_us=lease)
     )
-    return charge_of(row, row.fence + 1, order.basis.until)
+    return charge_of(row, row.fence + 1, held.until)
 
 
 def moment(at_us: int) -> datetime:

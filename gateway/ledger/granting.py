@@ -4,6 +4,7 @@ A revocation ends what runs of its grant in its own transaction, as a freeze doe
 its own: the end stands in the signed terms, and every charge, repeat and renewal looks at it.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, in
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves, signing_keys
 from gateway.ledger.charging import WITHDRAWN, microseconds, moment
-from gateway.ledger.model import Basis, account_part
+from gateway.ledger.model import Basis, Order, account_part
 from gateway.ports import Clock
+from gateway.store import log
 from gateway.store.database import Store
 from gateway.store.tables import grants, queries
 from gateway.store.tables import signing_keys as keys
@@ -130,6 +132,29 @@ def refuse_ended(held: Standing, basis: Basis, now: datetime) -> None:
         raise GatewayError("grant_not_valid", "The grant has just been revoked.", hint)
     if found.ends_at_us is not None and microseconds(now) >= found.ends_at_us:
         raise GatewayError("grant_not_valid", "The grant has just ended.", hint)
+
+
+def end_of_charged(connection: Connection, row: Row[Any], order: Order, now: datetime) -> datetime | None:
+    """Return when the grant ends that a query was charged under, which is to be redone for an order.
+
+    Its charge is of that grant for good, whichever admits the question by now: that grant's end or revocation ends it,
+    and the other's takes nothing from it. Raises GatewayError `grant_not_valid` where it has ended; and, where another
+    grant admits the question, also where the price is another, or the first one is the policy's, which admits it no
+    longer.
+    """
+    if row.grant_key == order.allowance.grant:
+        refuse_ended(standing(connection, [order.basis]), order.basis, now)
+        return order.basis.until
+    charged, asked = json.loads(log.read_leaf(connection, row.log_index)), json.loads(order.facts)
+    priced = ("price_plan", "price_plan_version")
+    if charged.get("grant_terms") is None or any(charged.get(name) != asked.get(name) for name in priced):
+        hint = "Ask with a new Idempotency-Key: it is charged under the grant that you have now."
+        raise GatewayError("grant_not_valid", "The query was charged under another grant, and was not done.", hint)
+    basis = Basis(charged["grant"], charged["grant_terms"])
+    held = standing(connection, [basis])
+    refuse_ended(held, basis, now)
+    ends = held[charged["grant"]].ends_at_us
+    return None if ends is None else moment(ends)
 
 
 def _running(grant_id: str) -> tuple[ColumnElement[bool], ...]:

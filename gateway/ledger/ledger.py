@@ -94,8 +94,8 @@ class Ledger:
                     return known
                 freezing.refuse_asked(connection, order.buyer, order.organisation, order.dataset, row.query_id)
                 registered.refuse_unserved(connection, order, now.date(), required=self._required)
-                granting.refuse_ended(granting.standing(connection, [order.basis]), order.basis, now)
-                return charging.take_over(connection, row, order, now, self._lease_us)
+                until = granting.end_of_charged(connection, row, order, now)
+                return charging.take_over(connection, row, order, now, charging.Lease(self._lease_us, until))
             busy = charging.claim(connection, order, now)
             if busy is not None:
                 return busy
@@ -316,11 +316,11 @@ class Ledger:
         return await self._store.read(lambda connection: accounts.balances(connection, asked))
 
     async def last_cost(self, buyer: str, dataset: str) -> tuple[int, int] | None:
-        """Return (rho, delta) of a buyer's last charged query on a dataset."""
+        """Return (rho, delta) of a buyer's last charged query on a dataset; what is free has no rho."""
         found = (
             select(queries.c.rho, queries.c.delta)
             .where(queries.c.buyer == buyer, queries.c.dataset == dataset, queries.c.rho != "0")
-            .order_by(queries.c.charged_at_us.desc())
+            .order_by(queries.c.charged_at_us.desc(), queries.c.log_index.desc())
             .limit(1)
         )
 

@@ -148,6 +148,41 @@ async def test_a_query_whose_worker_is_gone_is_not_taken_over_under_a_grant_that
     assert await code_of(ledger.charge(under(basis, 1))) == "grant_not_valid"
 
 
+def charged_by(grant_id, basis, number=1, **facts):
+    """Return the order of a grant, with the facts that its charge's leaf has."""
+    told = {**json.loads(FACTS), "grant": grant_id, "grant_terms": basis.terms, "price_plan": "standard"} | facts
+    return replace(under(basis, number), facts=json.dumps(told))
+
+
+async def test_a_query_that_is_redone_while_another_grant_admits_it_stays_its_first_grants(ledger, book, store, clock):
+    first = await granted(book, store, clock, ends_at=START + timedelta(seconds=300))
+    await ledger.charge(charged_by("G1", first))
+    second = await granted(book, store, clock, "G2")
+    clock.pass_(60)
+    redone = await ledger.charge(charged_by("G2", second))
+    assert (redone.query_id, redone.fence, redone.until) == ("Q1", 2, first.until)
+    assert [b.uses for b in await ledger.balances(under(second).accounts)] == [1, 0]
+    await book.revoke("G2", "misused", "acme/eve")
+    assert await ledger.renew(redone)
+    await book.revoke("G1", "misused", "acme/eve")
+    assert await ledger.ended(["Q1"]) == {"Q1": "withdrawn"}
+    assert (await store.read(reconcile)).differences == ()
+
+
+@pytest.mark.parametrize("how", ["it ended", "another price", "of a policy"])
+async def test_a_query_of_a_grant_that_is_no_more_is_not_redone_under_another(ledger, book, store, clock, how):
+    first = await granted(book, store, clock, ends_at=START + timedelta(seconds=59))
+    second = await granted(book, store, clock, "G2")
+    mine = order(1) if how == "of a policy" else charged_by("G1", first)
+    await ledger.charge(mine)
+    clock.pass_(60 if how == "it ended" else 50)
+    again = charged_by("G2", second, **({"price_plan": "bulk"} if how == "another price" else {}))
+    before = await store.read(lambda c: c.execute(select(queries)).all())
+    assert await code_of(ledger.charge(again)) == "grant_not_valid"
+    assert await store.read(lambda c: c.execute(select(queries)).all()) == before
+    assert isinstance(await ledger.charge(replace(again, query_id="Q2", idempotency_key="new")), Charge)
+
+
 async def test_an_end_far_away_is_kept_exactly(book, store, clock):
     ends = START.replace(year=9999, month=12, day=31)
     await granted(book, store, clock, ends_at=ends)

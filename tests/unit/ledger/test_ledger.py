@@ -46,6 +46,17 @@ async def test_a_charge_debits_every_account_and_is_kept(ledger):
     assert await ledger.last_cost("org/bob", "shop") is None
 
 
+async def test_the_last_cost_is_that_of_the_last_question_that_was_charged(ledger, clock):
+    await ledger.charge(order(1, rho=7, delta=2))
+    await ledger.charge(order(2, rho=9, delta=1))  # within the same moment
+    clock.pass_(1)
+    await ledger.replay(order(3, rho=0, delta=0, draws=()), b"a free repeat")
+    sandbox = json.dumps({**json.loads(order().facts), "sandbox": True})
+    await ledger.replay(order(4, rho=0, delta=0, draws=(), accounts=(), facts=sandbox), b"of a sandbox")
+    await ledger.charge(order(5, rho=11, delta=0, dataset="barn", facts=sandbox.replace("shop", "barn")))
+    assert await ledger.last_cost("org/ana", "shop") == (9, 1)
+
+
 async def test_the_innermost_limit_refuses_and_nothing_is_left_behind(ledger, meter):
     for number in range(3):
         assert isinstance(await ledger.charge(order(number)), Charge)
