@@ -53,6 +53,7 @@ CODES: dict[str, Code] = {
     "not_a_member": Code(_D, 403, "The caller or its organisation is no verified member"),
     "member_suspended": Code(_D, 403, "The caller or its organisation is suspended"),
     "member_conflict": Code(_U, 409, "The member does not stand as this takes it to"),
+    "name_reserved": Code(_U, 409, "The name is reserved"),
     # the SQL as text
     "sql_too_long": Code(_U, 400, "The SQL exceeds a size limit"),
     "sql_too_deep": Code(_U, 400, "The SQL is nested too deeply"),

@@ -3,6 +3,14 @@
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+DRILL = "drill"
+"""The organisation that drills of a freeze freeze. Nobody real is of it."""
+
+
+def is_reserved(organisation: str) -> bool:
+    """Tell whether an organisation's name is the drills', or is read as theirs."""
+    return organisation.strip().casefold() == DRILL
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:

@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from gateway.catalog.document import PolicyDocument
+from gateway.catalog.reserved import FIX, MESSAGE, misused
 from gateway.errors import GatewayError, Position
 
 MAX_BYTES = 1024 * 1024
@@ -89,15 +90,19 @@ def parse(text: str, name: str) -> PolicyDocument:
 def read(text: str, name: str) -> tuple[PolicyDocument, PolicyLines]:
     """Return the policy of a YAML text, and where its parts stand.
 
-    Raises PolicyErrors with every problem found: syntax, unknown keys, wrong types, missing parts.
+    Raises PolicyErrors with every problem found: syntax, unknown keys, wrong types, missing parts, reserved names.
     """
     if len(text.encode()) > MAX_BYTES:
         raise PolicyErrors(name, (Problem("file", None, "the file is larger than 1 MiB", "Split it by dataset."),))
     tree = _yaml(text, name)
     try:
-        return PolicyDocument.model_validate(_plain(tree)), PolicyLines(name, tree)
+        document, lines = PolicyDocument.model_validate(_plain(tree)), PolicyLines(name, tree)
     except ValidationError as error:
         raise PolicyErrors(name, tuple(_problem(tree, e) for e in error.errors())) from None
+    reserved = tuple(Problem(path, lines.line(path), MESSAGE, FIX) for path in misused(document))
+    if reserved:
+        raise PolicyErrors(name, reserved)
+    return document, lines
 
 
 def _yaml(text: str, name: str) -> CommentedMap:

@@ -16,10 +16,9 @@ from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.cli.supervise import All, Buyer, Dataset, Organisation, Query, target_of
 from gateway.errors import GatewayError
+from gateway.evidence.files import writing
 from gateway.ledger.events import timestamp
-
-RESERVED = "drill"
-"""The organisation that is frozen by drills, and that nobody real belongs to."""
+from gateway.request import DRILL
 
 Gateways = Annotated[list[str], typer.Option("--gateway", help="Address of a replica; once for each.")]
 Token = Annotated[
@@ -66,15 +65,19 @@ def drill(
         elif any(name is not None for name in named) or everything:
             raise GatewayError("bad_request", "A named target is frozen for real.", "Say --really, or name none.")
         else:
-            target = {"scope": "organisation", "organisation": RESERVED}
+            target = {"scope": "organisation", "organisation": DRILL}
             _refuse_others(askers)
+        if out is not None:  # before anything is frozen
+            with writing(out):
+                out.touch()
         supervisor = client(DEFAULT_URL, token).token
         name = new_query_id()  # no key of an earlier drill's
         report = drilled(Drill(name, tuple(gateway), supervisor, askers, target, sql, running, settle))
         document = {"at": timestamp(SystemClock().now()), "within_ms": within_ms, **report.document()}
         text = json.dumps(document, indent=2)
         if out is not None:
-            out.write_text(text + "\n", encoding="utf-8")
+            with writing(out):
+                out.write_text(text + "\n", encoding="utf-8")
         if as_json:
             typer.echo(text)
         else:
@@ -91,9 +94,9 @@ def _refuse_others(askers: tuple[str, ...]) -> None:
             claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         except (IndexError, ValueError, binascii.Error):
             claims = {}
-        if not isinstance(claims, dict) or claims.get("org") != RESERVED:
-            hint = f"Give buyers of the organisation '{RESERVED}' a grant, or name a target with --really."
-            raise GatewayError("bad_request", f"The buyer of a drill is not of the organisation '{RESERVED}'.", hint)
+        if not isinstance(claims, dict) or claims.get("org") != DRILL:
+            hint = f"Give buyers of the organisation '{DRILL}' a grant, or name a target with --really."
+            raise GatewayError("bad_request", f"The buyer of a drill is not of the organisation '{DRILL}'.", hint)
 
 
 def _print(report: Report, within_ms: int) -> None:

@@ -10,9 +10,20 @@ from pathlib import Path
 from gateway.errors import GatewayError
 
 
+@contextlib.contextmanager
+def writing(path: Path, hint: str = "Name a file in a folder that can be written.") -> Iterator[None]:
+    """Turn what the system says of a place into an error of ours. Raises GatewayError `settings_invalid`."""
+    try:
+        yield
+    except OSError as error:
+        detail = f"{path.name or path} cannot be written: {error.strerror}."
+        raise GatewayError("settings_invalid", detail, hint) from None
+
+
 def write(path: Path, content: str, mode: int = 0o600) -> None:
     """Put a file in place, durably; what was there before stays whole until then."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with writing(path.parent, "Name a folder, or one that is not there yet."):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}.draft")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -49,9 +60,12 @@ def sync_folder(folder: Path) -> None:
 
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that is not there yet, for its owner alone. Raises GatewayError `settings_invalid`."""
-    try:
+    with writing(path, "Name a file that is not there yet."):
         path.touch(mode=0o600, exist_ok=False)
         path.write_bytes(content)
-    except OSError as error:
-        detail = f"{path.name} cannot be written: {error.strerror}."
-        raise GatewayError("settings_invalid", detail, "Name a file that is not there yet.") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for files, or take one that is there. Raises GatewayError `settings_invalid`, also for a file."""
+    with writing(path, "Name a folder, or one that is not there yet."):
+        path.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from gateway.ledger.freezing import Freeze, Scope, Target
 from gateway.ledger.model import buyer_name
 from gateway.ledger.standing import State
 from gateway.ports import Clock
+from gateway.request import DRILL, is_reserved
 from gateway.store.database import Store
 from gateway.store.tables import member_verifications, members
 
@@ -109,8 +110,9 @@ class Members:
     async def apply(self, member_id: str, asked: Application, by: str) -> tuple[Member, bool]:
         """Write an application down; return the member and whether it is new. The same again changes nothing.
 
-        Raises GatewayError `member_conflict` where it has applied with something else.
+        Raises GatewayError `member_conflict` where it has applied with something else, `name_reserved`.
         """
+        _refuse_reserved(asked)
 
         def work(connection: Connection) -> tuple[Member, bool]:
             row = _named(connection, asked)
@@ -178,8 +180,11 @@ class Members:
         """Make verified members without reviewers, for an operator, as long as there are not two persons to verify.
 
         `asked` names an organisation and then a person of it, each with the id that it gets unless it has applied.
-        Raises GatewayError `forbidden` where two persons are there, `member_conflict` for one that is suspended.
+        Raises GatewayError `forbidden` where two persons are there, `member_conflict` for one that is suspended,
+        `name_reserved`.
         """
+        for _, one in asked:
+            _refuse_reserved(one)
 
         def work(connection: Connection) -> list[Member]:
             if _persons(connection, asked[-1][1].issuer) >= REVIEWERS:
@@ -302,6 +307,13 @@ def _by_id(connection: Connection, member_id: str) -> Row[Any]:
 def unknown() -> GatewayError:
     """Return the refusal of a member that is not there, or not this caller's to see."""
     return GatewayError("not_found", "There is no such member for you.", "GET /v1/members lists them.")
+
+
+def _refuse_reserved(asked: Application) -> None:
+    """Refuse to have a member frozen with every drill."""
+    if is_reserved(asked.organisation):
+        hint = "Ask your issuer for a token of your organisation's own name."
+        raise GatewayError("name_reserved", f"The organisation `{DRILL}` is reserved for the drills of a freeze.", hint)
 
 
 def _held(connection: Connection, name: str) -> bool:

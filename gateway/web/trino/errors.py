@@ -54,6 +54,7 @@ NAMES: dict[str, str] = {
     "not_a_member": _DENIED,
     "member_suspended": _DENIED,
     "member_conflict": _REJECTED,
+    "name_reserved": _REJECTED,
     "sql_too_long": "QUERY_TEXT_TOO_LARGE",
     "sql_too_deep": _UNSUPPORTED,
     "sql_too_complex": "EXCEEDED_TIME_LIMIT",

@@ -247,3 +247,14 @@ async def test_who_is_turned_away_is_told_to_the_log(members, store):
     (leaf,) = await told(store, "turned-away")
     assert (leaf["organisation"], leaf["buyer"], leaf["reason"]) == ("org", "ana", "not_a_member")
     assert (await store.read(reconcile)).differences == ()
+
+
+@pytest.mark.parametrize("organisation", ["drill", "Drill", " drill"])
+async def test_nobody_is_a_member_under_the_name_that_drills_freeze(members, store, organisation):
+    house = replace(ORG, organisation=organisation)
+    person = replace(ANA, organisation=organisation)
+    for asked in (house, person):
+        assert await code_of(members.apply("M1", asked, f"{organisation}/ana")) == "name_reserved"
+    assert await code_of(members.found((("M1", house), ("M2", person)), "the first")) == "name_reserved"
+    assert await members.listed() == ()
+    assert await told(store, "member-applied", "member-founded") == []
