@@ -10,6 +10,7 @@ import typer
 from gateway.cli.failures import reporting
 from gateway.cli.show import console
 from gateway.errors import GatewayError
+from gateway.evidence.files import writing
 
 if TYPE_CHECKING:
     from gateway.catalog.document import EngineEntry
@@ -70,7 +71,8 @@ def propose(choice: Choice, unit: str | None, facts: "Facts", *, values: bool) -
     if choice.out is None:
         print(text, end="")
     else:
-        choice.out.write_text(text, encoding="utf-8")
+        with writing(choice.out):
+            choice.out.write_text(text, encoding="utf-8")
     screen = console(error=True)
     where = choice.out if choice.out is not None else "the policy"
     if values:

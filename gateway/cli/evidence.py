@@ -11,7 +11,7 @@ from gateway.cli.ask import DEFAULT_URL, Token, Url, client
 from gateway.cli.failures import reporting
 from gateway.cli.operate import Policies, State
 from gateway.errors import GatewayError
-from gateway.evidence.files import write_new
+from gateway.evidence.files import make_folder, write_new, writing
 from gateway.evidence.offline import layout, notes
 from gateway.evidence.offline.check import Asked, check
 from gateway.evidence.offline.failure import NotVerified
@@ -72,6 +72,7 @@ def fetch(
 ) -> None:
     """Copy the whole log of a running gateway into a folder of tiles, for `evidence verify`."""
     with reporting():
+        make_folder(out)
         caller = client(url, token)
         note = caller.get("/v1/log/checkpoint").body
         try:
@@ -81,10 +82,18 @@ def fetch(
         for tile in layout.tiles_of(size):
             path = out / "tile" / tile.path()
             if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(caller.get(f"/v1/log/tile/{tile.path()}").body)
-        (out / "checkpoint").write_bytes(note)
+                make_folder(path.parent)
+                _put(path, caller.get(f"/v1/log/tile/{tile.path()}").body)
+        _put(out / "checkpoint", note)
         typer.echo(f"{out}: {size:,} leaves; next: gateway evidence verify {out} --key KEY")
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Put a part of a copy in place, whole: when a fetch is continued, what is there is taken as good."""
+    with writing(path):
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_bytes(content)
+        draft.replace(path)
 
 
 @app.command()
@@ -129,8 +138,12 @@ def filing(
 
     with reporting():
         period = Period(_day(first), _day(last))
+        make_folder(out)
+        there = next((name for name in ("filing.json", "filing.html") if (out / name).exists()), None)
+        if there is not None:
+            detail = f"{there} is there already, and stays as it is."
+            raise GatewayError("settings_invalid", detail, "Name another folder with --out.")
         content = filed(from_environment({"policies": policies, "state": state}), policies, period)
-        out.mkdir(parents=True, exist_ok=True)
         write_new(out / "filing.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
         write_new(out / "filing.html", page(content).encode())
         typer.echo(f"{out / 'filing.json'}\n{out / 'filing.html'}")

@@ -13,6 +13,7 @@ from gateway.catalog.model import Dataset
 from gateway.cli import classify
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
+from gateway.evidence.files import writing
 from gateway.policy.rules.mode import RESERVED, SERVED
 
 app = typer.Typer(help="Check policies and print their schema.", no_args_is_help=True)
@@ -60,10 +61,11 @@ def export(
 
     with reporting():
         text = written(file, as_json=odcs.suffix == ".json")
-    if odcs == Path("-"):
-        print(text, end="")
-    else:
-        odcs.write_text(text, encoding="utf-8")
+        if odcs == Path("-"):
+            print(text, end="")
+            return
+        with writing(odcs):
+            odcs.write_text(text, encoding="utf-8")
 
 
 @app.command("import")

@@ -19,9 +19,13 @@ def own_folder(folder: Path) -> None:
     """Make a state's folder, or see to it that only its owner may enter it.
 
     One that is empty or a gateway's already is tightened. Raises GatewayError `settings_invalid` with the command that
-    mends it for any other that is open to others: it may hold what is not ours to shut.
+    mends it for any other that is open to others: it may hold what is not ours to shut. So it does for a file.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        detail = f"{folder} cannot be the state's folder: {error.strerror}."
+        raise GatewayError("settings_invalid", detail, "Name a folder, or one that is not there yet.") from None
     if not folder.stat().st_mode & OTHERS:
         return
     names = {path.name for path in folder.iterdir()}
