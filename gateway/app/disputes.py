@@ -15,6 +15,7 @@ from gateway.ledger import cases
 from gateway.ledger.cases import Case, Cases, Dispute, Finding, Refund, unknown
 from gateway.ledger.events import timestamp
 from gateway.ledger.ledger import Ledger
+from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.metering.issuing import Invoices
 from gateway.orders import buyer_id
 from gateway.policy.decide import provides
@@ -67,9 +68,12 @@ class DisputeService:
         await self._pace.count(caller)
         return _shown(made)
 
-    async def cases(self, caller: Caller) -> list[dict[str, object]]:
-        """Return the cases that a caller sees, the latest first."""
-        return [_shown(one) for one in await self._cases.listed() if self._sees(caller, one)]
+    async def cases(self, caller: Caller, page: Page = FIRST) -> Listed[dict[str, object]]:
+        """Return a page of the cases that a caller sees, the latest first. Raises `bad_request`."""
+        if caller.roles & WATCHING:
+            return (await self._cases.listed(page)).shown(_shown)
+        provider = caller.organisation if "provider" in caller.roles else None
+        return (await self._cases.listed(page, buyer=buyer_id(caller), provider=provider)).shown(_shown)
 
     async def case(self, caller: Caller, case_id: str) -> dict[str, object]:
         """Return one case. Raises `not_found`."""

@@ -27,6 +27,7 @@ from gateway.evidence.receipts import Evidence
 from gateway.ledger.charging import FAILED
 from gateway.ledger.leaves import refuse_fenced
 from gateway.ledger.model import MAX_FAILURES
+from gateway.ledger.paging import all_of
 from gateway.ledger.registering import Registry
 from gateway.settings import Settings
 from gateway.store.database import Store
@@ -97,7 +98,7 @@ async def _published_text(store: Store, decision: dict[str, Any]) -> dict[str, b
     """Return the canonical text of the version that a decision was made under, where the store has published it."""
     named, version = decision.get("dataset"), decision.get("policy_version")
     registry = Registry(store, SystemClock(), required=False)
-    for one, _ in await registry.versions(str(named)):
+    for one, _ in await all_of(lambda page: registry.versions(str(named), page)):
         text = await registry.text(one.text) if one.version == version else None
         if text is not None:
             document = parse(text, str(named))

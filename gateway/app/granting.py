@@ -18,6 +18,7 @@ from gateway.evidence.offline.grants import public_of, verify_terms
 from gateway.ledger.crossings import Counted, Crossings
 from gateway.ledger.events import canonical, timestamp
 from gateway.ledger.granting import GRANTED, REQUESTED, Grants, Signed, StoredGrant
+from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ledger.signing_keys import CONFIRMED, SigningKeys
 from gateway.orders import buyer_id
 from gateway.policy.decide import provides
@@ -106,15 +107,19 @@ class GrantService:
 
     # -- for all of them --------------------------------------------------------------------------------------------
 
-    async def grants(self, caller: Caller) -> list[dict[str, object]]:
-        """Return what a buyer's organisation asked for, what is asked of a provider, or to a supervisor all."""
+    async def grants(self, caller: Caller, page: Page = FIRST) -> Listed[dict[str, object]]:
+        """Return a page of what a buyer's organisation asked for, what is asked of a provider, or to a supervisor all.
+
+        Raises GatewayError `forbidden`, `bad_request` for a cursor that is none of ours.
+        """
         everything = "supervisor" in caller.roles
         sides = [caller.organisation if role in caller.roles else None for role in ("buyer", "provider")]
         if not everything and sides == [None, None]:
             hint = "Ask with a token whose roles include buyer, provider or supervisor."
             raise GatewayError("forbidden", "Grants are for buyers, providers and supervisors.", hint)
-        found = await self._books.grants.listed(*([None, None] if everything else sides))
-        return [self._shown(one) for one in found]
+        organisation, provider = (None, None) if everything else sides
+        found = await self._books.grants.listed(organisation, provider, page)
+        return found.shown(self._shown)
 
     async def one(self, caller: Caller, grant_id: str) -> dict[str, object]:
         """Return one grant, with what its provider signed or may sign."""

@@ -7,6 +7,7 @@ from gateway.errors import GatewayError
 from gateway.identity.tokens import Identified, Tokens
 from gateway.ledger.events import timestamp
 from gateway.ledger.members import Application, Member, Members, Shown, unknown
+from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ledger.standing import Standing, not_a_member, suspended_member
 from gateway.orders import buyer_id
 from gateway.request import Caller
@@ -84,17 +85,20 @@ class MembershipService:
             await self._pace.count(caller)
         return shown_member(made)
 
-    async def listed(self, found: Identified, state: str | None) -> list[dict[str, object]]:
-        """Return the members that somebody sees; of one who is not let in its own applications alone."""
-        if self._entrance.refusal(found) is None:
-            return await self.seen(found.caller, state)
-        of = await self._members.listed(found.caller.organisation)
-        return [shown_member(one) for one in of if _applied_for(found.caller, one) and state in (None, one.state)]
+    async def listed(self, found: Identified, state: str | None, page: Page = FIRST) -> Listed[dict[str, object]]:
+        """Return a page of the members that somebody sees; of one who is not let in its own applications alone.
 
-    async def seen(self, caller: Caller, state: str | None) -> list[dict[str, object]]:
-        """Return the members that a caller who is let in sees: all to those who watch, or its organisation's."""
-        of = await self._members.listed(None if caller.roles & WATCHING else caller.organisation)
-        return [shown_member(one) for one in of if state in (None, one.state)]
+        Raises GatewayError `bad_request` for a cursor that is none of ours.
+        """
+        if self._entrance.refusal(found) is None:
+            return await self.seen(found.caller, state, page)
+        mine = {"organisation": found.caller.organisation, "subject": found.caller.subject}
+        return (await self._members.listed(page, **mine, state=state)).shown(shown_member)
+
+    async def seen(self, caller: Caller, state: str | None, page: Page = FIRST) -> Listed[dict[str, object]]:
+        """Return a page of members to a caller who is let in: its organisation's, or all to those who watch."""
+        of = None if caller.roles & WATCHING else caller.organisation
+        return (await self._members.listed(page, organisation=of, state=state)).shown(shown_member)
 
     async def member(self, found: Identified, member_id: str) -> dict[str, object]:
         """Return one member. Raises `not_found` also for one that is not this caller's to see."""

@@ -24,6 +24,7 @@ from gateway.catalog.load import PolicyErrors, PolicyLines, Problem, policy_vers
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.ledger.events import timestamp
+from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ledger.registered import Review, State, Step, Version
 from gateway.ledger.registering import Registry
 from gateway.orders import buyer_id
@@ -48,11 +49,14 @@ class RegistrationService:
 
     # -- what there is --------------------------------------------------------------------------------------------
 
-    async def versions(self, caller: Caller, name: str) -> list[dict[str, object]]:
-        """Return the history of a dataset's policy, the first version first."""
+    async def versions(self, caller: Caller, name: str, page: Page = FIRST) -> Listed[dict[str, object]]:
+        """Return a page of the history of a dataset's policy, the first version first.
+
+        Raises GatewayError `bad_request` for a cursor that is none of ours.
+        """
         await self._readable(caller, name)
         served = (await self._registry.standing(name)).served
-        return [_shown(one, review, served) for one, review in await self._registry.versions(name)]
+        return (await self._registry.versions(name, page)).shown(lambda one: _shown(*one, served))
 
     async def version(self, caller: Caller, name: str, version: str) -> dict[str, object]:
         """Return one version with its text. Raises `not_found`."""

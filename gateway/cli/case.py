@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
+from gateway.cli.listings import USUAL, After, Limit, page, told_more
 from gateway.cli.show import console, table_of
 from gateway.evidence.exporting import archive
 from gateway.evidence.files import write_new
@@ -35,12 +36,15 @@ def open_(
 
 
 @app.command("list")
-def cases(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def cases(
+    token: Token, limit: Limit = USUAL, after: After = None, url: Url = DEFAULT_URL, as_json: Json = False
+) -> None:
     """List cases: your own, or all of them to an arbiter or a supervisor."""
     with reporting(as_json=as_json):
-        reply = client(url, token).get("/v1/cases")
+        reply = client(url, token).get(page("/v1/cases", limit, after))
         if not printed(reply, as_json=as_json):
             console().print(_table(reply.json()["cases"]))
+            told_more(reply)
 
 
 @app.command("show")

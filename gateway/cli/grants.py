@@ -11,6 +11,7 @@ from rich.text import Text
 from gateway.cli import grant_keys
 from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
+from gateway.cli.listings import USUAL, After, Limit, page, told_more
 from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
 from gateway.evidence.offline.grants import MEMBERS
@@ -50,16 +51,19 @@ def request(
 
 
 @app.command("list")
-def listed(token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def listed(
+    token: Token, limit: Limit = USUAL, after: After = None, url: Url = DEFAULT_URL, as_json: Json = False
+) -> None:
     """List the grants that you asked for, that are asked of you, or to a supervisor all."""
     with reporting(as_json=as_json):
-        reply = client(url, token).get("/v1/grants")
+        reply = client(url, token).get(page("/v1/grants", limit, after))
         if not printed(reply, as_json=as_json):
             rows = [
                 (g["requested_at"][:19], g["grant_id"], g["dataset"], g["organisation"], g["state"], g["why"])
                 for g in reply.json()["grants"]
             ]
             console().print(table_of(("requested at", "grant", "dataset", "to", "state", "why"), rows))
+            told_more(reply)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
+from gateway.cli.listings import USUAL, After, Limit, page, told_more
 from gateway.cli.operate import State
 from gateway.cli.show import console, table_of
 from gateway.client.wire import Reply
@@ -51,15 +52,17 @@ def apply(
 def members(
     token: Token,
     state: Annotated[str | None, typer.Option(help="Those in one state: applied, verified or suspended.")] = None,
+    limit: Limit = USUAL,
+    after: After = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
     """List members: your own organisation's, or all of them to reviewers, supervisors, arbiters and billing."""
     with reporting(as_json=as_json):
-        wanted = "" if state is None else f"?state={escaped(state, safe='')}"
-        reply = client(url, token).get(f"/v1/members{wanted}")
+        reply = client(url, token).get(page("/v1/members", limit, after, state=state))
         if not printed(reply, as_json=as_json):
             console().print(_table(reply.json()["members"]))
+            told_more(reply)
 
 
 @app.command("verify")

@@ -11,6 +11,7 @@ from rich.text import Text
 from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
 from gateway.cli.http import Client
+from gateway.cli.listings import MOST, USUAL, After, Limit, page, told_more
 from gateway.cli.show import console, table_of
 from gateway.client.wire import Reply
 from gateway.errors import GatewayError
@@ -79,10 +80,17 @@ def withdraw(
         _told(client(url, token).post(f"{_of(dataset)}/withdraw", {"reason": reason}), as_json=as_json)
 
 
-def versions(dataset: Name, token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+def versions(
+    dataset: Name,
+    token: Token,
+    limit: Limit = USUAL,
+    after: After = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
     """List the versions of a dataset's policy, who stands behind each, and which is served."""
     with reporting(as_json=as_json):
-        reply = client(url, token).get(f"{_of(dataset)}/versions")
+        reply = client(url, token).get(page(f"{_of(dataset)}/versions", limit, after))
         if not printed(reply, as_json=as_json):
             rows = [
                 (
@@ -95,6 +103,7 @@ def versions(dataset: Name, token: Token, url: Url = DEFAULT_URL, as_json: Json 
             ]
             heads = ("version", "state", "proposed", "submitted", "reviewed", "published", "withdrawn", "review until")
             console().print(table_of(heads, rows))
+            told_more(reply)
 
 
 def show(dataset: Name, version: VersionName, token: Token, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
@@ -209,13 +218,17 @@ def _whole(caller: Client, dataset: str, version: str) -> str:
     """Return a version's whole name. Raises GatewayError `not_found` where none, or more than one, begins so."""
     if len(version) == WHOLE:
         return version
-    listed = caller.get(f"{_of(dataset)}/versions").json()["versions"]
     begun = version if version.startswith("sha256:") else f"sha256:{version}"
-    found = [one["version"] for one in listed if one["version"].startswith(begun)]
+    found, after, over = list[str](), None, False
+    while not over:
+        listed = caller.get(page(f"{_of(dataset)}/versions", MOST, after)).json()
+        found += [one["version"] for one in listed["versions"] if one["version"].startswith(begun)]
+        after = listed["cursor"]
+        over = after is None
     if len(found) != 1:
         hint = f"gateway policy versions {dataset} lists them."
         raise GatewayError("not_found", f"{len(found)} versions begin with '{version}'.", hint)
-    return str(found[0])
+    return found[0]
 
 
 def _step(what: str, dataset: str, version: str, caller: Client, *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote as escaped
 from gateway.client import asking
 from gateway.client.asking import Ended, Flow, Manners, Pause, Reached, Step, manners_of
 from gateway.client.course import Course
+from gateway.client.listings import listed, versions_path
 from gateway.client.models import Fitted
 from gateway.client.progress import Shown, Wanted
 from gateway.client.quote import Quote
@@ -236,6 +237,22 @@ class AsyncGateway:
     async def history(self, *, limit: int = 50, before: str | None = None) -> list[dict[str, Any]]:
         """Return your own past queries, newest first; `before` is the last query_id of the page before."""
         return list((await self._fetched(asking.history_path(limit, before)))["queries"])
+
+    async def cases(self, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the cases that you see, the latest first; `limit` of them, without it all."""
+        return await self._run(listed("/v1/cases", "cases", self._manners, limit))
+
+    async def grants(self, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the grants that your organisation asked for, or gives, the latest first."""
+        return await self._run(listed("/v1/grants", "grants", self._manners, limit))
+
+    async def members(self, *, state: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the members of the exchange that you see, by name; of one state where it is named."""
+        return await self._run(listed("/v1/members", "members", self._manners, limit, state=state))
+
+    async def versions(self, dataset: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the versions of a dataset's policy, the first proposed first, to its provider and those who watch."""
+        return await self._run(listed(versions_path(dataset), "versions", self._manners, limit))
 
     async def close(self) -> None:
         """Close the connections."""

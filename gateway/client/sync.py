@@ -14,6 +14,7 @@ from gateway.client import asking
 from gateway.client.asking import Ended, Flow, Manners, Pause, Reached, Step, manners_of
 from gateway.client.blocking import Blocking
 from gateway.client.course import Course
+from gateway.client.listings import listed, versions_path
 from gateway.client.models import Fitted
 from gateway.client.progress import Shown, Wanted
 from gateway.client.quote import Quote
@@ -180,6 +181,22 @@ class Gateway:
     def history(self, *, limit: int = 50, before: str | None = None) -> list[dict[str, Any]]:
         """Return your own past queries, newest first; `before` is the last query_id of the page before."""
         return list(self._fetched(asking.history_path(limit, before))["queries"])
+
+    def cases(self, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the cases that you see, the latest first; `limit` of them, without it all."""
+        return self._run(listed("/v1/cases", "cases", self._manners, limit))
+
+    def grants(self, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the grants that your organisation asked for, or gives, the latest first."""
+        return self._run(listed("/v1/grants", "grants", self._manners, limit))
+
+    def members(self, *, state: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the members of the exchange that you see, by name; of one state where it is named."""
+        return self._run(listed("/v1/members", "members", self._manners, limit, state=state))
+
+    def versions(self, dataset: str, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the versions of a dataset's policy, the first proposed first, to its provider and those who watch."""
+        return self._run(listed(versions_path(dataset), "versions", self._manners, limit))
 
     def close(self) -> None:
         """Do nothing: no connection is kept. Here, so that both clients are closed alike."""

@@ -12,11 +12,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import leaves
 from gateway.ledger.charging import microseconds, moment
+from gateway.ledger.paging import FIRST, Listed, Order, Page
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
@@ -24,6 +25,9 @@ from gateway.store.tables import cases, queries
 
 KINDS = frozenset({"case-opened", "case-decided"})
 """The leaves that make this table."""
+
+
+_ORDER = Order((cases.c.opened_at_us, cases.c.case_id), latest_first=True)
 
 
 class Progress(StrEnum):
@@ -126,10 +130,22 @@ class Cases:
 
         return await self._store.read(work)
 
-    async def listed(self) -> tuple[Case, ...]:
-        """Return every case, the latest first."""
-        wanted = select(cases).order_by(cases.c.opened_at_us.desc(), cases.c.case_id.desc())
-        return await self._store.read(lambda connection: tuple(map(_case, connection.execute(wanted))))
+    async def listed(
+        self, page: Page = FIRST, *, buyer: str | None = None, provider: str | None = None
+    ) -> Listed[Case]:
+        """Return a page of the cases of a buyer and of a provider, the latest first; with neither, of all."""
+        sides = [
+            column == name
+            for column, name in ((cases.c.buyer, buyer), (cases.c.provider, provider))
+            if name is not None
+        ]
+        wanted = select(cases).where(or_(*sides)) if sides else select(cases)
+
+        def work(connection: Connection) -> Listed[Case]:
+            rows, cursor = _ORDER.page(connection, wanted, page)
+            return Listed(tuple(map(_case, rows)), cursor)
+
+        return await self._store.read(work)
 
     async def stops(self, case: Case) -> list[tuple[int, dict[str, Any]]]:
         """Return the leaves, with their places, that froze or freed what the query is of since it was decided."""

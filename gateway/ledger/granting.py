@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.errors import GatewayError
-from gateway.ledger import charging, leaves, signing_keys
+from gateway.ledger import charging, leaves, paging, signing_keys
 from gateway.ledger.charging import WITHDRAWN, microseconds, moment
 from gateway.ledger.model import Basis, Order, account_part
+from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
@@ -30,6 +31,7 @@ MOST_WAITING = 100
 KINDS = frozenset({"grant-requested", "grant-granted", "grant-refused", "grant-revoked"})
 """The leaves that make the table of grants."""
 
+_ORDER = paging.Order((grants.c.requested_at_us, grants.c.grant_id), latest_first=True)
 _KEY = and_(keys.c.organisation == grants.c.provider, keys.c.key_id == grants.c.key_id)
 _WITH_KEY = select(grants, keys.c.public_key).join(keys, _KEY, isouter=True)
 # "granted" stands before "revoked" in the alphabet too: what holds comes first
@@ -247,17 +249,20 @@ class Grants:
         """Return a grant by its id."""
         return await self._store.read(lambda connection: _find(connection, grant_id))
 
-    async def listed(self, organisation: str | None, provider: str | None) -> tuple[StoredGrant, ...]:
-        """Return the grants to an organisation and those of a provider, the latest first; with neither, all."""
+    async def listed(self, organisation: str | None, provider: str | None, page: Page = FIRST) -> Listed[StoredGrant]:
+        """Return a page of the grants to an organisation and of a provider, the latest first; with neither, of all."""
         sides = [
             column == name
             for column, name in ((grants.c.organisation, organisation), (grants.c.provider, provider))
             if name is not None
         ]
-        wanted = _WITH_KEY.order_by(grants.c.requested_at_us.desc(), grants.c.grant_id.desc())
-        if sides:
-            wanted = wanted.where(or_(*sides))
-        return await self._store.read(lambda connection: tuple(map(_grant, connection.execute(wanted))))
+        wanted = _WITH_KEY.where(or_(*sides)) if sides else _WITH_KEY
+
+        def work(connection: Connection) -> Listed[StoredGrant]:
+            rows, cursor = _ORDER.page(connection, wanted, page)
+            return Listed(tuple(map(_grant, rows)), cursor)
+
+        return await self._store.read(work)
 
     async def ever_granted(self, organisation: str) -> tuple[StoredGrant, ...]:
         """Return what was granted to an organisation, also what was revoked since: the latest first."""

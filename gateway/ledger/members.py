@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote as escaped
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, freezing, leaves
@@ -19,6 +19,7 @@ from gateway.ledger.charging import microseconds, moment
 from gateway.ledger.events import canonical
 from gateway.ledger.freezing import Freeze, Scope, Target
 from gateway.ledger.model import buyer_name
+from gateway.ledger.paging import FIRST, Listed, Order, Page
 from gateway.ledger.standing import State
 from gateway.ports import Clock
 from gateway.request import DRILL, is_reserved
@@ -27,6 +28,8 @@ from gateway.store.tables import member_verifications, members
 
 KINDS = frozenset({"member-applied", "member-founded", "member-verified", "member-suspended"})
 """The leaves that make these tables."""
+
+_ORDER = Order((members.c.name, members.c.issuer))
 
 REVIEWERS = 2
 """How many persons it takes to verify a member."""
@@ -225,14 +228,26 @@ class Members:
 
         return await self._store.read(work)
 
-    async def listed(self, organisation: str | None = None) -> tuple[Member, ...]:
-        """Return the members, or those of one organisation, by name."""
-        wanted = select(members).order_by(members.c.name, members.c.issuer)
+    async def listed(
+        self,
+        page: Page = FIRST,
+        *,
+        organisation: str | None = None,
+        subject: str | None = None,
+        state: str | None = None,
+    ) -> Listed[Member]:
+        """Return a page of the members by name: of one organisation, of it and of one subject of it, in one state."""
+        wanted = select(members)
         if organisation is not None:
             wanted = wanted.where(members.c.organisation == organisation)
+        if subject is not None:
+            wanted = wanted.where(or_(members.c.subject.is_(None), members.c.subject == subject))
+        if state is not None:
+            wanted = wanted.where(members.c.state == state)
 
-        def work(connection: Connection) -> tuple[Member, ...]:
-            return tuple(_member(connection, row) for row in connection.execute(wanted).all())
+        def work(connection: Connection) -> Listed[Member]:
+            rows, cursor = _ORDER.page(connection, wanted, page)
+            return Listed(tuple(_member(connection, row) for row in rows), cursor)
 
         return await self._store.read(work)
 

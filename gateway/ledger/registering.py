@@ -14,11 +14,14 @@ from sqlalchemy import Connection, func, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves, registered
+from gateway.ledger.paging import FIRST, Listed, Order, Page
 from gateway.ledger.registered import Review, Standing, State, Version
 from gateway.ports import Clock
 from gateway.store.database import Store
 from gateway.store.tables import policy_texts, policy_versions, queries, versions
 from gateway.store.upsert import upsert
+
+_ORDER = Order((policy_versions.c.proposed_at_us, policy_versions.c.version))
 
 Mark = tuple[int, int]
 """How far a dataset is: the number of its last declaration of data, and of the last change of its versions."""
@@ -82,15 +85,15 @@ class Registry:
 
         return await self._store.read(work)
 
-    async def versions(self, dataset: str) -> tuple[tuple[Version, Review | None], ...]:
-        """Return every version of a dataset with the review of it, the first proposed first."""
-        order = (policy_versions.c.proposed_at_us, policy_versions.c.version)
-        found = select(policy_versions).where(policy_versions.c.dataset == dataset).order_by(*order)
+    async def versions(self, dataset: str, page: Page = FIRST) -> Listed[tuple[Version, Review | None]]:
+        """Return a page of the versions of a dataset with the review of each, the first proposed first."""
+        wanted = select(policy_versions).where(policy_versions.c.dataset == dataset)
 
-        def work(connection: Connection) -> tuple[tuple[Version, Review | None], ...]:
-            rows = [registered.read(row) for row in connection.execute(found)]
-            covered = {one.manifest: registered.review_of(connection, dataset, one.manifest) for one in rows}
-            return tuple((one, covered[one.manifest]) for one in rows)
+        def work(connection: Connection) -> Listed[tuple[Version, Review | None]]:
+            rows, cursor = _ORDER.page(connection, wanted, page)
+            found = [registered.read(row) for row in rows]
+            covered = {one.manifest: registered.review_of(connection, dataset, one.manifest) for one in found}
+            return Listed(tuple((one, covered[one.manifest]) for one in found), cursor)
 
         return await self._store.read(work)
 

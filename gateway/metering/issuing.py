@@ -13,7 +13,6 @@ from sqlalchemy.exc import NoResultFound
 
 from gateway.errors import GatewayError
 from gateway.ledger import cases, leaves
-from gateway.ledger.agreement import in_pieces
 from gateway.ledger.cases import Case, Refund
 from gateway.ledger.charging import microseconds
 from gateway.ledger.events import BUYER_VISIBLE, TYPE, canonical
@@ -26,7 +25,6 @@ from gateway.ports import Clock, Randomness
 from gateway.store import epochs, log
 from gateway.store.database import Store
 from gateway.store.tables import events, invoices
-from gateway.store.tables import leaves as leaf_rows
 
 SETTLING = timedelta(minutes=5)
 """How long after its end a period can still get charges: replicas' clocks differ, and a charge waits for its turn."""
@@ -254,8 +252,8 @@ def lost(connection: Connection) -> dict[int, Mapping[str, Any]]:
     if epochs.epoch(connection) == 1:
         return {}
     known = set(connection.execute(select(invoices.c.number)).scalars())
-    said = (json.loads(row.leaf) for row in in_pieces(connection, select(leaf_rows)))
-    billed = {leaf["number"]: leaf for leaf in said if leaf["kind"] in _LEAVES.values()}
+    said = log.read_seldom(connection, set(_LEAVES.values()))
+    billed = {leaf["number"]: leaf for _, leaf in said}
     return {number: leaf for number, leaf in billed.items() if number not in known}
 
 

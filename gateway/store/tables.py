@@ -175,6 +175,7 @@ grants = Table(
     Column("reason", String),
     Index("grants_by_organisation", "organisation", "state"),
     Index("grants_by_provider", "provider", "state"),
+    Index("grants_by_time", "requested_at_us", "grant_id"),
 )
 """What buyers asked for, and the terms that providers signed. `reason` is that of a refusal or a revocation."""
 
@@ -294,7 +295,10 @@ claims = Table(
 )
 """Draws that a charged query is making: nobody else makes them for the same buyer meanwhile."""
 
-SELDOM = ("frozen", "unfrozen", "member-suspended", "member-verified", "registered", "reviewed", "withdrawn")
+SELDOM = (
+    "frozen", "unfrozen", "member-suspended", "member-verified", "registered", "reviewed", "withdrawn", "invoiced",
+    "credited",
+)  # fmt: skip
 """Kinds of leaves that persons make, and that are looked for among all those that queries make."""
 
 
@@ -392,6 +396,7 @@ cases = Table(
     Column("decided_by", String),
     Column("decided_at_us", BigInteger),
     Index("cases_by_query", "query_id"),
+    Index("cases_by_time", "opened_at_us", "case_id"),
 )
 """Disputes of queries; `decision_index` is where the log has the query's decision."""
 

@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web.bodies import CaseBody, FindingBody, Model
-from gateway.web.exchange import body_as, caller_of, json_response
+from gateway.web.exchange import PAGING, body_as, caller_of, json_response, page_of
 from gateway.web.routes import Route, replies
 from gateway.web.service import Disputes, Service
 
@@ -27,7 +27,7 @@ class CaseDoor:
         stands = replies("the case as it stands", "Case")
         return [
             Route("GET", HERE, self.cases, TAG, "cases: your own, or all to an arbiter or supervisor",
-                  replies=replies("the latest first", "Cases")),
+                  parameters=PAGING, replies=replies("the latest first", "Cases")),
             Route("POST", HERE, self.open, TAG, "open a case of a query of yours or of your data", PARTIES,
                   body="CaseOpening", replies=stands),
             Route("GET", f"{HERE}/{{id}}", self.case, TAG, "one case", replies=stands),
@@ -43,7 +43,8 @@ class CaseDoor:
 
     async def cases(self, request: web.Request) -> web.Response:
         """Answer GET /v1/cases."""
-        return json_response({"cases": await self._disputes.cases(await caller_of(request, self._service))})
+        caller = await caller_of(request, self._service)
+        return json_response((await self._disputes.cases(caller, page_of(request))).document("cases"))
 
     async def open(self, request: web.Request) -> web.Response:
         """Answer POST /v1/cases."""

@@ -6,10 +6,12 @@ import json
 from aiohttp import ClientError, web
 
 from gateway.errors import GatewayError
+from gateway.ledger.paging import MOST, USUAL, Page
 from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web import strict_json
 from gateway.web.bodies import Model, read_as
+from gateway.web.routes import Parameter
 from gateway.web.service import Service
 
 
@@ -34,6 +36,18 @@ def limit_of(request: web.Request, default: int, most: int) -> int:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 9 and 0 < int(limit) <= most):
         raise GatewayError("bad_request", "`limit` is out of range.", f"Send 1 to {most}.")
     return int(limit)
+
+
+PAGING = (
+    Parameter("after", "the `cursor` of the page before", {"type": "string"}),
+    Parameter("limit", "how many, at most", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}),
+)
+"""The parameters of an address that `page_of` reads."""
+
+
+def page_of(request: web.Request) -> Page:
+    """Return which page of a listing a request asks for. Raises GatewayError `bad_request`."""
+    return Page(limit_of(request, USUAL, MOST), request.query.get("after"))
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -16,7 +16,7 @@ from gateway.web.bodies import (
     SignedTermsBody,
     read_as,
 )
-from gateway.web.exchange import caller_of, json_response, read_body
+from gateway.web.exchange import PAGING, caller_of, json_response, page_of, read_body
 from gateway.web.routes import Route, replies
 from gateway.web.service import Grants, Service
 
@@ -41,7 +41,7 @@ class GrantDoor:
             Route("POST", "/v1/grants", self.request, TAG, "ask a provider for a grant to your organisation",
                   ("buyer",), body="GrantRequest", replies=one),
             Route("GET", "/v1/grants", self.grants, TAG, "grants that you asked for, that you give, or all", parties,
-                  replies=replies("the latest first", "Grants")),
+                  PAGING, replies=replies("the latest first", "Grants")),
             Route("GET", ONE, self.one, TAG, "one grant, with the terms to sign or as signed", parties, replies=one),
             Route("POST", f"{ONE}/grant", self.grant, TAG, "grant it by signed terms", ("provider",),
                   body="SignedTerms", replies=one),
@@ -74,7 +74,8 @@ class GrantDoor:
 
     async def grants(self, request: web.Request) -> web.Response:
         """Answer GET /v1/grants."""
-        return json_response({"grants": await self._grants.grants(await caller_of(request, self._service))})
+        caller = await caller_of(request, self._service)
+        return json_response((await self._grants.grants(caller, page_of(request))).document("grants"))
 
     async def one(self, request: web.Request) -> web.Response:
         """Answer GET /v1/grants/{id}."""

@@ -6,7 +6,7 @@ from gateway.errors import GatewayError
 from gateway.ledger.standing import State
 from gateway.settings import Settings
 from gateway.web.bodies import ApplicationBody, SuspensionBody
-from gateway.web.exchange import bearer, body_as, caller_of, json_response
+from gateway.web.exchange import PAGING, bearer, body_as, caller_of, json_response, page_of
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Membership, Service
 
@@ -29,7 +29,7 @@ class MemberDoor:
         stands = replies("the member as it stands", "Member")
         return [
             Route("GET", HERE, self.members, TAG, "members: your own organisation's, or all to those who watch",
-                  parameters=(state,), replies=replies("by name", "Members")),
+                  parameters=(state, *PAGING), replies=replies("by name", "Members")),
             Route("POST", HERE, self.apply, TAG, "apply for your organisation, or for yourself as a person of it",
                   body="Application", replies=stands),
             Route("GET", f"{HERE}/{{id}}", self.member, TAG, "one member", replies=stands),
@@ -45,7 +45,7 @@ class MemberDoor:
         state = request.query.get("state")
         if state is not None and state not in STATES:
             raise GatewayError("bad_request", "`state` is no state of a member.", f"Send one of: {', '.join(STATES)}.")
-        return json_response({"members": await self._members.listed(found, state)})
+        return json_response((await self._members.listed(found, state, page_of(request))).document("members"))
 
     async def apply(self, request: web.Request) -> web.Response:
         """Answer POST /v1/members."""

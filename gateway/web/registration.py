@@ -5,7 +5,7 @@ from aiohttp import web
 from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web.bodies import ProposalBody, ReplayBody, ReviewBody, VersionBody, WithdrawalBody
-from gateway.web.exchange import body_as, caller_of, json_response
+from gateway.web.exchange import PAGING, body_as, caller_of, json_response, page_of
 from gateway.web.routes import Parameter, Route, replies
 from gateway.web.service import Registration, Service
 
@@ -30,7 +30,7 @@ class RegistrationDoor:
         """Return its addresses."""
         now = replies("the version as it is now", "Version")
         return [
-            Route("GET", f"{HERE}/versions", self.versions, TAG, "the versions of a policy", READERS,
+            Route("GET", f"{HERE}/versions", self.versions, TAG, "the versions of a policy", READERS, PAGING,
                   replies=replies("the first proposed first", "Versions")),
             Route("POST", f"{HERE}/versions", self.propose, TAG, "propose a version, as a policy in YAML", OWNERS,
                   body="Proposal", replies=now),
@@ -62,7 +62,7 @@ class RegistrationDoor:
     async def versions(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}/versions."""
         caller, name = await self._asked(request)
-        return json_response({"versions": await self._registration.versions(caller, name)})
+        return json_response((await self._registration.versions(caller, name, page_of(request))).document("versions"))
 
     async def version(self, request: web.Request) -> web.Response:
         """Answer GET /v1/datasets/{name}/versions/{version}."""

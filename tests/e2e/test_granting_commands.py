@@ -92,6 +92,13 @@ def test_what_cannot_be_used_is_told_on_the_spot(run, tmp_path):
 def test_a_refusal_is_told_with_its_reason(run):
     asked = run("gil", "grant", "request", "--dataset", "shop", "--why", "a study of carts", "--json")
     grant_id = json.loads(asked.stdout)["grant_id"]
+    run("gil", "grant", "request", "--dataset", "shop", "--why", "a study of baskets")
+    listed = run("gil", "grant", "list", "--limit", "1")
+    assert "a study of baskets" in listed.stdout
+    assert grant_id not in listed.stdout
+    more = listed.stderr.removeprefix("there are more: ").split()
+    assert grant_id in run("gil", "grant", "list", "--limit", "1", *more).stdout
+    assert "The cursor is not one of ours" in run("gil", "grant", "list", "--after", "x").stderr
     refused = run("eve", "grant", "refuse", grant_id, "--reason", "not for this")
     assert refused.stdout.startswith("refused")
     assert json.loads(run("gil", "grant", "show", grant_id, "--json").stdout)["reason"] == "not for this"

@@ -205,7 +205,7 @@ def test_who_sees_and_decides_what(exchange):
         assert asked["grant_id"] in str(exchange.call("GET", "/v1/grants", token)[1])
     for token in (stranger, rival, gateway.token("cleo", "gadgets", ("billing",))):
         assert exchange.call("GET", path, token)[0] == 404
-    assert exchange.call("GET", "/v1/grants", stranger)[1] == {"grants": []}
+    assert exchange.call("GET", "/v1/grants", stranger)[1] == {"grants": [], "cursor": None}
     assert exchange.call("GET", "/v1/grants", gateway.token("cleo", "gadgets", ("billing",)))[0] == 403
     body = exchange.signer.body(asked["proposed"])
     for token, expected in ((exchange.gil, 403), (exchange.sun, 403), (rival, 404), (stranger, 404)):
@@ -220,6 +220,27 @@ def test_who_sees_and_decides_what(exchange):
     assert (status, refused["state"], refused["reason"]) == (200, "refused", "not for this")
     assert exchange.post(f"{path}/grant", exchange.eve, **body)[1]["code"] == "grant_not_open"
     assert exchange.post(f"{path}/revoke", exchange.gil, reason="x")[0] == 404
+
+
+def test_listings_come_a_page_at_a_time(exchange):
+    gateway, pia = exchange.gateway, exchange.gateway.token("pia", "pagers")
+    made = [exchange.asked(pia)["grant_id"] for _ in range(3)]
+    status, first = exchange.call("GET", "/v1/grants?limit=2", pia)
+    assert (status, [one["grant_id"] for one in first["grants"]]) == (200, made[:0:-1])
+    exchange.asked(pia)
+    _, rest = exchange.call("GET", f"/v1/grants?limit=2&after={first['cursor']}", pia)
+    assert ([one["grant_id"] for one in rest["grants"]], rest["cursor"]) == (made[:1], None)
+    # a cursor is a place and no key: another's page has what that one may see
+    assert made[0] not in str(exchange.call("GET", f"/v1/grants?after={first['cursor']}", gateway.token("b", "bees")))
+    for path, name, token in (
+        ("/v1/grants", "grants", pia), ("/v1/cases", "cases", pia), ("/v1/members", "members", pia),
+        ("/v1/datasets/shop/versions", "versions", exchange.eve),
+    ):  # fmt: skip
+        status, page = exchange.call("GET", f"{path}?limit=1", token)
+        assert (status, len(page[name]) <= 1) == (200, True)
+        for wrong in (f"after={first['cursor'][:-2]}", "after=", "limit=0", "limit=1001", "limit=x", "before=x"):
+            status, refused = exchange.call("GET", f"{path}?{wrong}", token)
+            assert (status, refused["code"]) == (400, "bad_request"), (path, wrong)
 
 
 def test_a_key_takes_two_persons_and_signs_nothing_new_once_it_is_revoked(own):

@@ -5,6 +5,7 @@ import re
 
 from aiohttp import web
 
+from gateway.ledger.paging import all_of
 from gateway.sql.aggregates import ANSWERED
 from gateway.sql.expressions import TABLES
 from gateway.web.console.pages import Desk
@@ -45,7 +46,7 @@ class CataloguePages:
         found = await self._desk.service.dataset(session.caller, request.match_info["name"])
         values: dict[str, object] = {"dataset": found, "grants": ()}
         if "buyer" in session.caller.roles:
-            mine = await self._grants.grants(session.caller)
+            mine = await all_of(lambda page: self._grants.grants(session.caller, page))
             own = [one for one in mine if one["organisation"] == session.caller.organisation]
             values["grants"] = [one for one in own if one["dataset"] == found["name"]]
         return self._desk.page(request, session, "dataset.html", values)

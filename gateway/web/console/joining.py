@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.ledger.paging import all_of
 from gateway.web.bodies import SuspensionBody, read_as
 from gateway.web.console.pages import Desk, see
 from gateway.web.console.sessions import Session
@@ -35,7 +36,7 @@ class MemberPages:
         if not session.caller.roles & ROLES:
             hint = "Sign in with a token of such a role."
             raise GatewayError("forbidden", "This page is for reviewers and supervisors.", hint)
-        found = await self._members.seen(session.caller, None)
+        found = await all_of(lambda page: self._members.seen(session.caller, None, page))
         return self._desk.page(request, session, "members.html", {"members": found})
 
     async def verify(self, _request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:

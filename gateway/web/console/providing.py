@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.ledger.paging import all_of
 from gateway.web.console.pages import Desk, only
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Route
@@ -35,10 +36,11 @@ class ProviderPages:
         named = {one["name"] for one in datasets}
         events = [json.loads(line) for line in await service.latest(caller, EVENTS)] if named else []
         mine = [event for event in events if event["data"].get("dataset") in named]
+        given = await all_of(lambda page: self._grants.grants(caller, page))
         values = {
             "datasets": [await service.dataset(caller, str(one["name"])) for one in datasets],
             "budgets": [one for one in await service.budget(caller) if one["dataset"] in named],
-            "grants": [one for one in await self._grants.grants(caller) if one["provider"] == caller.organisation],
+            "grants": [one for one in given if one["provider"] == caller.organisation],
             "failures": await service.failures(caller),
             "measured": of_kind(mine, "measured")[:SHOWN],
             "refused": of_kind(mine, "refused")[:SHOWN],

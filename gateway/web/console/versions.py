@@ -5,6 +5,8 @@ from urllib.parse import quote as escaped
 
 from aiohttp import web
 
+from gateway.ledger.paging import all_of
+from gateway.request import Caller
 from gateway.web.console.pages import Desk, only
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Parameter, Route
@@ -36,18 +38,18 @@ class VersionPages:
         only(session, "provider")
         caller = session.caller
         provided = [one for one in await self._desk.service.datasets(caller) if one["provider"] == caller.organisation]
-        listed = [
-            {"name": one["name"], "versions": await self._registration.versions(caller, str(one["name"]))}
-            for one in provided
-        ]
+        listed = [{"name": one["name"], "versions": await self._versions(caller, str(one["name"]))} for one in provided]
         return self._desk.page(request, session, "versions.html", {"datasets": listed, "address": _address})
+
+    async def _versions(self, caller: Caller, name: str) -> list[dict[str, object]]:
+        return await all_of(lambda page: self._registration.versions(caller, name, page))
 
     async def version(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/versions/{name}/{version}: against what is served, where anything is."""
         only(session, "provider")
         caller, name, version = session.caller, request.match_info["name"], request.match_info["version"]
         one = await self._registration.version(caller, name, version)
-        listed = await self._registration.versions(caller, name)
+        listed = await self._versions(caller, name)
         served = next((str(other["version"]) for other in listed if other["served"]), None)
         said: dict[str, Any] = {"differences": []}
         if served is not None:

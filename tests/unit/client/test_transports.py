@@ -195,6 +195,24 @@ def test_documents_by_their_paths(server, ask):
         assert server.asked[-1][:2] == ("GET", f"/below{path}")
 
 
+def test_listings_are_read_page_after_page(server, ask):
+    for work, path in (
+        (lambda c: c.cases(), "/v1/cases?"),
+        (lambda c: c.grants(), "/v1/grants?"),
+        (lambda c: c.members(state="applied"), "/v1/members?state=applied&"),
+        (lambda c: c.versions("a b"), "/v1/datasets/a%20b/versions?"),
+    ):
+        name = path.partition("?")[0].rpartition("/")[2]
+        pages = [{name: [{"n": 1}, {"n": 2}], "cursor": "a-b_"}, {name: [{"n": 3}], "cursor": None}]
+        server.replies = [(200, {}, json.dumps(page).encode()) for page in pages]
+        assert ask(server.url, work=work) == [{"n": 1}, {"n": 2}, {"n": 3}]
+        asked = [one[1] for one in server.asked[-2:]]
+        assert asked == [f"/below{path}limit=1000", f"/below{path}after=a-b_&limit=1000"]
+    server.replies = [(200, {}, b'{"cases": [{"n": 1}, {"n": 2}], "cursor": "more"}')]
+    assert ask(server.url, work=lambda c: c.cases(limit=2)) == [{"n": 1}, {"n": 2}]
+    assert server.asked[-1][1] == "/below/v1/cases?limit=2"
+
+
 def test_a_token_that_is_given_by_a_function_is_renewed_once_it_is_stale(server, ask):
     given = iter(["one", "two", "three"])
     server.replies = [BUDGET, STALE, BUDGET, BUDGET]

@@ -70,8 +70,10 @@ async def test_a_store_of_the_revision_before_has_its_events_named_when_it_is_mi
 
     def back(connection):
         for statement in (
-            "DROP INDEX log_leaves_seldom",
-            "DROP INDEX events_by_query",
+            *(
+                f"DROP INDEX {name}"
+                for name in ("log_leaves_seldom", "events_by_query", "cases_by_time", "grants_by_time")
+            ),
             "ALTER TABLE events DROP COLUMN query_id",
             "UPDATE alembic_version SET version_num = '0007'",
         ):

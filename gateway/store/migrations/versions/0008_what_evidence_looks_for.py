@@ -1,4 +1,4 @@
-"""What evidence looks for among all leaves and events is found by an index."""
+"""What evidence looks for among all leaves and events, and where a page of a listing begins, is found by an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,10 @@ from alembic import op
 revision = "0008"
 down_revision = "0007"
 
-_KINDS = ("frozen", "unfrozen", "member-suspended", "member-verified", "registered", "reviewed", "withdrawn")
+_KINDS = (
+    "frozen", "unfrozen", "member-suspended", "member-verified", "registered", "reviewed", "withdrawn", "invoiced",
+    "credited",
+)  # fmt: skip
 _SPELLED = [f'"kind":"{kind}"' for kind in _KINDS]
 _SQLITE = " OR ".join(f"instr(leaf, '{one}') > 0" for one in _SPELLED)
 _POSTGRES = " OR ".join(f"position('{one}'::bytea IN leaf) > 0" for one in _SPELLED)
@@ -26,3 +29,5 @@ def upgrade() -> None:
         named = "line::json ->> 'subject'"
     op.execute(f"UPDATE events SET query_id = {named}")
     op.create_index("events_by_query", "events", ["query_id"])
+    op.create_index("cases_by_time", "cases", ["opened_at_us", "case_id"])
+    op.create_index("grants_by_time", "grants", ["requested_at_us", "grant_id"])
