@@ -1,5 +1,6 @@
 """Who may open a case, see it and its evidence, and decide it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
@@ -91,7 +92,8 @@ class DisputeService:
         held = self._datasets().get(one.dispute.dataset)
         texts = {}
         if held is not None:
-            texts[one.dispute.dataset] = (held.file.version, canonical_text(held.file.document))
+            text = await asyncio.to_thread(canonical_text, held.file.document)  # a policy may be a megabyte
+            texts[one.dispute.dataset] = (held.file.version, text)
         mine = one.dispute.buyer == buyer_id(caller)
         files = await exporting.bundle(self._evidence, one.dispute.query_id, texts, salt=mine)
         watching = bool(caller.roles & WATCHING)

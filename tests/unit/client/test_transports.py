@@ -211,6 +211,8 @@ def test_listings_are_read_page_after_page(server, ask):
     server.replies = [(200, {}, b'{"cases": [{"n": 1}, {"n": 2}], "cursor": "more"}')]
     assert ask(server.url, work=lambda c: c.cases(limit=2)) == [{"n": 1}, {"n": 2}]
     assert server.asked[-1][1] == "/below/v1/cases?limit=2"
+    with pytest.raises(ValueError, match="one at least"):
+        ask(server.url, work=lambda c: c.cases(limit=0))
 
 
 def test_a_token_that_is_given_by_a_function_is_renewed_once_it_is_stale(server, ask):

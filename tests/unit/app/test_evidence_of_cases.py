@@ -1,0 +1,53 @@
+"""A case's evidence on both stores: found also where a restored store has lost the query's row, and given at a pace."""
+
+import itertools
+import json
+
+import pytest
+from sqlalchemy import delete
+from support.billing import OCTOBER, priced
+from support.evidence import evidence_of
+from support.stores import Clock, ledger_of, meter_of
+
+from gateway.app.disputes import DisputeService
+from gateway.app.pacing import Pace
+from gateway.errors import GatewayError
+from gateway.ledger.cases import Cases
+from gateway.ledger.freezing import Freezes, Scope, Target
+from gateway.request import Caller
+from gateway.store.tables import queries
+
+ANA = Caller("ana", "org", frozenset({"buyer"}))
+SUN = Caller("sun", "regulator", frozenset({"supervisor"}))
+
+
+def proved(evidence):
+    """Return the leaves of a query's decision and of its outcome, each with its place."""
+    receipt = json.loads(evidence["bundle"]["receipt.json"])
+    return [(one["leaf"], one["log_index"]) for one in (receipt, receipt["outcome"])]
+
+
+async def test_it_is_whole_without_the_querys_row_and_no_more_is_given_than_a_minute_holds(store, tmp_path):
+    clock = Clock(OCTOBER)
+    ledger = ledger_of(store, clock)
+    charge = await ledger.charge(priced(1))
+    freezes = Freezes(store, clock)
+    await freezes.freeze(Target(Scope.DATASET, "elsewhere"), "another's", "regulator/sun")
+    await ledger.record(charge, b"answer", {})
+    await freezes.freeze(Target(Scope.DATASET, "shop"), "a look", "regulator/sun")
+    evidence, pace = await evidence_of(store, tmp_path), Pace(3, clock, meter_of(store, clock))
+    ids = map("C{}".format, itertools.count(1))
+    service = DisputeService(Cases(store, clock), ledger, evidence, None, dict, pace, clock, lambda: next(ids))
+    await service.open(ANA, "Q1", "of no use")
+    whole = await service.evidence(ANA, "C1")
+    assert [(stop["kind"], stop["scope"]) for stop in whole["stops"]] == [("frozen", "dataset")]
+    assert json.loads(whole["bundle"]["event.json"])["data"]["amount"] == "1.50"
+    assert [json.loads(leaf)["kind"] for leaf, _ in proved(whole)] == ["charged", "answered"]
+    await store.run(lambda c: c.execute(delete(queries)))
+    again = await service.evidence(ANA, "C1")
+    assert proved(again) == proved(whole)
+    assert again["stops"] == whole["stops"]
+    with pytest.raises(GatewayError) as refused:
+        await service.evidence(ANA, "C1")
+    assert refused.value.code == "too_many_requests"
+    assert "a look" in str((await service.evidence(SUN, "C1"))["stops"]), "another's minute is another's"
