@@ -17,6 +17,7 @@ from gateway.catalog import entries
 from gateway.catalog.load import read
 from gateway.catalog.manifest import manifest_digest
 from gateway.catalog.model import Compliance
+from gateway.ledger.paging import all_of
 from gateway.ledger.registered import Standing
 from gateway.ledger.registering import Draft, Registry
 
@@ -70,7 +71,7 @@ async def every(registry: Registry, files: Mapping[str, PolicyFile], folder: Pat
 async def _of_store(registry: Registry, name: str, folder: Path) -> Known:
     """Return a dataset that has no file here: what was published or withdrawn last, else what was proposed last."""
     latest = (await registry.standing(name)).latest
-    one = latest if latest is not None else (await registry.versions(name))[-1][0]
+    one = latest if latest is not None else (await all_of(lambda page: registry.versions(name, page)))[-1][0]
     text = await registry.text(one.text)
     if text is None:
         return Known(name, None, "unavailable", filed=False, stored=True)

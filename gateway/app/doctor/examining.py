@@ -23,6 +23,7 @@ from gateway.ledger.crossings import Crossings
 from gateway.ledger.freezing import Freezes
 from gateway.ledger.granting import Grants
 from gateway.ledger.members import Members
+from gateway.ledger.paging import all_of
 from gateway.ledger.registering import Registry
 from gateway.ledger.signing_keys import SigningKeys
 from gateway.metering.delivery import progress
@@ -92,9 +93,9 @@ async def _store(settings: Settings, now: datetime) -> _Seen:
 async def _asked(store: Store) -> Parties:
     clock = SystemClock()
     return Parties(
-        members=await Members(store, clock).listed(),
+        members=await all_of(Members(store, clock).listed),
         keys=await SigningKeys(store, clock).of(None),
-        grants=await Grants(store, clock).listed(None, None),
+        grants=await all_of(lambda page: Grants(store, clock).listed(None, None, page)),
         crossings=await Crossings(store).of(None),
         freezes=await Freezes(store, clock).held(),
         waiting=await store.read(suspensions),

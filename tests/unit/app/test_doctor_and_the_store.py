@@ -227,7 +227,7 @@ def test_members_that_are_enough_suspended_or_of_another_issuer(doctor):
         await _founded(life, ("green", "eve"), ("green", "mei"), ("house", "rae"), ("widgets", "ana"))
         await _founded(life, ("widgets", "old"), issuer="https://before.example")
         book = Members(life.store, life.clock)
-        (widgets,) = [m for m in await book.listed("widgets") if m.application.subject is None]
+        (widgets,) = [m for m in await book.listed(organisation="widgets") if m.application.subject is None]
         await book.suspend(widgets.member_id, "regulator", SUN, "an abuse")
 
     found = of(doctor(story, GARDEN, members="required"), "members")
