@@ -1,16 +1,11 @@
 """The door of models: fit one, or ask what it would cost. The answer that it is fitted from is an ordinary one."""
 
-import asyncio
-
 from aiohttp import web
 
-from gateway.errors import GatewayError
 from gateway.models.asked import Model
-from gateway.models.composing import located
-from gateway.models.fitting import fitted
 from gateway.request import Caller, Request
 from gateway.settings import Settings
-from gateway.web import strict_json
+from gateway.web import modelling, strict_json
 from gateway.web.exchange import bearer, json_response, read_body
 from gateway.web.problem import paced
 from gateway.web.queries import KEY, QUERY_ID, idempotency_key
@@ -39,33 +34,17 @@ class ModelDoor:
         ]  # fmt: skip
 
     async def fit(self, request: web.Request) -> web.Response:
-        """Answer POST /v1/models: what is fitted from an answer that is stored, charged once by its key."""
+        """Answer POST /v1/models."""
         model, asked, caller = await self._asked(request)
-        answer = await self._service.stored(asked, caller)
-        if answer is None:
-            answer = await self._answered(model, asked, caller)
-        found = await asyncio.to_thread(fitted, model, answer)
+        found = await modelling.fit(self._service, self._questions, model, asked, caller)
         headers = {QUERY_ID: str(found["query_id"]), **paced(self._service.quota(caller))}
         return json_response(found, headers=headers)
-
-    async def _answered(self, model: Model, asked: Request, caller: Caller) -> bytes:
-        with self._questions.room(caller):
-            composed = await self._service.compose(model, asked, caller)
-        try:
-            return await self._questions.submit(composed, caller).answer()
-        except GatewayError as error:
-            raise located(error, model) from None
 
     async def quote(self, request: web.Request) -> web.Response:
         """Answer POST /v1/models/quote."""
         model, asked, caller = await self._asked(request)
-        with self._questions.room(caller):
-            composed = await self._service.compose(model, asked, caller)
-            try:
-                quote = await self._service.quote(composed, caller)
-            except GatewayError as error:
-                raise located(error, model) from None
-        return json_response({**quote, "sql": composed.sql}, headers=paced(self._service.quota(caller)))
+        found = await modelling.quote(self._service, self._questions, model, asked, caller)
+        return json_response(found, headers=paced(self._service.quota(caller)))
 
     async def _asked(self, request: web.Request) -> tuple[Model, Request, Caller]:
         self._questions.refuse_draining()
