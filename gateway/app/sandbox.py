@@ -4,16 +4,20 @@ import asyncio
 import pickle
 import subprocess
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from gateway.catalog.model import Dataset
 from gateway.engines.marks import mark
-from gateway.engines.synthetic_rows import name_of
+from gateway.engines.synthetic_rows import name_of, synthetic
 from gateway.errors import GatewayError
 from gateway.ports import Engine, Lease, Source
 
 DATA_VERSION = "synthetic"
+
+SHOWN_ROWS = 5
+"""How many rows of a table are shown."""
 
 MAKING_S = 60.0
 """How long the rows of one dataset may take to be made."""
@@ -46,6 +50,22 @@ class Twins:
     async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold a worker with a twin's rows open."""
         return await self._engine.lease(dataset.source, dataset.stamp, party)
+
+
+def shown(dataset: Dataset, columns: Mapping[str, Collection[str]]) -> list[dict[str, object]]:
+    """Return the first synthetic rows of each table, of the columns that are named by table: cells as texts."""
+    found: list[dict[str, object]] = []
+    for made in synthetic(dataset, SHOWN_ROWS):
+        kept = [at for at, (name, _) in enumerate(made.columns) if name in columns.get(made.table.name, ())]
+        rows = zip(*(made.cells[at] for at in kept), strict=True)
+        found.append(
+            {
+                "table": made.table.name,
+                "columns": [made.columns[at][0] for at in kept],
+                "rows": [list(row) for row in rows],
+            }
+        )
+    return found
 
 
 def _made(dataset: Dataset, folder: Path) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What the front door may ask: queries through the pipeline, and the catalogue, budget, meter and receipts."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from decimal import Decimal
 from gateway import pipeline
 from gateway.app.membership import Entrance
 from gateway.app.publishing import Publisher
+from gateway.app.sandbox import shown
 from gateway.app.standing import Held, Published, Unopened, Unserved, unavailable, unknown_dataset
 from gateway.app.statements import StatementService
-from gateway.catalog.describe import describe
+from gateway.catalog.describe import describe, described
 from gateway.catalog.model import Dataset, Grant, PricePlan
 from gateway.errors import GatewayError, Quota
 from gateway.evidence.receipts import Evidence
@@ -135,6 +137,16 @@ class GatewayService:
             return {**_named(held), "versions": versions, **told}
         found = held.dataset
         return {**describe(found, _plan_of(found, visible.grants)), **told}
+
+    async def synthetic(self, caller: Caller, name: str) -> list[dict[str, object]]:
+        """Return the first synthetic rows of a dataset's tables, of the columns that `dataset` describes.
+
+        They are made of the policy alone. Raises `unknown_dataset`, `engine_unavailable` for one that is not open.
+        """
+        held = (await self._one(caller, name)).held
+        if isinstance(held, Unopened | Unserved):
+            raise unavailable()
+        return await asyncio.to_thread(shown, held.dataset, described(held.dataset))
 
     async def contract(self, caller: Caller, name: str) -> dict[str, object]:
         """Return a dataset as a data contract, to those who see it.

@@ -27,18 +27,28 @@ def describe(dataset: Dataset, plan: PricePlan | None) -> dict[str, object]:
     }
 
 
+def described(dataset: Dataset) -> dict[str, set[str]]:
+    """Return the names of the columns that `describe` shows, by table."""
+    return {table.name: {column.name for column, _ in _shown(dataset, table)} for table in dataset.tables}
+
+
 def _budget(budget: Budget | None) -> dict[str, str] | None:
     return None if budget is None else {"epsilon": f"{budget.epsilon:f}", "delta": f"{budget.delta:f}"}
 
 
 def _table(dataset: Dataset, table: Table) -> dict[str, object]:
-    keys = _keys(dataset, table)
-    columns = [_column(c, key=c.name in keys) for c in table.columns if not c.hidden or c.name in keys]
+    columns = [_column(column, key=key) for column, key in _shown(dataset, table)]
     described: dict[str, object] = {"name": table.name, "public": table.public, "columns": columns}
     if not table.public:
         described["rows"] = table.rows
         described["per_unit"] = {"rows": table.per_unit_rows, "groups": table.per_unit_groups}
     return described
+
+
+def _shown(dataset: Dataset, table: Table) -> list[tuple[Column, bool]]:
+    """Return the columns that are shown, each with whether it is a key."""
+    keys = _keys(dataset, table)
+    return [(column, column.name in keys) for column in table.columns if not column.hidden or column.name in keys]
 
 
 def _keys(dataset: Dataset, table: Table) -> set[str | None]:

@@ -88,13 +88,15 @@ def counts(dataset: Dataset) -> dict[str, int]:
     return found
 
 
-def synthetic(dataset: Dataset) -> Iterator[Rows]:
-    """Yield the rows of every table."""
+def synthetic(dataset: Dataset, most: int = MOST_ROWS) -> Iterator[Rows]:
+    """Yield the rows of every table, or the first `most` of each."""
     sizes = counts(dataset)
     units = sizes.get(dataset.privacy.unit_table, UNITS)
     for table in dataset.tables:
         made = tuple(
-            tuple(_cell(dataset, table, column, index, row, sizes, units) for row in range(sizes[table.name]))
+            tuple(
+                _cell(dataset, table, column, index, row, sizes, units) for row in range(min(sizes[table.name], most))
+            )
             for index, column in enumerate(table.columns)
         )
         yield Rows(table, tuple((column.name, _engine_type(column)) for column in table.columns), made)

@@ -7,6 +7,8 @@ import pytest
 from support import tpch
 from support.shop import SHOP
 
+from gateway.app.sandbox import SHOWN_ROWS, shown
+from gateway.catalog.describe import describe, described
 from gateway.engines.synthetic_file import make
 from gateway.engines.synthetic_rows import MOST_ROWS, UNITS, counts, digest_of, name_of, synthetic
 
@@ -76,3 +78,16 @@ def test_nothing_but_the_policy_decides_them(tmp_path):
     changed = replace(SHOP, tables=SHOP.tables[:3])
     assert made(changed, tmp_path) != path
     assert not path.exists()  # one file a dataset
+
+
+def test_the_rows_that_are_shown_are_the_first_of_the_file_without_hidden_columns():
+    named = {table["name"]: [column["name"] for column in table["columns"]] for table in describe(SHOP, None)["tables"]}
+    assert "secret" not in named["purchases"]
+    every = {made.table.name: made for made in synthetic(SHOP)}
+    for found in shown(SHOP, described(SHOP)):
+        made = every.pop(found["table"])
+        assert found["columns"] == named[made.table.name]
+        cells = dict(zip((name for name, _ in made.columns), made.cells, strict=True))
+        first = [list(row) for row in zip(*(cells[name] for name in found["columns"]), strict=True)][:SHOWN_ROWS]
+        assert found["rows"] == first
+    assert every == {}
