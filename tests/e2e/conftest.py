@@ -28,3 +28,29 @@ def own(tmp_path):
     for gateway in made:
         if gateway.process.poll() is None:
             gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome():
+    from support.browsers import browser  # tests without a browser do not load what drives one
+
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def visitor(chrome, gateway):
+    """Return what opens a browser of somebody's own; no page may complain, and none asks elsewhere."""
+    from support.browsers import Visitor
+
+    made = []
+
+    def make(**context):
+        made.append(Visitor(chrome, gateway.url, **context))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.context.close()
+        assert one.complaints == []
+        assert [address for address in one.asked if not address.startswith((gateway.url, "data:"))] == []

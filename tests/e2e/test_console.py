@@ -2,7 +2,6 @@
 
 import pytest
 from playwright.sync_api import expect
-from support.browsers import Visitor, browser
 from support.gateways import held_up
 
 pytestmark = pytest.mark.browser
@@ -13,28 +12,6 @@ BY_DATE = (
     "SELECT DATE_TRUNC('month', purchased_on) AS month, COUNT(*) AS n, AVG(amount) AS mean FROM purchases "
     "WHERE purchased_on BETWEEN '1997-01-01' AND '1997-12-31' GROUP BY 1 ORDER BY 1"
 )
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture
-def visitor(chrome, gateway):
-    """Return what opens a browser of somebody's own; no page may complain, and none asks elsewhere."""
-    made = []
-
-    def make(**context):
-        made.append(Visitor(chrome, gateway.url, **context))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.context.close()
-        assert one.complaints == []
-        assert [address for address in one.asked if not address.startswith((gateway.url, "data:"))] == []
 
 
 def asked(page, sql):
