@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
@@ -67,6 +68,12 @@ DATASET = {
     "state": "suspended",
     "reason": HOSTILE,
 }  # fmt: skip
+FITTED_FROM = ANSWER | {
+    "columns": [{"name": "cohort", "type": "VARCHAR"}, {"name": "cell_count", "type": "BIGINT", "noisy": True}],
+    "intervals": {"confidence": 0.95, "columns": {"cell_count": [[51, 71], [61, 81]]}},
+}
+"""What a contingency table is fitted from."""
+
 EVENT = {
     "type": "gateway.query.refused",
     "subject": QUERY_ID,
@@ -91,7 +98,7 @@ class Service:
 
     def __init__(self, *roles):
         self.caller = Caller(
-            HOSTILE, HOSTILE, frozenset(roles or ("buyer", "provider", "supervisor", "billing", "reviewer"))
+            HOSTILE, HOSTILE, frozenset(roles or ("buyer", "provider", "supervisor", "billing", "reviewer", "arbiter"))
         )
         self.revoked = False
         self.asked = []
@@ -111,6 +118,16 @@ class Service:
 
     async def dataset(self, _caller, _name):
         return DATASET
+
+    async def synthetic(self, _caller, _name):
+        return [{"table": HOSTILE, "columns": [HOSTILE, "n"], "rows": [[HOSTILE, None]]}]
+
+    async def stored(self, request, _caller):
+        self.asked.append(request)
+        return json.dumps(FITTED_FROM).encode()
+
+    async def compose(self, model, request, _caller):
+        return replace(request, sql=f"{model.source} {HOSTILE}")
 
     async def budget(self, _caller):
         ends = {"limit": 1.0, "spent": 0.5, "left": 0.5}
@@ -274,8 +291,55 @@ class Warnings:
         self.asked.append(alert_id)
 
 
+CASE_ID = "01M8CV35KW4ZY2HG02QVE8CASE"
+
+
+class Disputes:
+    """Holds one case in a state; what is opened and decided is kept in `asked`, and refused where that is given."""
+
+    def __init__(self, state="opened", refusal=None):
+        self.asked = []
+        self.state = state
+        self.refusal = refusal
+
+    @property
+    def one(self):
+        decision = {"finding": HOSTILE, "by": HOSTILE, "at": EVENT["time"], "refund": "0.50"}
+        return {"case_id": CASE_ID, "query_id": QUERY_ID, "dataset": HOSTILE, "buyer": HOSTILE, "provider": HOSTILE,
+                "reason": HOSTILE, "opened_by": HOSTILE, "opened_at": EVENT["time"], "state": self.state,
+                "charged": {"amount": "4.50", "currency": HOSTILE},
+                "decision": decision if self.state == "decided" else None}  # fmt: skip
+
+    async def cases(self, _caller):
+        return [self.one]
+
+    async def case(self, _caller, _case_id):
+        return self.one
+
+    async def evidence(self, _caller, _case_id):
+        bundle = {"receipt.json": json.dumps({"format": "none", "leaf": HOSTILE}), "policy.json": HOSTILE,
+                  "event.json": json.dumps(EVENT)}  # fmt: skip
+        stop = {"log_index": 7, "kind": "frozen", "scope": "buyer", "time": EVENT["time"], "by": HOSTILE,
+                "reason": HOSTILE}  # fmt: skip
+        return {"case": self.one, "bundle": bundle, "stops": [stop]}
+
+    async def open(self, caller, query_id, reason):
+        return self._done(("open", caller.organisation, query_id, reason))
+
+    async def decide(self, caller, case_id, finding, refund):
+        return self._done(("decide", caller.organisation, case_id, finding, refund))
+
+    def _done(self, what):
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(what)
+        return self.one
+
+
 @asynccontextmanager
-async def console(service, secret=b"s" * 32, supervision=None, members=None, registration=None, warnings=None):
+async def console(
+    service, secret=b"s" * 32, supervision=None, members=None, registration=None, warnings=None, disputes=None
+):
     """Serve the console; yield a client of it that keeps cookies and follows nothing by itself."""
     sessions = Sessions(secret, SystemRandomness())
     held = {
@@ -284,6 +348,7 @@ async def console(service, secret=b"s" * 32, supervision=None, members=None, reg
         "registration": registration or Registration(),
         "grants": Grants(),
         "warnings": warnings or Warnings(),
+        "disputes": disputes or Disputes(),
     }
     app = build(behind(service, accounts=Accounts(), **held), Settings(), sessions)
     jar = aiohttp.CookieJar(unsafe=True)  # of an address of numbers

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.stages import Stage
 from gateway.web.console import charts
-from gateway.web.console.pages import Desk, only, see
+from gateway.web.console.pages import Desk, attachment, only, see
 from gateway.web.console.receipts import checked, stored_bytes
 from gateway.web.console.sessions import Session
 from gateway.web.delivery import MEDIA, Format
@@ -112,7 +112,7 @@ class AnswerPages:
             raise GatewayError("not_found", "There is no answer of this query.", "Look at how it stands.")
         form = Format(named)
         body = await asyncio.to_thread(written, stored_bytes(found), form, intervals=True)
-        return _file(body, MEDIA[form], f"{query_id}.{_SUFFIX[form]}")
+        return attachment(body, MEDIA[form], f"{query_id}.{_SUFFIX[form]}")
 
     async def receipt(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/queries/{id}/receipt: what the log says of a query, to its buyer and to who watches."""
@@ -133,17 +133,11 @@ class AnswerPages:
         """Answer GET /console/queries/{id}/receipt.json."""
         query_id = request.match_info["id"]
         found = await self._desk.service.receipt(session.caller, query_id, None)
-        return _file(json.dumps(found, ensure_ascii=False).encode(), "application/json", f"{query_id}.receipt.json")
+        return attachment(
+            json.dumps(found, ensure_ascii=False).encode(), "application/json", f"{query_id}.receipt.json"
+        )
 
 
 def _running(query_id: str, stage: str | None) -> dict[str, object]:
     reached = STAGES.index(stage) if stage in STAGES else -1
     return {"query_id": query_id, "stages": STAGES, "reached": reached}
-
-
-def _file(body: bytes, media: str, name: str) -> web.Response:
-    """Return a file to keep. The name is a query's id, which has been found: letters and digits."""
-    safe = "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in ".-"))
-    return web.Response(
-        body=body, content_type=media, headers={"Content-Disposition": f'attachment; filename="{safe}"'}
-    )

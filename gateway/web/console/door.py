@@ -10,13 +10,16 @@ from gateway.web.console.asking import AskPages
 from gateway.web.console.billing import BillingPages
 from gateway.web.console.budgets import BudgetPages
 from gateway.web.console.catalogue import CataloguePages
+from gateway.web.console.disputing import CasePages
 from gateway.web.console.feed import FeedPages
 from gateway.web.console.freezing import FreezePages
 from gateway.web.console.joining import MemberPages
+from gateway.web.console.modelling import ModelPages
 from gateway.web.console.pages import Desk, for_anyone
 from gateway.web.console.providing import ProviderPages
 from gateway.web.console.sessions import Session, Sessions
 from gateway.web.console.signing_in import SignInPages
+from gateway.web.console.trying import SandboxPages
 from gateway.web.console.versions import VersionPages
 from gateway.web.routes import Route
 from gateway.web.service import Behind
@@ -32,6 +35,8 @@ class ConsoleDoor:
             SignInPages(self._desk),
             CataloguePages(self._desk, behind.grants),
             AskPages(self._desk, questions),
+            SandboxPages(self._desk, questions),
+            ModelPages(self._desk, questions),
             AnswerPages(self._desk, questions, accounts),
             BudgetPages(self._desk, accounts),
             ProviderPages(self._desk, behind.grants),
@@ -40,6 +45,7 @@ class ConsoleDoor:
             AlertPages(self._desk, behind.warnings),
             FreezePages(self._desk, behind.supervision),
             MemberPages(self._desk, behind.members),
+            CasePages(self._desk, behind.disputes),
             BillingPages(self._desk),
         )
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def figure(value: Any) -> str:
@@ -14,9 +14,9 @@ def figure(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return f"{value:,}".replace("-", _MINUS)
+        return f"{value:,}".replace("-", MINUS)
     if isinstance(value, float):
-        return _short(value).replace("-", _MINUS)
+        return _short(value).replace("-", MINUS)
     return str(value)
 
 

@@ -1,7 +1,12 @@
-"""What a form sent: bounded, strict, each member once."""
+"""What a form sent: bounded, strict, each member once; and at which of its fields a refusal stands."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -10,7 +15,10 @@ from gateway.errors import GatewayError
 from gateway.settings import Settings
 from gateway.web.exchange import FORM, read_body
 
-MAX_MEMBERS = 32
+MAX_MEMBERS = 256
+"""A table's columns are a member each."""
+
+_NONCE = re.compile(r"[0-9a-f]{32}")
 
 
 async def read_form(request: web.Request, settings: Settings) -> Mapping[str, str]:
@@ -40,3 +48,33 @@ def number_of(text: str) -> Decimal:
         return Decimal(text.strip())
     except InvalidOperation:
         raise GatewayError("bad_request", "This is no number.", "Write for example 0.1.") from None
+
+
+def line_of(form: Mapping[str, str], name: str) -> str:
+    """Return a member as one line: what is written into the log has no line breaks."""
+    return " ".join(form.get(name, "").split())
+
+
+def key_of(nonce: str, body: Mapping[str, Any]) -> str | None:
+    """Return the idempotency key of a form's nonce and what it asks; None for what is no nonce.
+
+    A form that is sent twice is asked once; something else in the same form is another question.
+    """
+    if not _NONCE.fullmatch(nonce):
+        return None
+    digest = sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return f"console-{nonce}-{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A refusal of a form, and the field that it stands at; None: at the top."""
+
+    error: GatewayError
+    field: str | None
+
+
+def fault_of(error: GatewayError, fields: Sequence[str], otherwise: str | None = None) -> Fault:
+    """Return a refusal at the first of a form's fields that its words name, else at another."""
+    named = (name for name in re.findall(r"`(\w+)", error.detail) if name in fields)
+    return Fault(error, next(named, otherwise))

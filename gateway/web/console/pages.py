@@ -41,6 +41,8 @@ Act = Callable[[web.Request, Session, Mapping[str, str]], Awaitable[web.StreamRe
 PLACES = (
     ("/console/datasets", "nav.datasets", frozenset({"buyer", "provider"})),
     ("/console/ask", "nav.ask", frozenset({"buyer"})),
+    ("/console/sandbox", "nav.sandbox", frozenset({"buyer"})),
+    ("/console/models", "nav.models", frozenset({"buyer"})),
     ("/console/queries", "nav.history", frozenset({"buyer"})),
     ("/console/budget", "nav.budget", frozenset({"buyer"})),
     ("/console/provider", "nav.provider", frozenset({"provider"})),
@@ -49,6 +51,7 @@ PLACES = (
     ("/console/alerts", "nav.alerts", frozenset({"supervisor", "provider"})),
     ("/console/freezes", "nav.freezes", frozenset({"supervisor", "provider"})),
     ("/console/members", "nav.members", frozenset({"reviewer", "supervisor"})),
+    ("/console/cases", "nav.cases", frozenset({"buyer", "provider", "supervisor", "arbiter"})),
     ("/console/billing", "nav.billing", frozenset({"billing", "buyer", "provider"})),
 )
 """The pages of the bar at the top, and the roles that are shown each."""
@@ -172,6 +175,14 @@ def see(address: str) -> web.Response:
     return web.Response(status=303, headers={**HEADERS, "Location": address})
 
 
+def attachment(body: bytes, media: str, name: str) -> web.Response:
+    """Return a file to keep; of its name, which is made of an id, letters, digits, points and dashes."""
+    safe = "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in ".-"))
+    return web.Response(
+        body=body, content_type=media, headers={"Content-Disposition": f'attachment; filename="{safe}"'}
+    )
+
+
 def is_part(request: web.Request) -> bool:
     """Tell whether a part of a page is asked for."""
     return request.headers.get("HX-Request") == "true"
@@ -181,6 +192,13 @@ def only(session: Session, role: str) -> None:
     """Raise GatewayError `forbidden` where a page is another role's."""
     if role not in session.caller.roles:
         raise GatewayError("forbidden", f"This page is for the role {role}.", "Sign in with a token of that role.")
+
+
+def one_of(session: Session, roles: frozenset[str]) -> None:
+    """Raise GatewayError `forbidden` where a page is for other roles."""
+    if not session.caller.roles & roles:
+        named = ", ".join(sorted(roles))
+        raise GatewayError("forbidden", f"This page is for the roles {named}.", "Sign in with a token of such a role.")
 
 
 @functools.cache

@@ -29,10 +29,11 @@ async def checked(service: Service, caller: Caller, query_id: str, answer: dict[
         if error.code != "not_found":
             raise
         return None
-    return await asyncio.to_thread(_checked, receipt, answer)  # an answer may be large: the event loop is not held up
+    return await asyncio.to_thread(examined, receipt, answer)  # an answer may be large: the event loop is not held up
 
 
-def _checked(receipt: dict[str, Any], answer: dict[str, Any] | None) -> Checked:
+def examined(receipt: dict[str, Any], answer: dict[str, Any] | None) -> Checked:
+    """Return a receipt with what the verifier says of it, and of the answer where it is given."""
     opened = Opened(answer=stored_bytes(answer)) if answer is not None and "salt" in receipt else None
     try:
         return Checked(receipt, verify(receipt, opened=opened), None)

@@ -1,15 +1,13 @@
 """A question on its way: what its form says, whether it is worth a quote yet, and where a refusal points."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from gateway.errors import GatewayError, Position
 from gateway.request import Request
-from gateway.web.console.forms import number_of, text_of
+from gateway.web.console.forms import key_of, number_of, text_of
 from gateway.web.reading import read_request
 
 AIMS = ("default", "epsilon", "half_width", "relative")
@@ -21,8 +19,6 @@ _MORE_COMES = frozenset(",.+-*/%=<>|(") | {
     "inner",
 }  # fmt: skip
 """What no question ends with."""
-
-_NONCE = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +44,13 @@ class Sketch:
             body["accuracy"] = {self.aim: number_of(self.amount)}
         return body
 
-    def request(self, nonce: str = "") -> Request:
-        """Return the question; with a form's nonce under a key, so that sent twice it is asked once.
+    def request(self, nonce: str = "", *, sandbox: bool = False) -> Request:
+        """Return the question under the key of its form, of true rows or of synthetic ones.
 
-        Another text from the same form is another question. Raises GatewayError `bad_request`.
+        Raises GatewayError `bad_request`.
         """
-        body = self.body()
-        if not _NONCE.fullmatch(nonce):
-            return read_request(body, None)
-        digest = sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
-        return read_request(body, f"console-{nonce}-{digest}")
+        body = self.body() | ({"sandbox": True} if sandbox else {})
+        return read_request(body, key_of(nonce, body))
 
 
 def read_sketch(form: Mapping[str, str]) -> Sketch:

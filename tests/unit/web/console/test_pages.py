@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from support.consoles import HOSTILE, OURS, QUERY_ID, Service, console, csrf, signed_in
+from support.consoles import CASE_ID, HOSTILE, OURS, QUERY_ID, Service, console, csrf, signed_in
 
 from gateway.errors import GatewayError, Position
 from gateway.web.console.assets import FILES, FOLDER
@@ -16,6 +16,11 @@ PAGES = (
     "/console/datasets/shop",
     "/console/ask",
     f"/console/ask?sql={html.escape('x')}%3Cscript%3Ealert(1)%3C/script%3E&dataset=%22%3E%3Cscript%3E",
+    "/console/sandbox",
+    "/console/sandbox?sql=%3Cscript%3Ealert(1)%3C/script%3E&dataset=%22%3E%3Cscript%3E",
+    "/console/sandbox/rows?dataset=shop",
+    "/console/models",
+    "/console/models?table=",
     "/console/queries",
     f"/console/queries/{QUERY_ID}",
     f"/console/queries/{QUERY_ID}/receipt",
@@ -28,6 +33,9 @@ PAGES = (
     "/console/feed/now",
     "/console/freezes?scope=buyer&organisation=%3Cscript%3Ealert(1)%3C/script%3E&subject=%22%3E%3Cscript%3E",
     "/console/members",
+    "/console/cases?query_id=%22%3E%3Cscript%3E",
+    f"/console/cases/{CASE_ID}",
+    f"/console/cases/{CASE_ID}/evidence",
     "/console/billing",
     "/console/nothing",
     "/console/sign-in",
@@ -176,8 +184,10 @@ async def test_a_failure_of_ours_is_a_page_and_says_nothing_of_itself(caplog):
 
 @pytest.mark.parametrize(
     ("role", "shown"),
-    [("buyer", {"datasets", "ask", "queries", "budget", "billing"}), ("provider", {"datasets", "provider", "versions", "alerts", "freezes", "billing"}),
-     ("supervisor", {"feed", "alerts", "freezes", "members"}), ("billing", {"billing"}), ("reviewer", {"members"}), ("arbiter", set())],
+    [("buyer", {"datasets", "ask", "sandbox", "models", "queries", "budget", "cases", "billing"}),
+     ("provider", {"datasets", "provider", "versions", "alerts", "freezes", "cases", "billing"}),
+     ("supervisor", {"feed", "alerts", "freezes", "members", "cases"}), ("billing", {"billing"}),
+     ("reviewer", {"members"}), ("arbiter", {"cases"})],
 )  # fmt: skip
 async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown):
     async with console(Service(role)) as client:
@@ -186,6 +196,9 @@ async def test_a_role_is_shown_its_own_pages_and_refused_the_others(role, shown)
         assert set(re.findall(r'<li><a href="/console/([a-z]+)"', text)) == shown
         for page in {
             "ask",
+            "sandbox",
+            "models",
+            "cases",
             "queries",
             "budget",
             "provider",

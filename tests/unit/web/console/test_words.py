@@ -6,11 +6,13 @@ import string
 import pytest
 
 from gateway.app.rehearsing import WORDS as BECOMES
-from gateway.ledger.alerts import Kind
+from gateway.ledger.alerts import Kind as Warned
+from gateway.ledger.cases import Progress
 from gateway.ledger.charging import EARLY, told
 from gateway.ledger.granting import GRANTED, REFUSED, REQUESTED, REVOKED
 from gateway.ledger.registered import State as VersionState
 from gateway.ledger.standing import State
+from gateway.models.asked import Kind
 from gateway.request import Caller
 from gateway.stages import Stage
 from gateway.web.bodies import NAMED_BY
@@ -39,9 +41,13 @@ MADE = {  # words that a template makes of a value
     "member.": {state.value for state in State},
     "grants.state.": {REQUESTED, GRANTED, REFUSED, REVOKED, "expired"},
     "stage.": {stage.value for stage in Stage if stage is not Stage.IDENTIFY},
+    "nav.": {"ask", "sandbox", "models"},
+    "cases.state.": {state.value for state in Progress},
+    "models.kind.": {kind.value for kind in Kind},
+    "fitted.": {"coefficients", "means", "covariance", "correlation", "cells", "margins", "total"},
     "kind.": {"charged", "replayed", "refused"},
     "alert.": {"flooded", "failed"},
-    "warning.": {kind.value for kind in Kind},
+    "warning.": {kind.value for kind in Warned},
     "level.": {"data", "organisation", "buyer", "grant"},
     "per.": {"day", "month", "total"},
     "keys.": {"public", "private"},
@@ -90,5 +96,5 @@ def test_a_word_takes_its_values_as_texts():
 
 
 def test_everybody_has_the_pages_of_every_role():
-    roles = frozenset({"buyer", "provider", "supervisor", "billing", "reviewer"})
+    roles = frozenset({"buyer", "provider", "supervisor", "billing", "reviewer", "arbiter"})
     assert len(places(Caller("a", "b", roles))) == len(PLACES)
