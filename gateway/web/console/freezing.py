@@ -1,11 +1,13 @@
 """What is frozen, and the forms that freeze and lift: for supervisors, and for providers of their own datasets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.web.bodies import NAMED_BY, FreezeBody, read_as
+from gateway.web.console.forms import Fault, fault_of
 from gateway.web.console.pages import Desk, see
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Parameter, Route
@@ -29,29 +31,66 @@ class FreezePages:
             self._desk.get(HERE, self.freezes, "what is frozen", GIVEN),
             self._desk.post("/console/freeze", self.freeze, "freeze"),
             self._desk.post("/console/unfreeze", self.unfreeze, "lift a freeze"),
+            self._desk.get("/console/freeze", self.back, "back to the page, where somebody loads a refusal again"),
+            self._desk.get("/console/unfreeze", self.back, "back to the page, where somebody loads a refusal again"),
         ]
 
     async def freezes(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/freezes; the address may name what the form begins with."""
-        values = {
-            "held": await self._supervision.freezes(session.caller),
-            "scopes": list(NAMED_BY) if "supervisor" in session.caller.roles else ["dataset", "query"],
-            "begun": {name: request.query.get(name, "") for name in MEMBERS},
-        }
-        return self._desk.page(request, session, "freezes.html", values)
+        return await self._page(request, session, {"begun": request.query})
 
-    async def freeze(self, _request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:
+    async def back(self, _request: web.Request, _session: Session) -> web.Response:
+        """Answer GET /console/freeze and /console/unfreeze."""
+        return see(HERE)
+
+    async def freeze(self, request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:
         """Answer POST /console/freeze: only what names a target of this scope is read."""
         scope = form.get("scope", "")
-        wanted = ("scope", "reason", *NAMED_BY.get(scope, ()))
-        body = read_as(FreezeBody, {name: form[name].strip() for name in wanted if form.get(name, "").strip()})
-        await self._supervision.freeze(session.caller, body.scope, body.target, body.reason)
+        named = NAMED_BY.get(scope, ())
+        given = {name: form[name].strip() for name in ("scope", "reason", *named) if form.get(name, "").strip()}
+        try:
+            body = read_as(FreezeBody, given)
+            await self._supervision.freeze(session.caller, body.scope, body.target, body.reason)
+        except GatewayError as error:
+            if error.code == "unauthenticated":
+                raise
+            fault = _fault(error, given, named)
+            return await self._page(request, session, {"begun": form, "fault": fault}, error.status)
         return see(HERE)
 
-    async def unfreeze(self, _request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:
-        """Answer POST /console/unfreeze: of one that is listed."""
+    async def unfreeze(self, request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:
+        """Answer POST /console/unfreeze: of one that is listed; a refusal stands at it."""
         scope, name, reason = (form.get(member, "").strip() for member in ("scope", "name", "reason"))
-        if scope not in NAMED_BY or not reason:
-            raise GatewayError("bad_request", "A freeze is lifted with a reason.", "Say why.")
-        await self._supervision.unfreeze(session.caller, scope, name, reason[:500])
+        try:
+            _refuse_nothing(scope, reason)
+            await self._supervision.unfreeze(session.caller, scope, name, reason[:500])
+        except GatewayError as error:
+            if error.code == "unauthenticated":
+                raise
+            lifted = {"scope": scope, "name": name, "reason": reason}
+            return await self._page(request, session, {"lifted": lifted, "fault": Fault(error, "lift")}, error.status)
         return see(HERE)
+
+    async def _page(
+        self, request: web.Request, session: Session, values: Mapping[str, Any], status: int = 200
+    ) -> web.Response:
+        begun = values.get("begun", {})
+        every = {
+            "held": await self._supervision.freezes(session.caller),
+            "scopes": list(NAMED_BY) if "supervisor" in session.caller.roles else ["dataset", "query"],
+            "begun": {name: begun.get(name, "") for name in MEMBERS},
+            "fault": values.get("fault"),
+            "lifted": values.get("lifted"),
+        }
+        return self._desk.page(request, session, "freezes.html", every, status)
+
+
+def _refuse_nothing(scope: str, reason: str) -> None:
+    if scope not in NAMED_BY or not reason:
+        raise GatewayError("bad_request", "A freeze is lifted with a reason.", "Say why.")
+
+
+def _fault(error: GatewayError, given: Mapping[str, str], named: Sequence[str]) -> Fault:
+    """Return a refusal at what is missing, else at what its words name, else at what names the target."""
+    missing = fault_of(error, [name for name in MEMBERS if name not in given])
+    return missing if missing.field is not None else fault_of(error, MEMBERS, next(iter(named), None))

@@ -1,7 +1,9 @@
 """The page of freezes: what its forms ask for, and nothing that a form adds."""
 
 import pytest
-from support.consoles import OURS, Service, Supervision, console, csrf_of, signed_in
+from support.consoles import HOSTILE, OURS, Service, Supervision, console, csrf_of, signed_in
+
+from gateway.errors import GatewayError
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,35 @@ async def test_a_freeze_is_lifted_with_a_reason():
             left = {name: value for name, value in sent.items() if name != missing}
             assert (await client.post("/console/unfreeze", data=left, headers=OURS)).status in (400, 403)
     assert supervision.asked == [("unfreeze", "all", "", "looked at")]
+
+
+@pytest.mark.parametrize(("form", "field"), [
+    ({"scope": "buyer", "organisation": "widgets"}, "subject"), ({"scope": "buyer", "subject": "ana"}, "organisation"),
+    ({"scope": "dataset", "dataset": "x" * 129}, "dataset"), ({"scope": "all", "reason": "r" * 501}, "reason"),
+])  # fmt: skip
+async def test_a_refusal_stands_at_its_field_and_what_was_typed_stays(form, field):
+    async with console(Service("supervisor"), supervision=Supervision()) as client:
+        await signed_in(client)
+        sent = {"reason": "an alert", **form, "csrf": await csrf_of(client, "/console/freezes")}
+        reply = await client.post("/console/freeze", data=sent, headers=OURS)
+        text = await reply.text()
+        assert reply.status == 400
+        assert f'id="{field}-fault"' in text
+        assert all(f'value="{sent[name]}"' in text for name in sent if name != "csrf")
+        reply = await client.get("/console/freeze", allow_redirects=False)
+        assert (reply.status, reply.headers["Location"]) == (303, "/console/freezes")
+
+
+async def test_a_lift_that_is_refused_keeps_its_reason_where_it_was_written():
+    class Lifted(Supervision):
+        async def unfreeze(self, _caller, _scope, _name, _reason):
+            raise GatewayError("not_found", "It is not frozen.", "Look again.")
+
+    async with console(Service("supervisor"), supervision=Lifted()) as client:
+        await signed_in(client)
+        mark = await csrf_of(client, "/console/freezes")
+        for name, value in ((HOSTILE, 1), ("another", 0)):
+            sent = {"scope": "buyer", "name": name, "reason": "looked at", "csrf": mark}
+            reply = await client.post("/console/unfreeze", data=sent, headers=OURS)
+            text = await reply.text()
+            assert (reply.status, text.count('value="looked at"'), text.count('id="lift-fault"')) == (404, value, 1)
