@@ -287,4 +287,5 @@ def read_as(model: type[Model], body: dict[str, Any]) -> Model:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part)[:60] for part in first["loc"]) or "the body"
         hint = f"Members: {', '.join(field.alias or name for name, field in model.model_fields.items())}."
-        raise GatewayError("bad_request", f"`{place}` cannot be used: {first['msg']}.", hint) from None
+        why = first["msg"].removeprefix("Value error, ")  # one of our own, said without pydantic's word for it
+        raise GatewayError("bad_request", f"`{place}` cannot be used: {why}.", hint) from None
