@@ -113,27 +113,27 @@ def _fields(model: Model, source: str, dataset: Dataset) -> tuple[Field, ...]:
 def _variable(field: Field, model: Model, *, share: bool) -> Variable:
     index, term = int(field.name[1:]), field.term
     name = model.features[index] if index < len(model.features) else (model.target or "")
-    if term.type.kind is TypeKind.BOOLEAN:
-        lowest, highest = 0.0, 1.0
-    elif not term.type.numeric:
-        detail = f"'{name}' is no number: a {model.kind.value.replace('_', ' ')} takes numbers and booleans."
+    boolean, kind = term.type.kind is TypeKind.BOOLEAN, model.kind.value.replace("_", " ")
+    if not boolean and not term.type.numeric:
+        detail = f"'{name}' is no number: a {kind} takes numbers and booleans."
         raise GatewayError("type_mismatch", detail, "Make a number of it in `from`, for example with CASE.")
-    else:
-        lowest, highest = _bounds(field, name, share=share)
+    lowest, highest = (0.0, 1.0) if boolean else _bounds(field, name)
+    if share and not 0 <= lowest <= highest <= 1:
+        detail = f"'{name}' may lie outside 0 and 1: a {kind} has a target of yes and no."
+        hint = f"Make a condition of it in `from`, for example {name} > {_written(lowest)} AS {name}."
+        raise GatewayError("type_mismatch", detail, hint)
     if model.intercept and not share:
         middle, half = (lowest + highest) / 2, (highest - lowest) / 2
     else:
         middle, half = 0.0, max(abs(lowest), abs(highest))
-    if share:
-        half = 1.0
-    return Variable(
-        name, lowest, highest, middle, half or 1.0, term.nullable, boolean=term.type.kind is TypeKind.BOOLEAN
-    )
+    if half == 0 or (share and lowest == highest):
+        detail = f"'{name}' has one value alone: a {kind} has nothing to find of it."
+        raise GatewayError("type_mismatch", detail, "Leave it out, or widen what `from` says of it.")
+    half = 1.0 if share else half
+    return Variable(name, lowest, highest, middle, half, term.nullable, boolean=boolean)
 
 
-def _bounds(field: Field, name: str, *, share: bool) -> tuple[float, float]:
-    if share:
-        return 0.0, 1.0
+def _bounds(field: Field, name: str) -> tuple[float, float]:
     lowest, highest = field.term.range.lo, field.term.range.hi
     if (lowest is None or highest is None) and field.term.domain:
         known = [Fraction(str(cell)) for cell in field.term.domain if cell is not None]

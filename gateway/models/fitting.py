@@ -16,7 +16,16 @@ from gateway.models.logistic import logistic
 from gateway.models.solving import Array, matrix, solve
 from gateway.models.sums import Sums, score, sums_of
 
-HIDDEN = "noise hides this model: its numbers have no intervals; ask with more epsilon or fewer features"
+HIDDEN = (
+    "noise hides this model: its numbers have no intervals; ask with more epsilon or fewer features, and leave out one "
+    "of two features that say the same"
+)
+UNSETTLED = (
+    "the steps have not come to rest: the numbers have no intervals; ask with more rounds, or with a ridge where a "
+    "feature tells yes from no without fail"
+)
+SAMPLING = "intervals hold the fit of these rows as they are bounded; that other people would give another is in none"
+EMPTY = "no combination of values has enough people to be shown"
 INTERCEPT = "(intercept)"
 
 
@@ -24,18 +33,20 @@ def fitted(model: Model, answer: bytes) -> dict[str, object]:
     """Return a model of a stored answer's sums.
 
     `intervals_cover` says what its intervals are for: the noise. That other rows of the same kind would give other
-    numbers (sampling) is in none: rows of one unit hang together, and how much is not measured.
+    numbers (sampling) is in none: rows of one unit hang together, and how much is not measured. Why there are none, or
+    what they leave out, is said in a notice.
     """
     stored = json.loads(answer)
     kept = {name: stored[name] for name in ("query_id", "versions", "privacy", "price", "receipt")}
     notices = list(stored["notices"])
     if model.kind is Kind.CONTINGENCY:
         found = tables.contingency(model, stored)
+        notices.append(SAMPLING if found["clear"] else EMPTY)
     else:
         sums = sums_of(stored)
         found = {"clear": False} if sums is None else _MAKERS[model.kind](model, sums)
-        if not found["clear"]:
-            notices.append(HIDDEN)
+        why = str(found.pop("why", HIDDEN))
+        notices.append(SAMPLING if found["clear"] else why)
     head = {"query_id": kept.pop("query_id"), "state": "FINISHED", "kind": model.kind.value}
     return {**head, "confidence": model.confidence, "intervals_cover": "noise", **found, **kept, "notices": notices}
 
@@ -125,13 +136,15 @@ def _explained(model: Model, sums: Sums, unknowns: Array, dims: Sequence[int]) -
 def _logistic(model: Model, sums: Sums) -> dict[str, object]:
     fit = logistic(model, sums)
     middle, half = _scales(model, sums, len(model.features))
+    clear = fit.clear and fit.settled
     return {
         "rows": rows_of(model, sums),
-        "coefficients": coefficients(model, fit.unknowns, fit.moves, middle, half, fit.left, clear=fit.clear),
+        "coefficients": coefficients(model, fit.unknowns, fit.moves, middle, half, fit.left, clear=clear),
         "rounds": model.rounds,
         "last_step": fit.last_step,
         "settled": fit.settled,
-        "clear": fit.clear,
+        "clear": clear,
+        "why": UNSETTLED if fit.clear else HIDDEN,
     }
 
 

@@ -20,7 +20,8 @@ from gateway.models.sums import Sums
 class Fit:
     """Coefficients of features within [-1, 1], and what noise moves them by.
 
-    `left` bounds how far they may still be from where the iteration ends; `settled` tells whether there is a bound.
+    `left` bounds how far they may still be from where the iteration ends; `settled` tells whether there is a bound,
+    `clear` whether the last round's curvature stands out of its noise.
     """
 
     unknowns: Array
@@ -42,7 +43,7 @@ def logistic(model: Model, sums: Sums) -> Fit:
     settled = bool(np.isfinite(left).all())
     unknowns = at + step.unknowns
     last = float(np.abs(step.unknowns).sum())
-    return Fit(unknowns, step.moves, left if settled else np.zeros(len(dims)), last, settled, step.clear and settled)
+    return Fit(unknowns, step.moves, left if settled else np.zeros(len(dims)), last, settled, step.clear)
 
 
 def coefficients_at(model: Model, sums: Sums) -> list[float]:

@@ -58,7 +58,10 @@ def _deviation(sums: Sums, raw: Array, first: Array, i: int, j: int) -> float:
 
 
 def contingency(model: Model, stored: Mapping[str, Any]) -> dict[str, object]:
-    """Return the cells of a contingency table, the sums along each feature and the total, each with its interval."""
+    """Return the cells of a contingency table, the sums along each feature and the total, each with its interval.
+
+    Sums are over the cells that are shown; where none is, nothing is said of them, and the table is not clear.
+    """
     width = len(model.features)
     bars = stored["intervals"]["columns"]["cell_count"]
     cells: list[dict[str, object]] = []
@@ -82,8 +85,10 @@ def contingency(model: Model, stored: Mapping[str, Any]) -> dict[str, object]:
             name: [{"value": value, **_ends(kept[0], wide * math.sqrt(kept[1]))} for value, kept in margin.items()]
             for name, margin in zip(model.features, margins, strict=True)
         },
-        "total": _ends(total[0], wide * math.sqrt(total[1])),
-        "clear": True,
+        "total": _ends(total[0], wide * math.sqrt(total[1]))
+        if cells
+        else {"estimate": None, "low": None, "high": None},
+        "clear": bool(cells),
     }
 
 
