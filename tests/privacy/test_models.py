@@ -1,13 +1,15 @@
 """Models: one person moves their sums by no more than is claimed; without noise they are the ordinary fit; and their
-intervals hold it as often as they say.
+intervals hold what the same sums give without noise as often as they say.
 """
 
 import re
+from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
-from support.answers import exact_rows
+from support.answers import answered
 from support.fitted_models import (
     fitted_from,
     fitted_on,
@@ -19,9 +21,9 @@ from support.fitted_models import (
     single,
 )
 from support.neighbours import pair, violations
+from support.redrawn import Refits
 from support.shop import SHOP
 
-from gateway.engines.post import PostProcessor
 from gateway.models.asked import Kind, Model
 from gateway.privacy.release import release
 
@@ -47,21 +49,43 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_person_moves_the_sums_by_no_more_than_is_claimed(name):
-    made = planned_model(MODELS[name], for_models(SHOP))
+    made = planned(name)
     assert made.rho == sum(m.rho for m in made.program.measurements)
     for seed in range(2):
         assert violations(made, *pair(seed)) == []
 
 
-@pytest.mark.parametrize("name", ["linear", "logistic", "contingency"])
-def test_a_clamp_that_is_too_wide_is_seen(name):
-    made = planned_model(MODELS[name], for_models(SHOP))
-    assert any(violations(made, *pair(seed), _wider) for seed in range(4))
+@cache
+def planned(name):
+    return planned_model(MODELS[name], for_models(SHOP))
 
 
-def _wider(sql):
-    """Plant a bug: one person adds up to three times what is claimed."""
-    return re.sub(r"(WHEN p\d+ > )(\d+)( THEN )\2", lambda m: f"{m[1]}{3 * int(m[2])}{m[3]}{3 * int(m[2])}", sql)
+WIDER = r"(WHEN p\d+ > )(\d+)( THEN )\2", lambda m: f"{m[1]}{3 * int(m[2])}{m[3]}{3 * int(m[2])}"
+TWICE = r"COALESCE\(((?:SUM\()?[pw]\d+\)?), 0\)", r"COALESCE(2 * \1, 0)"
+EACH_ROW = r"SELECT (c\w+) AS u,", r"SELECT 1000 * \1 + ROW_NUMBER() OVER () AS u,"
+
+
+@pytest.mark.parametrize("bug", [WIDER, TWICE, EACH_ROW], ids=["wide clamp", "counted twice", "each row by itself"])
+@pytest.mark.parametrize("name", ["linear", "logistic", "covariance", "contingency"])
+def test_a_planted_bug_is_seen(name, bug):
+    edits = []
+
+    def edit(sql):
+        edits.append(re.subn(*bug, sql))
+        return edits[-1][0]
+
+    assert any(violations(planned(name), *pair(seed), edit) for seed in range(4))
+    assert any(count for _, count in edits)
+
+
+@pytest.mark.parametrize("name", ["linear", "logistic", "covariance", "contingency"])
+def test_half_the_noise_is_not_drawn(name):
+    step = planned(name).program.measurements[-1]
+    (probe,) = step.probes
+    first, *others = probe.primitives
+    halved = replace(first, candidates=tuple(replace(one, scale=one.scale / 2) for one in first.candidates))
+    with pytest.raises(AssertionError):
+        release(replace(step, probes=(replace(probe, primitives=(halved, *others)),)), [], {})
 
 
 def estimates(found, part="coefficients"):
@@ -122,71 +146,68 @@ LINEAR = Model(Kind.LINEAR, "purchases", ("quantity", "amount"), "score")
 LOGISTIC = Model(Kind.LOGISTIC, "purchases", ("quantity", "amount"), "gift", rounds=2)
 
 
-def held_linear(runs, units=20_000, epsilon="0.5"):
-    """Return the share of coefficients, over all runs, whose interval holds least squares without privacy."""
-    connection, x, score, _ = purchases(units, 9)
-    made, truth = planned_model(LINEAR, single(epsilon)), least_squares(x, score)
-    (step,) = made.program.measurements
-    rows, post, held = exact_rows(connection, step, {}), PostProcessor(), 0
-    for run in range(runs):
-        noisy = release(step, rows, {})
-        found = fitted_from(LINEAR, made, post.finish([noisy], {}, [step], made.program.finish, run, None))
-        assert found["clear"]
-        held += _held(found, truth)
-    return held / (3 * runs)
+UNITS = 20_000
 
 
-def held_logistic(runs, units=20_000, epsilon="1"):
-    """The same of the largest likelihood; every run has the engine measure both rounds."""
-    connection, x, _, gift = purchases(units, 10)
-    made, truth = planned_model(LOGISTIC, single(epsilon)), likeliest(x, gift)
-    found = [fitted_on(connection, LOGISTIC, made) for _ in range(runs)]
-    assert all(one["clear"] and one["settled"] for one in found)
-    return sum(_held(one, truth) for one in found) / (3 * runs)
+def held(connection, model, made, runs, begun=1, part="coefficients", truth=()):
+    """Return how often intervals hold the same sums without noise, at the bounds that were found; and the truth.
+
+    `begun` is how many releases of earlier rounds there are; without a `truth`, the second is None.
+    """
+    own, true = [], []
+    for _ in range(begun):
+        for private, bounded in Refits(connection, model, made).fits(runs // begun):
+            assert private["clear"]
+            own += [_within(c, b["estimate"]) for c, b in zip(private[part], bounded[part], strict=True)]
+            true += [_within(c, value) for c, value in zip(private[part], truth, strict=True)] if len(truth) else []
+    return np.mean(own), np.mean(true) if true else None
 
 
-def held_covariance(runs, units=20_000, epsilon="0.5"):
-    connection, x, score, _ = purchases(units, 11)
-    model = MODELS["covariance"]
-    made, truth = planned_model(model, single(epsilon)), np.cov(np.column_stack([x, score]).T, bias=True)
-    (step,) = made.program.measurements
-    rows, post, held = exact_rows(connection, step, {}), PostProcessor(), 0
-    for run in range(runs):
-        done = post.finish([release(step, rows, {})], {}, [step], made.program.finish, run, None)
-        cells = fitted_from(model, made, done)["covariance"]
-        held += sum(c["low"] <= v <= c["high"] for c, v in zip(cells, truth[np.triu_indices(3)], strict=True))
-    return held / (6 * runs)
+def _within(one, value):
+    return one["low"] <= value <= one["high"]
 
 
-def _held(found, truth):
-    return sum(one["low"] <= value <= one["high"] for one, value in zip(found["coefficients"], truth, strict=True))
+def linear(runs, epsilon):
+    connection, x, score, _ = purchases(UNITS, 9)
+    return held(connection, LINEAR, planned_model(LINEAR, single(epsilon)), runs, truth=least_squares(x, score))
 
 
-def test_intervals_hold_the_fit_without_privacy():
-    # of 95 %, coefficients of one run hang together: with 60 runs, 87 % is four deviations and more below
-    assert held_linear(60) > 0.87
-    assert held_covariance(60) > 0.87
-    assert held_logistic(20) > 0.82
+def covariance(runs, epsilon):
+    connection, x, score, _ = purchases(UNITS, 11)
+    model, truth = MODELS["covariance"], np.cov(np.column_stack([x, score]).T, bias=True)[np.triu_indices(3)]
+    return held(connection, model, planned_model(model, single(epsilon)), runs, part="covariance", truth=truth)
+
+
+def logistic(runs, epsilon, begun):
+    connection, x, _, gift = purchases(UNITS, 10)
+    return held(connection, LOGISTIC, planned_model(LOGISTIC, single(epsilon)), runs, begun, truth=likeliest(x, gift))
+
+
+def test_intervals_hold_the_fit_without_noise():
+    # of 95 %: three coefficients of a run hang together at most wholly, and 200 runs have a deviation of 1.6 %
+    for own, true in (linear(200, "0.5"), covariance(200, "0.5"), logistic(200, "1", begun=1)):
+        assert own > 0.88
+        assert true > 0.85
 
 
 @pytest.mark.long
 def test_intervals_hold_as_often_as_they_say():
-    assert 0.92 < held_linear(1_000, epsilon="2") < 0.975
-    assert 0.92 < held_covariance(1_000, epsilon="2") < 0.975
-    assert held_logistic(200) > 0.93
+    # 2,000 runs have a deviation of half a per cent
+    for name, (own, true) in {
+        "linear": linear(2_000, "2"),
+        "covariance": covariance(2_000, "2"),
+        "logistic": logistic(2_000, "2", begun=10),
+    }.items():
+        print(f"{name}: {own:.1%} hold the fit without noise at the bounds found, {true:.1%} that of all rows")
+        assert 0.93 < own < (0.97 if name != "logistic" else 1)
+        assert true > 0.9
 
 
 def test_other_confidence_is_wider():
     connection, *_ = purchases(2_000, 12)
     made = planned_model(LINEAR, single("1000"))
-    done = PostProcessor()
-    (step,) = made.program.measurements
-    noisy = release(step, exact_rows(connection, step, {}), {})
-    finished = done.finish([noisy], {}, [step], made.program.finish, 1, None)
-    narrow, wide = (
-        fitted_from(Model(Kind.LINEAR, "purchases", ("quantity", "amount"), "score", confidence=c), made, finished)
-        for c in (0.5, 0.99)
-    )
+    done = answered(connection, made)
+    narrow, wide = (fitted_from(replace(LINEAR, confidence=c), made, done) for c in (0.5, 0.99))
     for a, b in zip(narrow["coefficients"], wide["coefficients"], strict=True):
         assert (b["high"] - b["low"]) / (a["high"] - a["low"]) == pytest.approx(2.575829 / 0.674490, rel=1e-4)
 
