@@ -117,7 +117,7 @@ def _variable(field: Field, model: Model, *, share: bool) -> Variable:
     if not boolean and not term.type.numeric:
         detail = f"'{name}' is no number: a {kind} takes numbers and booleans."
         raise GatewayError("type_mismatch", detail, "Make a number of it in `from`, for example with CASE.")
-    lowest, highest = (0.0, 1.0) if boolean else _bounds(field, name)
+    lowest, highest = (0.0, 1.0) if boolean else _bounds(field, name, most=1 if share else 100)
     if share and not 0 <= lowest <= highest <= 1:
         detail = f"'{name}' may lie outside 0 and 1: a {kind} has a target of yes and no."
         hint = f"Make a condition of it in `from`, for example {name} > {_written(lowest)} AS {name}."
@@ -133,14 +133,14 @@ def _variable(field: Field, model: Model, *, share: bool) -> Variable:
     return Variable(name, lowest, highest, middle, half, term.nullable, boolean=boolean)
 
 
-def _bounds(field: Field, name: str) -> tuple[float, float]:
+def _bounds(field: Field, name: str, *, most: int) -> tuple[float, float]:
     lowest, highest = field.term.range.lo, field.term.range.hi
-    if (lowest is None or highest is None) and field.term.domain:
-        known = [Fraction(str(cell)) for cell in field.term.domain if cell is not None]
+    known = [Fraction(str(cell)) for cell in field.term.domain or () if cell is not None]
+    if (lowest is None or highest is None) and known:
         lowest, highest = min(known), max(known)
     if lowest is None or highest is None:
         detail = f"Where the values of '{name}' lie is not known."
-        hint = f"Say it in `from`: LEAST(GREATEST({name}, 0), 100) AS {name}."
+        hint = f"Say it in `from`: LEAST(GREATEST({name}, 0), {most}) AS {name}."
         raise GatewayError("no_bounds", detail, hint)
     return float(lowest), float(highest)
 
