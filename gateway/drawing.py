@@ -110,7 +110,7 @@ class Run:
             return
         # 9. execute: one statement for each probe
         with self.parts.telemetry.stage(Stage.EXECUTE):
-            exact = [await self._executed(probe, measurement.columns(probe)) for probe in measurement.probes]
+            exact = [await self._executed(measurement, probe) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
         with self.parts.telemetry.stage(Stage.RELEASE):
             noisy, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
@@ -126,10 +126,11 @@ class Run:
         self._statements += 1
         self.parts.telemetry.measured(self.charge, self._statements, spent)
 
-    async def _executed(self, probe: Probe, columns: tuple[tuple[str, str], ...]) -> ExactRows:
+    async def _executed(self, measurement: Measurement, probe: Probe) -> ExactRows:
         secret = (self.parts.secret,) * probe.parameters
         inputs = tuple(self._inputs[name] for name in probe.inputs)
-        asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns)
+        columns, few = measurement.columns(probe), measurement.few(probe)
+        asked = Statement(probe.sql, secret, inputs, self.charge.query_id, columns, few)
         return await self.lease.run(asked, self.parts.engine_deadline_s)
 
 

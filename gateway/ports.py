@@ -47,7 +47,8 @@ class Statement:
 
     `parameters` holds the secret of the keyed hash as text; it never appears in `sql`. `query_id` names the query in
     the provider's log, beside whatever the engine says of it. `columns` is what comes back, each name
-    with its type as the gateway writes it, for engines whose rows do not say it themselves.
+    with its type as the gateway writes it, for engines whose rows do not say it themselves. `few`: the plan tells that
+    few rows come back, and that their keys are public.
     """
 
     sql: str
@@ -55,6 +56,7 @@ class Statement:
     inputs: tuple[InputTable, ...] = ()
     query_id: str = ""
     columns: tuple[tuple[str, str], ...] = ()
+    few: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ async def _known(parts: Parts, lease: Lease, plan: Planned, party: str) -> Known
                 for probe in step.probes:
                     secret = (key,) * probe.parameters
                     given = tuple(inputs[name] for name in probe.inputs)
-                    asked = Statement(probe.sql, secret, given, "", step.columns(probe))
+                    asked = Statement(probe.sql, secret, given, "", step.columns(probe), step.few(probe))
                     exact.append(await lease.run(asked, parts.engine_deadline_s))
                 noisy, _ = await parts.releaser.release(step, exact, {}, party)
                 known.add(step, noisy)

@@ -36,7 +36,7 @@ class DuckDBLease:
 
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
-        argument = (statement.sql, statement.parameters, inputs, statement.query_id)
+        argument = (statement.sql, statement.parameters, inputs, statement.query_id, statement.few)
         assert self._worker is not None  # INVARIANT: nothing is run on what was given back
         self._running = (time.perf_counter(), usage(self._worker.pid))
         try:

@@ -3,7 +3,6 @@
 The process is the isolation (killable, limited); the settings are the third line of defence, after the grammar.
 """
 
-import json
 import logging
 import resource
 import time
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.catalog.types import Cell, to_cell
+from gateway.engines.duckdb_rows import any_rows, few_rows
 from gateway.engines.duckdb_source import (
     Changed,
     check_unchanged,
@@ -31,7 +31,7 @@ log = logging.getLogger("gateway.engine")
 
 
 class DuckDBHandler:
-    """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id)`; for a provider `inspect(path, order)`."""
+    """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id, few)`; for a provider `inspect(path, order)`."""
 
     def __init__(self, memory_mb: int, threads: int) -> None:
         self._memory_mb = memory_mb
@@ -78,17 +78,14 @@ class DuckDBHandler:
         return {}, b""
 
     def _run(
-        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...], query_id: str
+        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...], query_id: str, few: bool
     ) -> tuple[dict[str, Any], bytes]:
         assert self._connection is not None  # INVARIANT: a lease opens before it runs
         wall, cpu = time.perf_counter(), time.process_time()
         try:
-            statements = self._connection.extract_statements(sql)
-            assert len(statements) == 1  # INVARIANT: one statement, written by us
-            assert statements[0].type == duckdb.StatementType.SELECT
             with _holding(self._connection, inputs):
-                table = self._connection.sql(statements[0], params=list(parameters) or None).to_arrow_table()
-                profile = self._connection.get_profiling_information("json")  # the next statement has its own
+                found = few_rows(self._connection, sql, parameters) if few else None
+                table, read = found or any_rows(self._connection, sql, parameters)
             assert self._opened is not None  # INVARIANT: with the connection
             check_unchanged(*self._opened)
         except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:
@@ -101,7 +98,7 @@ class DuckDBHandler:
             "wall_ms": (time.perf_counter() - wall) * 1000,
             "cpu_ms": (time.process_time() - cpu) * 1000,
             "rows": table.num_rows,
-            **_read(json.loads(profile)),
+            **read,
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
         return cost, sink.getvalue().to_pybytes()
@@ -118,22 +115,6 @@ class DuckDBHandler:
         if stamp_of(path) != before:
             raise GatewayError("engine_unavailable", "The data changed while they were read.", "Try again.")
         return {"inspection": _json(found)}, b""
-
-
-def _read(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what each scan of the last statement read, in rows, and what came from disk, in bytes.
-
-    A statement that is answered out of figures kept beside a table reads nothing, and has no profile.
-    """
-    scanned: list[tuple[str, int]] = []
-    pending = list(profile.get("operator", []))
-    while pending:
-        node = pending.pop()
-        pending += node.get("children", [])
-        if "rows_scanned" in node:
-            name = node["extra_info"].get("Table") or node["extra_info"].get("Function") or node["type"]
-            scanned.append((str(name).rpartition(".")[2], int(node["rows_scanned"])))
-    return {"scanned": sorted(scanned), "read_bytes": int(profile.get("io", {}).get("total_bytes_read", 0))}
 
 
 @contextmanager

@@ -29,6 +29,10 @@ class Noise(StrEnum):
     LAPLACE = "laplace"
 
 
+FEW_ROWS = 10_000
+"""So many rows at most are fetched in the way that is best for few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A group key: `domain` lists its public values in order (NULL among them).
@@ -202,6 +206,16 @@ class Measurement:
         first = (("part", INTEGER), ("unit", BOOLEAN), ("bin", INTEGER))
         columns = (*first, *keys, *leaf, ("kept", INTEGER), ("scaled", INTEGER))
         return tuple((name, str(type_)) for name, type_ in columns)
+
+    def few(self, probe: Probe) -> bool:
+        """Tell whether a probe has few rows, with none but public values for keys that are written in the plan."""
+        if self.cells is None or self.listed:
+            return False
+        bins = sum(
+            (len(primitive.candidates) + 1) * (1 if primitive.tree is None else primitive.tree.fine)
+            for primitive in probe.primitives
+        )
+        return self.cells * bins <= FEW_ROWS
 
     @property
     def rho(self) -> int:
