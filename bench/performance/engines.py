@@ -32,14 +32,17 @@ SETTINGS = ("shared_buffers=2GB", "work_mem=64MB", f"max_parallel_workers_per_ga
 
 
 class Timed(Protocol):
-    """An engine that is asked in three ways, each answered with rows that were all fetched."""
+    """An engine that is asked in three ways, each answered with rows that were all fetched.
+
+    `few`: the rows of all three are fetched as the gateway fetches few of them.
+    """
 
     data: Dataset
     environment: dict[str, str]
     """What a gateway has to be told to find it."""
 
-    def plain(self, asked: Asked) -> None: ...
-    def by_hand(self, hand: str) -> None: ...
+    def plain(self, asked: Asked, *, few: bool) -> None: ...
+    def by_hand(self, hand: str, *, few: bool) -> None: ...
     def bounded(self, made: Planned) -> None: ...
     def engine(self) -> str:
         """Return the policy's `engine` of it."""
@@ -53,19 +56,23 @@ class OnDuckDB:
         path = str(tpch.database(scale))
         self._connection = duckdb.connect(path, read_only=True, config={"threads": THREADS})
 
-    def _run(self, sql: str, parameters: Sequence[str] = ()) -> None:
-        self._connection.sql(sql, params=list(parameters) or None).to_arrow_table()
+    def _run(self, sql: str, parameters: Sequence[str] = (), *, few: bool) -> None:
+        given = list(parameters) or None
+        if few:  # planned once, as in duckdb_rows
+            self._connection.execute(sql, given).fetchnumpy()
+        else:
+            self._connection.sql(sql, params=given).to_arrow_table()
 
-    def plain(self, asked: Asked) -> None:
-        self._run(asked.sql)
+    def plain(self, asked: Asked, *, few: bool) -> None:
+        self._run(asked.sql, few=few)
 
-    def by_hand(self, hand: str) -> None:
-        self._run(hand)
+    def by_hand(self, hand: str, *, few: bool) -> None:
+        self._run(hand, few=few)
 
     def bounded(self, made: Planned) -> None:
         for measurement in made.program.measurements:
             for probe in measurement.probes:
-                self._run(probe.sql, ["0" * 64] * probe.parameters)
+                self._run(probe.sql, ["0" * 64] * probe.parameters, few=measurement.few(probe))
 
     def engine(self) -> str:
         return ON_DUCKDB
@@ -88,10 +95,12 @@ class OnPostgres:
     def _run(self, sql: str) -> None:
         self._loop.run_until_complete(self._connection.fetch(sql))
 
-    def plain(self, asked: Asked) -> None:
+    def plain(self, asked: Asked, *, few: bool) -> None:
+        del few
         self._run(asked.sql)
 
-    def by_hand(self, hand: str) -> None:
+    def by_hand(self, hand: str, *, few: bool) -> None:
+        del few
         self._run(re.sub(r"hash\(([^)]*)\)", r"hashtextextended(concat_ws('|', \1), 0)", hand))
 
     def bounded(self, made: Planned) -> None:

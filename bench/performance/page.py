@@ -1,9 +1,9 @@
-"""docs/performance.md and its plots, from one run: ratios within the run, and the machine they were seen on."""
+"""docs/performance.md and its plots, a section for each run: ratios within it, and the machine they were seen on."""
 
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -19,8 +19,11 @@ from bench.performance.workload import PEERS_MS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, PLOTS = DOCS / "performance.md", DOCS / "performance"
-BEGIN, END = "<!-- figures: python -m bench performance --write -->", "<!-- end of figures -->"
-MARGIN, SAME = 1.15, 1.05
+FIGURES = PLOTS / "figures.json"
+MARGIN = 1.15
+
+Raw = dict[str, Sequence[Medians] | Sequence[Point]]
+"""The figures of a run by what they are of."""
 
 
 def machine() -> str:
@@ -102,7 +105,7 @@ def plot_ratios(engine: str, found: Sequence[Medians]) -> None:
     _save(chart, f"ratios-{engine.lower()}")
 
 
-def plot_sweep(name: str, title: str, x: str, series: dict[str, Sequence[Point]], field: str, y: str) -> None:
+def plot_sweep(name: str, title: str, x: str, series: Mapping[str, Sequence[Point]], field: str, y: str) -> None:
     chart = pygal.XY(title=title, style=CleanStyle, js=(), x_title=x, y_title=y, logarithmic=True)
     for label, points in series.items():
         chart.add(label, [(point.x, getattr(point, field)) for point in points])
@@ -114,12 +117,19 @@ def _save(chart: "pygal.graph.graph.Graph", name: str) -> None:
     (PLOTS / f"{name}.svg").write_bytes(chart.render())
 
 
-def write(tables: Sequence[str], raw: dict[str, Sequence[Medians] | Sequence[Point]]) -> None:
-    """Put the tables into the page, and the run's figures beside it as JSON."""
+def write(section: str, tables: Sequence[str], raw: Raw) -> None:
+    """Put the tables into their section of the page, and the run's figures beside it as JSON; others stay as they are.
+
+    A section that the page has not comes last.
+    """
+    begin, end = f"<!-- {section}: python -m bench performance --write -->", f"<!-- end of {section} -->"
     text = PAGE.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    if begin not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n"
+    before, after = text.split(begin)[0], text.split(end)[1]
     seen = f"Seen on {date.today().isoformat()}: {machine()}."  # noqa: TID251, DTZ011 - a report's own day
-    PAGE.write_text(f"{before}{BEGIN}\n\n{seen}\n\n" + "\n\n".join(tables) + f"\n\n{END}{after}")
+    PAGE.write_text(f"{before}{begin}\n\n{seen}\n\n" + "\n\n".join(tables) + f"\n\n{end}{after}")
     PLOTS.mkdir(exist_ok=True)
+    kept = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     figures = {name: [asdict(one) for one in found] for name, found in raw.items()}
-    (PLOTS / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    FIGURES.write_text(json.dumps({**kept, **figures}, indent=1) + "\n")

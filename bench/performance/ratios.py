@@ -60,14 +60,15 @@ def measure(engine: Timed, scale: str, rounds: int = ROUNDS) -> list[Medians]:
 
 def _timed(asked: Asked, engine: Timed, buyers: Buyers, rounds: int) -> Medians:
     made = tpch.planned(asked.sql, engine.data)
+    few = all(measurement.few(probe) for measurement in made.program.measurements for probe in measurement.probes)
     ways: dict[str, Callable[[], float]] = {
-        "plain": lambda: milliseconds(lambda: engine.plain(asked)),
+        "plain": lambda: milliseconds(lambda: engine.plain(asked, few=few)),
         "engine": lambda: milliseconds(lambda: engine.bounded(made)),
         "whole": lambda: buyers.ask(asked.sql)[0],
         "planning": lambda: milliseconds(lambda: tpch.planned(asked.sql, engine.data)),
     }
     if (hand := asked.hand) is not None:
-        ways["hand"] = lambda: milliseconds(lambda: engine.by_hand(hand))
+        ways["hand"] = lambda: milliseconds(lambda: engine.by_hand(hand, few=few))
     for way in ways.values():
         way()  # once before, for caches that every way of asking has
     times: dict[str, list[float]] = {way: [] for way in ways}

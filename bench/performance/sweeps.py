@@ -64,16 +64,16 @@ def peak_mb(pid: int) -> float:
     return total
 
 
-def by_groups(rounds: int = 3) -> list[Point]:
+def by_groups(rounds: int = 3, scale: str = "1") -> list[Point]:
     """Return the time of a count against its number of cells: as many steps of a price as there are to be cells."""
     found = []
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "1") as served:
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), scale) as served:
         buyers = Buyers(served)
         for groups in GROUPS:
             step = 800_001 / groups  # the policy's bounds are 0 to 800,000
             sql = f"SELECT CAST(floor(o_totalprice / {step}) AS BIGINT) AS g, COUNT(*) AS n FROM orders GROUP BY 1"
             buyers.ask(sql)
-            times = [buyers.ask(sql)[0] for _ in range(rounds)]
+            times = [buyers.ask(sql)[0] for _ in range(rounds if groups < GROUPS[-1] else 1)]
             found.append(Point(groups, statistics.median(times), peak_mb=peak_mb(served.process.pid)))
             print(found[-1], flush=True)
         buyers.close()

@@ -36,11 +36,11 @@ class DuckDBLease:
 
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
-        argument = (statement.sql, statement.parameters, inputs, statement.query_id, statement.few)
+        argument = (statement.sql, statement.parameters, inputs, statement.query_id)
         assert self._worker is not None  # INVARIANT: nothing is run on what was given back
         self._running = (time.perf_counter(), usage(self._worker.pid))
         try:
-            reply = await self._worker.call("run", argument, deadline_s)
+            reply = await self._worker.call("few" if statement.few else "run", argument, deadline_s)
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         finally:

@@ -23,10 +23,12 @@ _PLAIN = {
 """Types whose values NumPy holds exactly (a date: within 290,000 years), as the engine gives them in Arrow."""
 
 
-def few_rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: tuple[str, ...]
-) -> tuple[pa.Table, dict[str, Any]] | None:
-    """Return all rows of a statement that is planned once, and its figures; None for types that are not plain.
+Rows = tuple[pa.Table, dict[str, Any]]
+"""All rows of a statement, and the figures of what was read for them."""
+
+
+def few_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: tuple[str, ...]) -> Rows:
+    """Return the rows of a statement that is planned once, or by way of a relation where a type is not plain.
 
     Raises what the engine raises.
     """
@@ -34,16 +36,14 @@ def few_rows(
     types = [(str(name), _PLAIN.get(str(type_))) for name, type_, *_ in connection.description or ()]
     if any(type_ is None for _, type_ in types):
         connection.abort()  # nothing else is run on a connection that has rows left
-        return None
+        return any_rows(connection, sql, parameters)
     columns = connection.fetchnumpy()
     profile = connection.get_profiling_information("json")  # the next statement has its own
     return pa.table({name: _arrow(columns[name], type_) for name, type_ in types}), read_of(profile)
 
 
-def any_rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: tuple[str, ...]
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Return all rows of a statement, of whatever types, and its figures. Raises what the engine raises."""
+def any_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: tuple[str, ...]) -> Rows:
+    """Return the rows of a statement, of whatever types, however many. Raises what the engine raises."""
     table = connection.sql(_only(connection, sql), params=list(parameters) or None).to_arrow_table()
     return table, read_of(connection.get_profiling_information("json"))
 

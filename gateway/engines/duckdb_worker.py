@@ -6,7 +6,7 @@ The process is the isolation (killable, limited); the settings are the third lin
 import logging
 import resource
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.catalog.types import Cell, to_cell
-from gateway.engines.duckdb_rows import any_rows, few_rows
+from gateway.engines.duckdb_rows import Rows, any_rows, few_rows
 from gateway.engines.duckdb_source import (
     Changed,
     check_unchanged,
@@ -31,7 +31,10 @@ log = logging.getLogger("gateway.engine")
 
 
 class DuckDBHandler:
-    """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id, few)`; for a provider `inspect(path, order)`."""
+    """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id)`; for a provider `inspect(path, order)`.
+
+    `few` is `run` of a statement with few rows.
+    """
 
     def __init__(self, memory_mb: int, threads: int) -> None:
         self._memory_mb = memory_mb
@@ -48,7 +51,9 @@ class DuckDBHandler:
             case "open":
                 return self._open(*argument)
             case "run":
-                return self._run(*argument)
+                return self._run(any_rows, *argument)
+            case "few":
+                return self._run(few_rows, *argument)
             case "inspect":
                 return self._inspect(*argument)
             case "close":
@@ -78,14 +83,18 @@ class DuckDBHandler:
         return {}, b""
 
     def _run(
-        self, sql: str, parameters: tuple[str, ...], inputs: tuple[tuple[str, bytes], ...], query_id: str, few: bool
+        self,
+        rows_of: Callable[[duckdb.DuckDBPyConnection, str, tuple[str, ...]], Rows],
+        sql: str,
+        parameters: tuple[str, ...],
+        inputs: tuple[tuple[str, bytes], ...],
+        query_id: str,
     ) -> tuple[dict[str, Any], bytes]:
         assert self._connection is not None  # INVARIANT: a lease opens before it runs
         wall, cpu = time.perf_counter(), time.process_time()
         try:
             with _holding(self._connection, inputs):
-                found = few_rows(self._connection, sql, parameters) if few else None
-                table, read = found or any_rows(self._connection, sql, parameters)
+                table, read = rows_of(self._connection, sql, parameters)
             assert self._opened is not None  # INVARIANT: with the connection
             check_unchanged(*self._opened)
         except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:

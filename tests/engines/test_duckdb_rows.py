@@ -25,12 +25,6 @@ def connection():
         yield made
 
 
-def both(connection, sql, parameters=()):
-    few = few_rows(connection, sql, parameters)
-    rows, figures = any_rows(connection, sql, parameters)
-    return few, rows, figures
-
-
 @pytest.mark.parametrize(
     "sql",
     [
@@ -41,10 +35,10 @@ def both(connection, sql, parameters=()):
     ],
 )
 def test_plain_values_come_as_they_do_by_way_of_a_relation(connection, sql):
-    few, rows, _ = both(connection, sql)
-    assert few is not None
-    assert few[0].schema.equals(rows.schema)
-    assert few[0].equals(rows)
+    few, _ = few_rows(connection, sql, ())
+    rows, _ = any_rows(connection, sql, ())
+    assert few.schema.equals(rows.schema)
+    assert few.equals(rows)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +56,13 @@ def test_plain_values_come_as_they_do_by_way_of_a_relation(connection, sql):
     ],
 )
 def test_what_numpy_might_not_hold_exactly_comes_the_other_way(connection, value):
-    statement = f"SELECT x AS n, {value} AS v FROM t ORDER BY x"
-    assert few_rows(connection, statement, ()) is None
-    assert any_rows(connection, statement, ())[0].column("n").to_pylist() == list(range(3000))
+    sql = f"SELECT x AS n, {value} AS v FROM t ORDER BY x"
+    few, figures = few_rows(connection, sql, ())
+    rows, _ = any_rows(connection, sql, ())
+    assert few.schema.equals(rows.schema)
+    assert few.equals(rows)
+    assert few.column("n").to_pylist() == list(range(3000))
+    assert figures["scanned"] == [("t", 3000)]
 
 
 def test_a_statement_that_fails_amid_its_rows_leaves_nothing_behind(connection):
@@ -74,16 +72,14 @@ def test_a_statement_that_fails_amid_its_rows_leaves_nothing_behind(connection):
     with pytest.raises(duckdb.Error):
         few_rows(connection, late, ())
     connection.execute("DROP TABLE temp.held")
-    found = few_rows(connection, "SELECT COUNT(*) AS n FROM t", ())
-    assert found is not None
-    assert found[0].to_pylist() == [{"n": 3000}]
+    assert few_rows(connection, "SELECT COUNT(*) AS n FROM t", ())[0].to_pylist() == [{"n": 3000}]
 
 
 def test_what_was_read_is_told_of_both_ways(connection):
-    few, _, figures = both(connection, "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?", ("1",))
-    assert few is not None
-    assert few[0].to_pylist() == [{"n": 2999}]
-    assert few[1] == figures == {"scanned": [("t", 3000)], "read_bytes": 0}
+    sql = "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?"
+    few, figures = few_rows(connection, sql, ("1",))
+    assert few.to_pylist() == [{"n": 2999}]
+    assert figures == any_rows(connection, sql, ("1",))[1] == {"scanned": [("t", 3000)], "read_bytes": 0}
 
 
 def test_few_rows_are_foretold_where_keys_are_public():
