@@ -45,10 +45,10 @@ async def engine():
     await pool.close()
 
 
-async def run(engine, file, sql, stamp=None, deadline_s=20.0, parameters=()):
+async def run(engine, file, sql, stamp=None, deadline_s=20.0, parameters=(), *, few=False):
     lease = await engine.lease(Source("duckdb", str(file)), stamp or stamp_of(str(file)))
     try:
-        rows = await lease.run(Statement(sql, parameters), deadline_s)
+        rows = await lease.run(Statement(sql, parameters, few=few), deadline_s)
     finally:
         await lease.close()
     return pa.ipc.open_stream(rows.ipc).read_all(), rows.cost
@@ -73,9 +73,10 @@ async def test_what_a_statement_read_is_told_beside_released_rows(engine, file):
     assert dict(found.cost.scanned) == {"t": 3, "__staged0": 2}
 
 
-async def test_rows_and_their_cost(engine, file):
+@pytest.mark.parametrize("few", [False, True])
+async def test_rows_and_their_cost(engine, file, few):
     table, cost = await run(
-        engine, file, "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?", parameters=("1",)
+        engine, file, "SELECT COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> ?", parameters=("1",), few=few
     )
     assert table.to_pylist() == [{"n": 2}]
     assert cost.rows == 1
