@@ -14,7 +14,7 @@ from gateway.app.offline import existing
 from gateway.app.policies import PolicyFile, read_folder, read_policies
 from gateway.catalog.load import canonical_text, parse, policy_version
 from gateway.errors import GatewayError
-from gateway.evidence import exporting, rotation
+from gateway.evidence import archives, exporting, rotation
 from gateway.evidence.filing import Period, Policy, pack
 from gateway.evidence.keys import KeyRing
 from gateway.evidence.marks import MarkFile
@@ -91,7 +91,7 @@ def export(settings: Settings, query_id: str, policies: Path | None, *, salt: bo
             files |= await _published_text(store, json.loads(json.loads(files[bundles.RECEIPT])["leaf"]))
         return files
 
-    return exporting.archive(_on_store(settings, work))
+    return archives.archive(_on_store(settings, work))
 
 
 async def _published_text(store: Store, decision: dict[str, Any]) -> dict[str, bytes]:

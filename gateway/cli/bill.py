@@ -12,11 +12,11 @@ import typer
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
-from gateway.metering.reports import Report, Revenue, WhatIf
 from gateway.settings import Settings, from_environment
 
 if TYPE_CHECKING:
     from gateway.metering.papers import Papers
+    from gateway.metering.reports import Report, Revenue, WhatIf
 
 app = typer.Typer(no_args_is_help=True, help="Invoices, corrections, what-if, reports and deliveries.")
 
@@ -169,7 +169,7 @@ def simulate(
         console().print(table_of(headings, [_what_if(row) for row in rows], f"{period} under '{plan}'"))
 
 
-def _what_if(row: WhatIf) -> tuple[object, ...]:
+def _what_if(row: "WhatIf") -> tuple[object, ...]:
     difference = "-" if row.difference is None else f"{row.difference:+,f}"
     charged = f"{row.charged:,f} {row.currency}"
     return row.organisation, row.dataset, row.queries, charged, f"{row.would_be:,f} {row.would_be_currency}", difference
@@ -207,7 +207,7 @@ def report(
             _print_report(made)
 
 
-def _print_report(made: Report) -> None:
+def _print_report(made: "Report") -> None:
     screen = console()
     headings = ("queries", "epsilon", "revenue", "per epsilon")
     rows = [(*_earned(one), _money(made.per_cpu_second(one), one.currency)) for one in made.revenue]
@@ -223,7 +223,7 @@ def _print_report(made: Report) -> None:
     screen.print(table_of(("statements", "CPU s", "wall s", "rows"), [figures], "true engine cost"))
 
 
-def _earned(one: Revenue) -> tuple[object, ...]:
+def _earned(one: "Revenue") -> tuple[object, ...]:
     return one.queries, f"{one.epsilon:f}", _money(one.amount, one.currency), _money(one.per_epsilon, one.currency)
 
 

@@ -12,7 +12,7 @@ from gateway.cli.ask import DEFAULT_URL, Json, Token, Url, client, printed
 from gateway.cli.failures import reporting
 from gateway.cli.listings import USUAL, After, Limit, page, told_more
 from gateway.cli.show import console, table_of
-from gateway.evidence.exporting import archive
+from gateway.evidence.archives import archive
 from gateway.evidence.files import write_new
 
 app = typer.Typer(no_args_is_help=True, help="Cases: a query in dispute, its evidence, an arbiter's finding.")

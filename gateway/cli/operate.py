@@ -11,8 +11,6 @@ from gateway.cli.durations import seconds
 from gateway.cli.failures import reporting
 from gateway.cli.show import console, table_of
 from gateway.errors import GatewayError
-from gateway.identity.development import DevelopmentKey
-from gateway.identity.tokens import ROLES
 from gateway.request import Caller
 from gateway.settings import Settings, from_environment
 
@@ -59,6 +57,9 @@ def token(
     ttl: Annotated[str, typer.Option(help="How long it holds: 90s, 15m, 1h, 1d.")] = "1h",
 ) -> None:
     """Print a token signed by the embedded development key; refused where an outside issuer is configured."""
+    from gateway.identity.development import DevelopmentKey  # noqa: PLC0415 - loads what signs
+    from gateway.identity.tokens import ROLES  # noqa: PLC0415 - likewise
+
     with reporting():
         settings = from_environment({"state": state})
         if settings.issuer is not None:

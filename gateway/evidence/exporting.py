@@ -1,8 +1,6 @@
-"""Bundles for arbitration, and the archives that they travel in: the same content is always the same bytes."""
+"""Bundles for arbitration: the files of one query's evidence."""
 
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 
 from gateway.evidence.offline import bundles
@@ -56,12 +54,3 @@ async def bundle(
     if version and version == decision.get("policy_version"):
         files[bundles.POLICY] = text
     return files
-
-
-def archive(files: Mapping[str, bytes]) -> bytes:
-    """Return files as one zip, in the order of their names, without times of making."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name in sorted(files):
-            made.writestr(zipfile.ZipInfo(name), files[name], zipfile.ZIP_DEFLATED)
-    return out.getvalue()

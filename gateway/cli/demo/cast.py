@@ -5,7 +5,6 @@ from pathlib import Path
 
 from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.cli.http import Client
-from gateway.identity.development import DevelopmentKey
 from gateway.request import Caller
 
 TTL_S = 3600
@@ -22,6 +21,8 @@ class Cast:
 
 def issue(state: Path, subject: str, organisation: str, role: str, ttl_s: int = TTL_S) -> str:
     """Return a token of the embedded development key for one member of the cast."""
+    from gateway.identity.development import DevelopmentKey  # noqa: PLC0415 - loads what signs
+
     key = DevelopmentKey.open(state, SystemRandomness())
     asking = ("market-research", "SG") if role == "buyer" else (None, None)
     return key.issue(Caller(subject, organisation, frozenset({role}), *asking), ttl_s, SystemClock().now())

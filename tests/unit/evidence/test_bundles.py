@@ -10,7 +10,7 @@ from support.evidence import Log, evidence_of, leaf
 from support.stores import Clock, ledger_of, order
 
 from gateway.errors import GatewayError
-from gateway.evidence import exporting
+from gateway.evidence import archives, exporting
 from gateway.evidence.files import write_new
 from gateway.evidence.offline import bundles, check, logs
 from gateway.evidence.offline.__main__ import main
@@ -91,8 +91,8 @@ def test_no_part_of_a_bundle_can_be_another_s(files):
 
 
 def test_an_archive_is_the_same_bytes_each_time(files, tmp_path):
-    content = exporting.archive(files)
-    assert content == exporting.archive(dict(reversed(files.items())))
+    content = archives.archive(files)
+    assert content == archives.archive(dict(reversed(files.items())))
     path = tmp_path / "bundle.zip"
     write_new(path, content)
     assert path.stat().st_mode & 0o077 == 0
@@ -143,7 +143,7 @@ def test_what_is_read_is_bounded(files, tmp_path, monkeypatch):
 
 
 def test_no_byte_of_an_archive_can_be_turned_unseen(files, tmp_path):
-    content, path = exporting.archive(files), tmp_path / "bundle.zip"
+    content, path = archives.archive(files), tmp_path / "bundle.zip"
     whole = check._of_archive(exporting_to(path, content))
     seen = 0
     for at in range(0, len(content), 3):
