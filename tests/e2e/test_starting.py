@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.starting import typed
+
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 
 
@@ -24,7 +26,7 @@ def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     monkeypatch.chdir(gateway.folder)
     gateway.policies, absolute = Path("policies"), gateway.policies
-    gateway.start()
+    gateway.start(typed)
     gateway.policies = absolute
     status, answer = gateway.ask(COUNT)
     assert status == 200, answer

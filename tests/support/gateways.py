@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from gateway.app.clock import SystemClock, SystemRandomness
 from gateway.identity.development import DevelopmentKey
 from gateway.request import Caller
 from support.shop import empty_database, fill
+from support.starting import Forked
 
 POLICY = """
 dataset: shop
@@ -72,23 +72,9 @@ class Gateway:
         connection.execute("CHECKPOINT")
         connection.close()
 
-    def start(self):
-        command = [
-            sys.executable,
-            "-m",
-            "gateway",
-            "serve",
-            "--policies",
-            str(self.policies),
-            "--state",
-            str(self.state),
-            "--port",
-            "0",
-        ]
-        self.log = (self.folder / "log").open("a")
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **self.environment}
-        )
+    def start(self, begun=Forked):
+        arguments = ["serve", "--policies", str(self.policies), "--state", str(self.state), "--port", "0"]
+        self.process = begun(arguments, {**os.environ, **self.environment}, self.folder / "log")
         self.url = self.process.stdout.readline().split()[-1]
         return self
 
@@ -96,14 +82,12 @@ class Gateway:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=20)
         self.process.stdout.close()
-        self.log.close()
 
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(timeout=40)
         self.process.stdout.close()
-        self.log.close()
         return code
 
     def token(self, subject="ana", organisation="widgets", roles=("buyer",), purpose="research", jurisdiction=None):

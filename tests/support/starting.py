@@ -1,0 +1,85 @@
+"""Starts a gateway's process: as an operator types it, or forked from one that has loaded its code and done nothing.
+
+A fork is served by the same `gateway serve` in a process of its own; it only spares the seconds of the imports, which a
+hundred tests would else spend. Python's own fork server does it, one for each process of pytest.
+"""
+
+import functools
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from unittest import mock
+
+from gateway.workers.starting import ENVIRONMENT
+
+LOADED = ["gateway.cli.main", "gateway.app.running"]
+QUIET = ("JE_ARROW_MALLOC_CONF", "OPENBLAS_NUM_THREADS")
+"""Without these, libraries start threads as they are imported, and a process with threads is not forked."""
+
+
+@functools.cache
+def _context():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
+    with mock.patch.dict(os.environ, {name: ENVIRONMENT[name] for name in QUIET}):
+        forkserver.ensure_running()
+    return context
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection, log: Path) -> None:
+    from gateway.__main__ import main
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(out.fileno(), 1)
+    out.close()
+    with log.open("a") as errors:
+        os.dup2(errors.fileno(), 2)
+    sys.argv = ["gateway", *arguments]
+    main()
+
+
+class Forked:
+    """A forked process, with as much of a Popen as gateways ask of one."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        said, says = _context().Pipe(duplex=False)
+        self._process = _context().Process(target=_run, args=(arguments, dict(environment), os.getcwd(), says, log))
+        with mock.patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):  # pytest's own is not loaded again
+            self._process.start()
+        says.close()
+        self.stdout = os.fdopen(os.dup(said.fileno()), encoding="utf-8")
+        said.close()
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        self._process.join(timeout)
+        code = self.poll()
+        if code is None:
+            raise TimeoutError(f"a gateway has not ended in {timeout} s")
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+def typed(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[str]:
+    """Start the same as an operator types it."""
+    command = [sys.executable, "-m", "gateway", *arguments]
+    with log.open("a") as errors:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
