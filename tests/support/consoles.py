@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError, Position, Quota
+from gateway.ledger.paging import Listed
 from gateway.request import Caller
 from gateway.settings import Settings
 from gateway.web.app import build
@@ -207,8 +208,8 @@ class Registration:
     def __init__(self):
         self.replayed = []
 
-    async def versions(self, _caller, _name):
-        return [VERSION]
+    async def versions(self, _caller, _name, _page):
+        return Listed((VERSION,), None)
 
     async def version(self, _caller, _name, _version):
         return VERSION
@@ -227,13 +228,14 @@ class Registration:
 class Grants:
     """Holds one request and what was signed of it, of hostile texts."""
 
-    async def grants(self, _caller):
+    async def grants(self, _caller, _page):
         terms = {"mode": HOSTILE, "purposes": [HOSTILE], "uses": 5, "valid_until": HOSTILE}
-        return [
+        found = (
             {"grant_id": HOSTILE, "dataset": HOSTILE, "organisation": HOSTILE, "provider": HOSTILE, "state": state,
              "requested_at": EVENT["time"], "asked": terms, "terms": None, "why": HOSTILE, "reason": None}
             for state in ("requested", "expired")
-        ]  # fmt: skip
+        )  # fmt: skip
+        return Listed(tuple(found), None)
 
 
 class Supervision:
@@ -261,11 +263,12 @@ class Members:
         self.asked = []
         self.state = state
 
-    async def seen(self, _caller, _state):
+    async def seen(self, _caller, _state, _page):
         verified = [{"by": HOSTILE, "at": EVENT["time"]}]
-        return [{"member_id": "M1", "kind": "person", "organisation": HOSTILE, "subject": HOSTILE,
-                 "legal_name": HOSTILE, "evidence": [{"kind": HOSTILE, "reference": HOSTILE}], "state": self.state,
-                 "verifications": verified}]  # fmt: skip
+        one = {"member_id": "M1", "kind": "person", "organisation": HOSTILE, "subject": HOSTILE,
+               "legal_name": HOSTILE, "evidence": [{"kind": HOSTILE, "reference": HOSTILE}], "state": self.state,
+               "verifications": verified}  # fmt: skip
+        return Listed((one,), None)
 
     async def verify(self, caller, member_id):
         self.asked.append(("verify", caller.organisation, member_id))
@@ -310,8 +313,8 @@ class Disputes:
                 "charged": {"amount": "4.50", "currency": HOSTILE},
                 "decision": decision if self.state == "decided" else None}  # fmt: skip
 
-    async def cases(self, _caller):
-        return [self.one]
+    async def cases(self, _caller, _page):
+        return Listed((self.one,), None)
 
     async def case(self, _caller, _case_id):
         return self.one

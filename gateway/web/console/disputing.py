@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.evidence.exporting import archive
+from gateway.evidence.archives import archive
+from gateway.ledger.paging import Page
 from gateway.web.bodies import CaseBody, FindingBody, read_as
 from gateway.web.console.forms import Fault, fault_of, line_of
 from gateway.web.console.pages import Desk, attachment, one_of, see
@@ -21,10 +22,10 @@ HERE = "/console/cases"
 CASE = f"{HERE}/{{id}}"
 PARTIES = frozenset({"buyer", "provider", "supervisor"})
 ROLES = PARTIES | {"arbiter"}
-SHOWN = 100
 OPENING = ("query_id", "reason")
 FINDING = ("finding", "refund")
 _GIVEN = Parameter("query_id", "what the form begins with", {"type": "string"})
+_AFTER = Parameter("after", "the place behind which the list goes on", {"type": "string"})
 
 
 class CasePages:
@@ -37,7 +38,7 @@ class CasePages:
     def routes(self) -> list[Route]:
         """Return its addresses."""
         return [
-            self._desk.get(HERE, self.cases, "the cases that you see", (_GIVEN,)),
+            self._desk.get(HERE, self.cases, "the cases that you see, a page of them", (_GIVEN, _AFTER)),
             self._desk.post(HERE, self.open, "open a case"),
             self._desk.get(CASE, self.case, "a case as it stands"),
             self._desk.post(CASE, self.decide, "decide a case"),
@@ -69,10 +70,12 @@ class CasePages:
         self, request: web.Request, session: Session, written: Mapping[str, str], fault: Fault | None = None
     ) -> web.Response:
         one_of(session, ROLES)
-        found = await self._disputes.cases(session.caller)
+        after = request.query.get("after")
+        found = await self._disputes.cases(session.caller, Page(after=after))
         values = {
-            "cases": found[:SHOWN],
-            "more": len(found) > SHOWN,
+            "cases": found,
+            "after": after,
+            "next": found.cursor,
             "opens": bool(session.caller.roles & PARTIES),
             "written": {name: written.get(name, "") for name in OPENING},
             "fault": fault,

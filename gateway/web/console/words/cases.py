@@ -6,10 +6,6 @@ CASES: dict[str, tuple[str, str]] = {
         "买方、提供方或监管人员可就某次查询提出争议；由与双方无关的仲裁人查看证据并裁决。",
     ),
     "cases.none": ("There is no case for you to see.", "没有您可以查看的案件。"),
-    "cases.more": (
-        "There are more than these newest {shown}: `gateway case list` has all.",
-        "此处仅列最新的 {shown} 个；`gateway case list` 列出全部。",
-    ),
     "cases.case": ("Case", "案件"),
     "cases.open": ("Open a case", "提出争议"),
     "cases.query_id": ("Query", "查询编号"),
