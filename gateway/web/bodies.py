@@ -80,6 +80,14 @@ class FreezeBody(Body):
 Words = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+class LiftBody(Body):
+    """Lifts a freeze that is listed: `name` is its target's within its scope, empty for everything."""
+
+    scope: Literal["query", "buyer", "organisation", "dataset", "all"]
+    name: str
+    reason: Words
+
+
 class EvidenceBody(Body):
     """Where a document can be seen, and its hash. Never the document."""
 

@@ -34,6 +34,8 @@ async def read_form(request: web.Request, settings: Settings) -> Mapping[str, st
     found = dict(pairs)
     if len(found) != len(pairs):
         raise GatewayError("bad_request", "A member of the form stands twice.", "Load the page again.")
+    if any("\0" in part for pair in pairs for part in pair):  # a store may fail on it
+        raise GatewayError("bad_request", "A member of the form holds a NUL.", "Leave it out.")
     return found
 
 

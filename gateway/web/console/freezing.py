@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.web.bodies import NAMED_BY, FreezeBody, read_as
+from gateway.web.bodies import NAMED_BY, FreezeBody, LiftBody, read_as
 from gateway.web.console.forms import Fault, fault_of
 from gateway.web.console.pages import Desk, see
 from gateway.web.console.sessions import Session
@@ -62,8 +62,8 @@ class FreezePages:
         """Answer POST /console/unfreeze: of one that is listed; a refusal stands at it."""
         scope, name, reason = (form.get(member, "").strip() for member in ("scope", "name", "reason"))
         try:
-            _refuse_nothing(scope, reason)
-            await self._supervision.unfreeze(session.caller, scope, name, reason[:500])
+            body = read_as(LiftBody, {"scope": scope, "name": name, "reason": reason})
+            await self._supervision.unfreeze(session.caller, body.scope, body.name, body.reason)
         except GatewayError as error:
             if error.code == "unauthenticated":
                 raise
@@ -83,11 +83,6 @@ class FreezePages:
             "lifted": values.get("lifted"),
         }
         return self._desk.page(request, session, "freezes.html", every, status)
-
-
-def _refuse_nothing(scope: str, reason: str) -> None:
-    if scope not in NAMED_BY or not reason:
-        raise GatewayError("bad_request", "A freeze is lifted with a reason.", "Say why.")
 
 
 def _fault(error: GatewayError, given: Mapping[str, str], named: Sequence[str]) -> Fault:

@@ -1,5 +1,7 @@
 """The page of freezes: what its forms ask for, and nothing that a form adds."""
 
+from urllib.parse import urlencode
+
 import pytest
 from support.consoles import HOSTILE, OURS, Service, Supervision, console, csrf_of, signed_in
 
@@ -51,6 +53,18 @@ async def test_a_freeze_is_lifted_with_a_reason():
     assert supervision.asked == [("unfreeze", "all", "", "looked at")]
 
 
+@pytest.mark.parametrize("held", [{"name": "a\0b"}, {"reason": "a\0b"}, {"a\0b": "x"}])
+async def test_a_nul_reaches_no_store(held):
+    supervision = Supervision()
+    async with console(Service("supervisor"), supervision=supervision) as client:
+        await signed_in(client)
+        form = {"scope": "query", "name": "q", "reason": "r", **held, "csrf": await csrf_of(client, "/console/freezes")}
+        sent, media = urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"}
+        reply = await client.post("/console/unfreeze", data=sent, headers=OURS | media, allow_redirects=False)
+        assert reply.status == 400
+    assert supervision.asked == []
+
+
 @pytest.mark.parametrize(("form", "field"), [
     ({"scope": "buyer", "organisation": "widgets"}, "subject"), ({"scope": "buyer", "subject": "ana"}, "organisation"),
     ({"scope": "dataset", "dataset": "x" * 129}, "dataset"), ({"scope": "all", "reason": "r" * 501}, "reason"),
@@ -67,6 +81,17 @@ async def test_a_refusal_stands_at_its_field_and_what_was_typed_stays(form, fiel
         assert all(f'value="{sent[name]}"' in text for name in sent if name != "csrf")
         reply = await client.get("/console/freeze", allow_redirects=False)
         assert (reply.status, reply.headers["Location"]) == (303, "/console/freezes")
+
+
+@pytest.mark.parametrize("reason", ["r" * 501, "two\nlines", "a\x1b[2Jb"])
+async def test_a_lift_has_the_reason_that_was_written_or_none(reason):
+    supervision = Supervision()
+    async with console(Service("supervisor"), supervision=supervision) as client:
+        await signed_in(client)
+        sent = {"scope": "all", "name": "", "reason": reason, "csrf": await csrf_of(client, "/console/freezes")}
+        reply = await client.post("/console/unfreeze", data=sent, headers=OURS, allow_redirects=False)
+        assert (reply.status, 'id="lift-fault"' in await reply.text()) == (400, True)
+    assert supervision.asked == []
 
 
 async def test_a_lift_that_is_refused_keeps_its_reason_where_it_was_written():
