@@ -54,12 +54,13 @@ class Operations:
     def refuse_figures(self, caller: Caller) -> None:
         """Refuse figures to anybody but a supervisor and the provider of every dataset here.
 
-        They are sums over all datasets: engine times would tell one provider of another's data. Raises `forbidden`.
+        They are sums over all datasets: engine times would tell one provider of another's data. They begin with the
+        process: what was here since counts, whatever became of it. Raises `forbidden`.
         """
         if "supervisor" in caller.roles:
             return
-        held = self._publisher.held.values()
-        if not held or not all(provides(one.file.document.provider.organisation, caller) for one in held):
+        held = {one.file.document.provider.organisation for one in self._publisher.held.values()}
+        if not held or not all(provides(one, caller) for one in held | self._publisher.opened_of):
             hint = "Ask with a supervisor's token, or at the operator's own address (GATEWAY_METRICS_PORT)."
             raise GatewayError("forbidden", "The figures are of all datasets, and not all are yours.", hint)
 

@@ -62,6 +62,7 @@ class Publisher:
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
         self._renewing: dict[str, asyncio.Lock] = {}
         self._loading = asyncio.Lock()
+        self._opened_of: set[str] = set()
         self._told_ended: set[tuple[str, date | None]] = set()
         """Reviews that ended, and what ran under them with them: by dataset and last day."""
 
@@ -74,6 +75,11 @@ class Publisher:
     def datasets(self) -> Mapping[str, Dataset]:
         """The datasets that are open."""
         return {name: held.dataset for name, held in self._held.items() if isinstance(held, Published)}
+
+    @property
+    def opened_of(self) -> frozenset[str]:
+        """The providers whose data were opened since the process began, whatever became of their datasets."""
+        return frozenset(self._opened_of)
 
     def providers(self, account: str) -> frozenset[str]:
         """Return the organisations whose datasets, open or not, are charged to a data account."""
@@ -236,6 +242,7 @@ class Publisher:
     async def _bind(self, file: PolicyFile, inspection: Inspection) -> None:
         """Hold the file's private tables to the account that they were always charged to, by any address of theirs."""
         member = file.member()
+        self._opened_of.add(member.provider)
         source = f"{member.source.kind}:{inspection.place or member.source.path}"
         await self._bindings.bind(source, member.private_tables, member.privacy.account)
 

@@ -138,6 +138,14 @@ def test_figures_of_several_providers_are_the_supervisors_alone(gateway):
     gateway.process.send_signal(signal.SIGHUP)
     assert eventually(lambda: gateway.call("GET", "/metrics", token=eve)[0] == 403)
     assert [gateway.call("GET", "/metrics", token=token)[0] for token in (pat, sun)] == [403, 200]
+    # acme's sums stay in the figures of this process when its dataset has gone, and another provider is alone here
+    gateway.make_data(path=gateway.policies / "garden.duckdb")
+    (gateway.policies / "shop.yaml").unlink()
+    gateway.process.send_signal(signal.SIGHUP)
+    listed = lambda: json.loads(gateway.call("GET", "/v1/datasets", token=pat)[1])["datasets"]  # noqa: E731
+    assert eventually(lambda: [one["state"] for one in listed()] == ["published"])
+    assert gateway.call("GET", "/v1/datasets", token=eve)[1] == b'{"datasets": []}'
+    assert [gateway.call("GET", "/metrics", token=token)[0] for token in (eve, pat, sun)] == [403, 403, 200]
 
 
 def test_ready_knows_the_engine_and_log_lines_are_json(gateway):
