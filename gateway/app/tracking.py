@@ -251,8 +251,8 @@ class Tracker:
 
     def working(self, dataset: str) -> dict[str, Lease]:
         """Return the engines that work for this process on charged questions of a dataset, by query."""
-        held = {q.query_id: q.engine for q in self._questions if q.charged}
-        return {query_id: one.lease for query_id, one in held.items() if one is not None and one.dataset == dataset}
+        held = [(q.query_id, q.engine) for q in self._questions if q.charged]  # who waits for one has its id, no engine
+        return {query_id: one.lease for query_id, one in held if one is not None and one.dataset == dataset}
 
     async def cancel(self, query_id: str, caller: Caller) -> None:
         """End a question of this caller, wherever it runs, if there is one."""

@@ -6,7 +6,7 @@ import pytest
 from support.operations import Cancelled
 
 from gateway.app import tracking
-from gateway.app.tracking import CURRENT, Tracker
+from gateway.app.tracking import CURRENT, Held, Tracker
 from gateway.errors import GatewayError
 from gateway.request import Caller, Request
 from gateway.stages import Stage
@@ -164,6 +164,21 @@ async def test_all_that_wait_for_what_was_ended_elsewhere_are_ended_at_once(trac
     watching.cancel()
     assert [question.ended for question in asked] == ["cancelled"] * 2
     assert [await code_of(question.answer()) for question in asked] == ["query_cancelled"] * 2
+
+
+async def test_those_who_wait_for_a_question_hide_no_engine_that_works_on_it(tracker, path):
+    asked = [tracker.submit(ASKED, ANA), tracker.submit(ASKED, ANA)]
+    for question in asked:
+        question.paid("Q1")
+    for question in asked:  # whichever of the two it is, a set has them in some order
+        question.engine = Held("sales", object())
+        assert tracker.working("sales") == {"Q1": question.engine.lease}
+        assert tracker.working("other") == {}
+        question.engine = None
+    assert tracker.working("sales") == {}
+    for question in asked:
+        path.steps.put_nowait(b"answer")
+        await question.answer()
 
 
 async def test_who_waits_may_leave_and_the_work_goes_on(tracker, path):
