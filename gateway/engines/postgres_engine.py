@@ -84,6 +84,8 @@ class PostgresLease:
                 found = await self._sessions.working(pid)
         except (*AWAY, GatewayError):
             found = None
+        if self._since != since:
+            return None  # it ended meanwhile: what was found may be of whoever has the connection now
         elapsed_ms = (time.perf_counter() - since) * 1000
         return (
             EngineProgress(elapsed_ms)

@@ -69,6 +69,7 @@ class Sessions:
         self._deadline_s = deadline_s
         self._free: list[asyncpg.Connection] = []
         self._room = asyncio.Semaphore(size)
+        self._asking = asyncio.Lock()
         self._pauses = Pauses()
 
     async def acquire(self, wait_s: float) -> asyncpg.Connection:
@@ -99,13 +100,15 @@ class Sessions:
     async def working(self, pid: int) -> Working | None:
         """Return how a process of the server works, asked over a connection of its own: the others may all be taken.
 
-        None where it runs nothing. A server tells a role of its own processes. Raises what `AWAY` lists.
+        One at a time: however often a provider looks, the server has one connection more. None where it runs nothing.
+        A server tells a role of its own processes. Raises what `AWAY` lists.
         """
-        connection = await self._connect()
-        try:
-            row = await connection.fetchrow(_WORKING, pid)
-        finally:
-            connection.terminate()
+        async with self._asking:
+            connection = await self._connect()
+            try:
+                row = await connection.fetchrow(_WORKING, pid)
+            finally:
+                connection.terminate()
         return None if row is None else Working(int(row["processes"]), row["waits_for"])
 
     def forget(self) -> None:

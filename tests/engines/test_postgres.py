@@ -10,7 +10,7 @@ from support.two_engines import ROLE, SOURCE, address, connected, end, kill, new
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.postgres_engine import PostgresEngine
-from gateway.engines.postgres_sessions import pinned
+from gateway.engines.postgres_sessions import Working, pinned
 from gateway.errors import GatewayError
 from gateway.ports import InputTable, Source, Statement
 
@@ -212,6 +212,57 @@ async def test_what_a_statement_is_at_is_told_while_it_runs(provider):
         await task
     assert await lease.progress() is None
     await lease.close()
+
+
+async def test_however_often_it_is_asked_the_server_has_one_connection_more(provider, monkeypatch):
+    lease = await provider.lease()
+    task = asyncio.create_task(lease.run(HEAVY, 30.0))
+    while await running(provider) == 0:
+        await asyncio.sleep(0.02)
+    connect, there, most = lease._sessions._connect, 0, 0
+
+    class Counted:
+        def __init__(self, connection):
+            self.connection, self.fetchrow = connection, connection.fetchrow
+
+        def terminate(self):
+            nonlocal there
+            there -= 1
+            self.connection.terminate()
+
+    async def counted():
+        nonlocal there, most
+        made = Counted(await connect())
+        there, most = there + 1, max(most, there + 1)
+        return made
+
+    monkeypatch.setattr(lease._sessions, "_connect", counted)
+    found = await asyncio.gather(*(lease.progress() for _ in range(8)))
+    assert found[0].processes == 1
+    assert (most, there) == (1, 0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await lease.close()
+
+
+async def test_of_a_statement_that_ended_while_it_was_asked_nothing_is_told(provider, monkeypatch):
+    """Its connection may be another query's by then: of another dataset, and another provider."""
+    lease = await provider.lease()
+    task = asyncio.create_task(lease.run(HEAVY, 30.0))
+    while await running(provider) == 0:
+        await asyncio.sleep(0.02)
+    working, sessions = lease._sessions.working, lease._sessions
+
+    async def late(pid):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await lease.close()
+        return await working(pid) or Working(7, None)
+
+    monkeypatch.setattr(sessions, "working", late)
+    assert await lease.progress() is None
 
 
 async def test_a_statement_that_waits_says_what_for(provider):
