@@ -17,6 +17,9 @@ log = logging.getLogger("gateway.provider")
 OPEN_S = 10.0
 INSPECT_S = 300.0
 
+_PLAIN = frozenset({"BOOLEAN", "BIGINT", "VARCHAR", "DATE"})
+"""Types of columns of which few rows come by way of NumPy: for others the statement would be run twice."""
+
 
 class DuckDBLease:
     """A worker with the declared data open, until `close`."""
@@ -37,10 +40,11 @@ class DuckDBLease:
     async def _rows(self, statement: Statement, deadline_s: float) -> tuple[bytes, EngineCost]:
         inputs = tuple((table.name, table.ipc) for table in statement.inputs)
         argument = (statement.sql, statement.parameters, inputs, statement.query_id)
+        way = "few" if statement.few and all(type_ in _PLAIN for _, type_ in statement.columns) else "run"
         assert self._worker is not None  # INVARIANT: nothing is run on what was given back
         self._running = (time.perf_counter(), usage(self._worker.pid))
         try:
-            reply = await self._worker.call("few" if statement.few else "run", argument, deadline_s)
+            reply = await self._worker.call(way, argument, deadline_s)
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         finally:

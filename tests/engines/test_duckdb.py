@@ -86,6 +86,20 @@ async def test_rows_and_their_cost(engine, file, few):
     assert not cost.estimated
 
 
+@pytest.mark.parametrize("type_", ["DECIMAL(9,2)", "TIMESTAMP", "BIGINT"])
+async def test_what_few_rows_took_from_disk_is_told_whatever_their_types(engine, tmp_path, type_):
+    """A statement that is run twice takes twice the time, and the second time finds in memory what it reads."""
+    path = make(tmp_path / "data.duckdb", 300_000)
+    value = {"DECIMAL(9,2)": "1.5", "TIMESTAMP": "'2026-01-01'", "BIGINT": "1"}[type_]
+    columns = (("k0", type_), ("n", "BIGINT"))
+    sql = f"SELECT CAST({value} AS {type_}) AS k0, COUNT(*) AS n FROM t WHERE CAST(x AS VARCHAR) <> '1' GROUP BY 1"
+    lease = await engine.lease(Source("duckdb", str(path)), stamp_of(str(path)))
+    found = await lease.run(Statement(sql, columns=columns, few=True), 20.0)
+    await lease.close()
+    assert pa.ipc.open_stream(found.ipc).read_all().column("n").to_pylist() == [299_999]
+    assert found.cost.read_bytes > 100_000
+
+
 async def test_a_query_over_its_deadline_is_killed_and_the_next_one_runs(engine, file):
     error = await fails(run(engine, file, HEAVY, deadline_s=0.4), "query_failed")
     assert error.detail == "The engine could not finish the query."
