@@ -83,20 +83,20 @@ class DisputeService:
     async def evidence(self, caller: Caller, case_id: str) -> dict[str, object]:
         """Return the evidence of a case: the bundle's files by name, and what froze the query or set it free.
 
-        No result is in it. The salt, with which a guess of the SQL can be checked, is for the query's buyer alone.
+        No result is in it. The salt, with which a guess of the SQL can be checked, is for the query's buyer alone; the
+        policy, which names every other buyer, the engine and what is hidden, for its provider and those who watch.
         Raises `not_found`, `too_many_requests`: a head is signed each time.
         """
         self._pace.admit(caller)
         one = await self._seen(caller, case_id)
         await self._pace.count(caller)
-        held = self._datasets().get(one.dispute.dataset)
+        held, watching = self._datasets().get(one.dispute.dataset), bool(caller.roles & WATCHING)
         texts = {}
-        if held is not None:
+        if held is not None and (watching or self._provides(caller, one.dispute.dataset)):
             text = await asyncio.to_thread(canonical_text, held.file.document)  # a policy may be a megabyte
             texts[one.dispute.dataset] = (held.file.version, text)
         mine = one.dispute.buyer == buyer_id(caller)
         files = await exporting.bundle(self._evidence, one.dispute.query_id, texts, salt=mine)
-        watching = bool(caller.roles & WATCHING)
         stops = [
             {"log_index": at, **(leaf if watching else {name: leaf.get(name) for name in TOLD})}
             for at, leaf in await self._cases.stops(one)
