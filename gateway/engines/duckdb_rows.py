@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
+from numpy import ma
 
 _PLAIN = {
     "BOOLEAN": pa.bool_(),
@@ -57,8 +57,8 @@ def _only(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
 
 
 def _arrow(column: Any, type_: pa.DataType | None) -> pa.Array:
-    missing = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else None
-    values = np.ma.getdata(column)
+    missing = ma.getmaskarray(column) if isinstance(column, ma.MaskedArray) else None
+    values = ma.getdata(column)
     if type_ == pa.date32():
         values = values.astype("datetime64[D]")
     return pa.array(values, type_, mask=missing)

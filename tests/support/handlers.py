@@ -50,6 +50,11 @@ class Handler:
 
                 chosen = select(dict.fromkeys(range(argument), 10**6), 10.0**5, 1)
                 return {}, json.dumps([add_noise([0] * argument, Noise.GAUSSIAN, 1e6), list(chosen.values())]).encode()
+            case "arrow":
+                import pyarrow as pa
+
+                made = pa.array(argument, pa.int64())
+                return {"loaded": sys.modules.get("pandas") is not None, "made": made.to_pylist()}, b""
             case "numbers":
                 import random
                 import secrets

@@ -68,6 +68,11 @@ async def test_the_process_that_is_forked_has_one_thread_and_drew_nothing(worker
     assert len(os.listdir(f"/proc/{loaded._server.pid}/task")) == 1
 
 
+async def test_a_worker_that_makes_arrow_loads_no_pandas_for_it(workers):
+    said = (await (await workers()).call("arrow", [1, None], 20)).header
+    assert said == {"loaded": False, "made": [1, None]}
+
+
 async def test_two_workers_draw_different_noise(workers):
     drawn = [json.loads((await (await workers()).call("noise", 50, 20)).payload) for _ in range(2)]
     for first, second in zip(*drawn, strict=True):
