@@ -64,9 +64,9 @@ class DisputeService:
             row.buyer == buyer_id(caller) or self._provides(caller, row.dataset) or "supervisor" in caller.roles
         ):
             raise GatewayError("not_found", "There is no such query of yours.", "Use the query_id of an answer.")
+        await self._pace.take(caller)
         dispute = Dispute(query_id, row.buyer, row.organisation, row.dataset, self._provider(row.dataset))
         made = await self._cases.open(self._new_id(), dispute, reason, buyer_id(caller))
-        await self._pace.count(caller)
         return _shown(made)
 
     async def cases(self, caller: Caller, page: Page = FIRST) -> Listed[dict[str, object]]:
@@ -89,7 +89,7 @@ class DisputeService:
         """
         self._pace.admit(caller)
         one = await self._seen(caller, case_id)
-        await self._pace.count(caller)
+        await self._pace.take(caller)
         held, watching = self._datasets().get(one.dispute.dataset), bool(caller.roles & WATCHING)
         texts = {}
         if held is not None and (watching or self._provides(caller, one.dispute.dataset)):

@@ -76,8 +76,8 @@ class GrantService:
         text = canonical(limits.model_dump(mode="json"))
         named = (self._new_id(), provider, dataset, caller.organisation)
         self._proposed(Parties(self._source, *named), limits.model_dump(mode="json"))
+        await self._pace.take(caller)
         made = await self._books.grants.request(*named, text, why, buyer_id(caller))
-        await self._pace.count(caller)
         return self._shown(made)
 
     # -- by the provider --------------------------------------------------------------------------------------------

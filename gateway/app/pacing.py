@@ -101,3 +101,11 @@ class Pace(_Minutes):
         taken[buyer_id(caller)] += 1
         if taken[buyer_id(caller)] == self._most:
             await self._meter.flooded(caller.organisation, caller.subject, self._most)
+
+    async def take(self, caller: Caller) -> None:
+        """Admit and count at once what is about to be done: of those who ask together the first are counted first.
+
+        Raises GatewayError `too_many_requests`.
+        """
+        self.admit(caller)
+        await self.count(caller)

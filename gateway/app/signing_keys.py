@@ -29,8 +29,8 @@ class KeyService:
         except NotVerified as failure:
             hint = "Send the 64 hex digits that `gateway grant key make` prints."
             raise GatewayError("bad_request", f"`public_key` cannot be used: {failure}.", hint) from None
+        await self._pace.take(caller)
         made = await self._keys.register(caller.organisation, named, public_key, buyer_id(caller))
-        await self._pace.count(caller)
         return shown(made)
 
     async def confirm(self, caller: Caller, named: str) -> dict[str, object]:

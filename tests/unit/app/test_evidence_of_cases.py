@@ -1,5 +1,6 @@
 """A case's evidence on both stores: found also where a restored store has lost the query's row, and given at a pace."""
 
+import asyncio
 import itertools
 import json
 
@@ -51,3 +52,15 @@ async def test_it_is_whole_without_the_querys_row_and_no_more_is_given_than_a_mi
         await service.evidence(ANA, "C1")
     assert refused.value.code == "too_many_requests"
     assert "a look" in str((await service.evidence(SUN, "C1"))["stops"]), "another's minute is another's"
+
+
+async def test_those_who_ask_at_once_get_no_more_of_it_than_a_minute_holds(store, tmp_path):
+    clock = Clock(OCTOBER)
+    ledger = ledger_of(store, clock)
+    await ledger.record(await ledger.charge(priced(1)), b"answer", {})
+    evidence, pace = await evidence_of(store, tmp_path), Pace(4, clock, meter_of(store, clock))
+    service = DisputeService(Cases(store, clock), ledger, evidence, None, dict, pace, clock, lambda: "C1")
+    await service.open(ANA, "Q1", "of no use")  # the first of four
+    asked = await asyncio.gather(*(service.evidence(ANA, "C1") for _ in range(16)), return_exceptions=True)
+    assert sum(isinstance(one, dict) for one in asked) == 3
+    assert {one.code for one in asked if not isinstance(one, dict)} == {"too_many_requests"}
