@@ -1,5 +1,6 @@
 """Real stores for tests: SQLite files, and databases of a real PostgreSQL that one process starts once."""
 
+import asyncio
 import atexit
 import functools
 import itertools
@@ -8,9 +9,11 @@ import os
 import shutil
 import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,8 @@ from gateway.ledger.meter import MeterLog
 from gateway.ledger.model import Account, Allowance, Order
 from gateway.ledger.sealing import Sealer
 from gateway.ledger.versions import Versions
+from gateway.store.database import open_store
+from gateway.store.folder import STORE_NAME
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SEALER = Sealer(bytes(32), SystemRandomness())
@@ -47,10 +52,40 @@ def server():
 
 
 def database():
-    """Return the address of a fresh database."""
+    """Return the address of a fresh database, without a table in it."""
+    return _made("template1")
+
+
+def _made(template):
     name = f"gateway_{os.getpid()}_{next(_numbers)}"
-    server().psql(f'CREATE DATABASE "{name}"')
+    server().psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server().get_uri(database=name)
+
+
+@functools.cache
+def _template():
+    """Return the name of a database, and the path of a file, that a gateway's migrations have made and nobody used."""
+    name, folder = f"template_{os.getpid()}", Path(tempfile.mkdtemp(prefix="store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server().psql(f'CREATE DATABASE "{name}"')
+
+    async def make():
+        for url in (None, server().get_uri(database=name)):
+            await (await open_store(folder, url)).close()
+
+    with ThreadPoolExecutor(1) as beside:  # the test that asks first has a loop of its own
+        beside.submit(asyncio.run, make()).result()
+    return name, folder / STORE_NAME
+
+
+def migrated(folder, kind):
+    """Return (folder, address or None) of a store as its migrations leave it: copied, for they take most of a second."""
+    name, file = _template()
+    if kind == "postgres":
+        return folder, _made(name)
+    folder.mkdir()
+    shutil.copy(file, folder)
+    return folder, None
 
 
 class Clock:

@@ -1,15 +1,15 @@
 """Both stores for every test that asks for one."""
 
 import pytest
-from support.stores import database
+from support.stores import migrated
 
 from gateway.store.database import open_store
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_place(request, tmp_path):
-    """Return (folder, address or None) of a fresh store."""
-    return tmp_path / "state", database() if request.param == "postgres" else None
+    """Return (folder, address or None) of a store that nobody has used."""
+    return migrated(tmp_path / "state", request.param)
 
 
 @pytest.fixture
