@@ -62,10 +62,9 @@ class AccountService:
     async def cap(self, caller: Caller, currency: str, per: str, amount: Decimal | None) -> None:
         """Set the caller's own cap, or lift it with None."""
         _only(caller, "buyer", "Spending caps are for buyers.")
-        self._pace.admit(caller)
+        await self._pace.take(caller)
         cap = Cap(Decimal(0) if amount is None else amount, currency, Per(per))
         await self._books.buyers.cap(buyer_id(caller), cap, lift=amount is None)
-        await self._pace.count(caller)
 
     async def revoke(self, caller: Caller, *, organisation: str | None, subject: str | None, jti: str | None) -> None:
         """Take tokens back: the caller's own, or for a supervisor anybody's, by jti or by subject."""

@@ -81,8 +81,7 @@ class RegistrationService:
     async def propose(self, caller: Caller, name: str, text: str) -> dict[str, object]:
         """Keep a policy as a draft, once it holds as a file would have to. Raises `policy_invalid` with the lines."""
         known = await self._own(caller, name)
-        self._pace.admit(caller)
-        await self._pace.count(caller)  # a text is long to read, and a leaf of the log is kept for good
+        await self._pace.take(caller)  # a text is long to read, and a leaf of the log is kept for good
         document, lines = await asyncio.to_thread(read, text, name)
         file = PolicyFile(document, policy_version(document), known.folder, lines, text)
         _refuse_another(file, await self._beginnings(name, known))

@@ -61,10 +61,9 @@ class Rehearsal:
         """
         told = []
         for question in asked:
-            self._pace.admit(caller)
+            await self._pace.take(caller)
             before = await self._outcome(old, question)
             after = await self._outcome(new, question, before.dialect)
-            await self._pace.count(caller)
             told.append({
                 "query": question.name,
                 "organisation": question.caller.organisation,
