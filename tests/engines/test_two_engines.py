@@ -48,8 +48,13 @@ _open = []
 @pytest.fixture(scope="module", autouse=True)
 def _closed():
     yield
-    for data in _open:
-        data.close()
+    while _open:
+        _open.pop().close()
+    for made in (
+        served_pair,
+        _tpch,
+    ):  # whoever comes back to this module, as a worker does that helps another, opens anew
+        made.cache_clear()
 
 
 def opened(data):
