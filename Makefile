@@ -35,7 +35,7 @@ test: $(STAMP)   ## everything that must pass before a commit
 	$(BIN)/python -m coverage report --include='gateway/privacy/*,gateway/policy/*,gateway/ledger/*' --fail-under=99 --skip-covered --show-missing
 
 test-browser: $(STAMP) ## the console in a headless Chromium, which has to be there
-	$(BIN)/python -m pytest -m browser tests/e2e/test_console.py
+	$(BIN)/python -m pytest -m browser $$(grep -rl mark.browser tests --include=*.py)
 
 $(SPARK)/.installed: requirements/spark-server.txt
 	rm -rf $(SPARK)
