@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.sql.limits import DIALECTS
+from gateway.web.console.forms import stay
 from gateway.web.console.pages import Desk, is_part, only, see
 from gateway.web.console.sessions import Session
 from gateway.web.console.sketches import AIMS, Place, Sketch, place_of, read_sketch, unfinished
@@ -56,8 +57,7 @@ class AskPages:
             with self._questions.room(session.caller):
                 found = await self._desk.service.quote(sketch.request(), session.caller)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             left = self._desk.service.quota(session.caller)
             return await self._quoted(request, session, sketch, {"error": error, "quota": left})
         return await self._quoted(request, session, sketch, {"quote": found})
@@ -78,8 +78,7 @@ class AskPages:
             await question.known()
             query_id = query_id_of(await question.answer()) if question.over else question.query_id
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, sketch, {"error": error}, error.status)
         return see(f"/console/queries/{query_id}")
 

@@ -11,7 +11,7 @@ from gateway.errors import GatewayError
 from gateway.evidence.archives import archive
 from gateway.ledger.paging import Page
 from gateway.web.bodies import CaseBody, FindingBody, read_as
-from gateway.web.console.forms import Fault, fault_of, line_of
+from gateway.web.console.forms import Fault, fault_of, line_of, stay
 from gateway.web.console.pages import Desk, attachment, one_of, see
 from gateway.web.console.receipts import examined
 from gateway.web.console.sessions import Session
@@ -60,8 +60,7 @@ class CasePages:
             body = read_as(CaseBody, dict(written))
             made = await self._disputes.open(session.caller, body.query_id, body.reason)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             about = "query_id" if error.code in ("not_found", "case_conflict") else None
             return await self._list(request, session, written, fault_of(error, OPENING, about))
         return see(f"{HERE}/{made['case_id']}")
@@ -96,8 +95,7 @@ class CasePages:
             body = read_as(FindingBody, {"finding": written["finding"], "refund": written["refund"] or None})
             await self._disputes.decide(session.caller, request.match_info["id"], body.finding, body.refund)
         except GatewayError as error:
-            if error.code in ("unauthenticated", "not_found"):
-                raise
+            stay(error, "not_found")
             about = "refund" if error.code in ("bad_request", "case_conflict") and written["refund"] else None
             return await self._case(request, session, written, fault_of(error, FINDING, about))
         return see(f"{HERE}/{request.match_info['id']}")

@@ -76,6 +76,12 @@ class Fault:
     field: str | None
 
 
+def stay(error: GatewayError, *beyond: str) -> None:
+    """Raise a refusal that does not stand at its form: of a session that is over, or of a code `beyond` it."""
+    if error.code in ("unauthenticated", *beyond):
+        raise error
+
+
 def fault_of(error: GatewayError, fields: Sequence[str], otherwise: str | None = None) -> Fault:
     """Return a refusal at the first of a form's fields that its words name, else at another."""
     named = (name for name in re.findall(r"`(\w+)", error.detail) if name in fields)

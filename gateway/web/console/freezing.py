@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError
 from gateway.web.bodies import NAMED_BY, FreezeBody, LiftBody, read_as
-from gateway.web.console.forms import Fault, fault_of
+from gateway.web.console.forms import Fault, fault_of, stay
 from gateway.web.console.pages import Desk, see
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Parameter, Route
@@ -52,8 +52,7 @@ class FreezePages:
             body = read_as(FreezeBody, given)
             await self._supervision.freeze(session.caller, body.scope, body.target, body.reason)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             fault = _fault(error, given, named)
             return await self._page(request, session, {"begun": form, "fault": fault}, error.status)
         return see(HERE)
@@ -65,8 +64,7 @@ class FreezePages:
             body = read_as(LiftBody, {"scope": scope, "name": name, "reason": reason})
             await self._supervision.unfreeze(session.caller, body.scope, body.name, body.reason)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             lifted = {"scope": scope, "name": name, "reason": reason}
             return await self._page(request, session, {"lifted": lifted, "fault": Fault(error, "lift")}, error.status)
         return see(HERE)

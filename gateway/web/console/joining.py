@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.ledger.paging import all_of
 from gateway.web.bodies import SuspensionBody, read_as
-from gateway.web.console.forms import Fault
+from gateway.web.console.forms import Fault, stay
 from gateway.web.console.pages import Desk, one_of, see
 from gateway.web.console.sessions import Session
 from gateway.web.routes import Route
@@ -47,8 +47,7 @@ class MemberPages:
         try:
             await self._members.verify(session.caller, form.get("member_id", ""))
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, form, Fault(error, "verify"))
         return see(HERE)
 
@@ -58,8 +57,7 @@ class MemberPages:
             body = read_as(SuspensionBody, {"reason": form.get("reason", "").strip()})
             await self._members.suspend(session.caller, form.get("member_id", ""), body.reason)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, form, Fault(error, "reason"))
         return see(HERE)
 

@@ -10,7 +10,7 @@ from gateway.models.asked import Kind
 from gateway.web import modelling
 from gateway.web.console.drafts import FEATURE, FIELDS, Draft, field_of, read_draft, usable
 from gateway.web.console.fits import groups, row
-from gateway.web.console.forms import Fault, fault_of
+from gateway.web.console.forms import Fault, fault_of, stay
 from gateway.web.console.pages import Desk, only, see
 from gateway.web.console.sessions import Session
 from gateway.web.console.sketches import place_of
@@ -65,8 +65,7 @@ class ModelPages:
             service, caller = self._desk.service, session.caller
             found = await modelling.quote(service, self._questions, model, asked, caller)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, draft, _refused(draft, error))
         return await self._page(request, session, draft, {"quote": found})
 
@@ -79,8 +78,7 @@ class ModelPages:
             service, caller = self._desk.service, session.caller
             found = await modelling.fit(service, self._questions, model, asked, caller)
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, draft, _refused(draft, error), error.status)
         return await self._page(request, session, draft, _fitted(found))
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.errors import GatewayError
 from gateway.sql.limits import DIALECTS
 from gateway.web.console import charts
+from gateway.web.console.forms import stay
 from gateway.web.console.pages import Desk, only
 from gateway.web.console.sessions import Session
 from gateway.web.console.sketches import AIMS, Sketch, place_of, read_sketch
@@ -50,8 +51,7 @@ class SandboxPages:
             question = self._questions.submit(sketch.request(form.get("nonce", ""), sandbox=True), session.caller)
             answer = json.loads(await question.answer())
         except GatewayError as error:
-            if error.code == "unauthenticated":
-                raise
+            stay(error)
             return await self._page(request, session, sketch, error=error)
         return await self._page(request, session, sketch, answer=answer)
 
