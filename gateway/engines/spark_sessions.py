@@ -174,7 +174,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         value, failed = None, None
         try:
             value = work()
-        except Exception as error:  # noqa: BLE001 - the client's errors have no common base
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the client's errors have no common base; some exit
             failed = Failed(error)
         if not loop.is_closed():
             loop.call_soon_threadsafe(tell, value, failed)

@@ -34,8 +34,9 @@ def _context():
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection, log: Path) -> None:
-    from gateway.__main__ import main
+    from gateway import __main__ as entry
 
+    sys.modules["__main__"] = entry  # as where it is typed: a library may look whose program it is in
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -44,7 +45,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
     with log.open("a") as errors:
         os.dup2(errors.fileno(), 2)
     sys.argv = ["gateway", *arguments]
-    main()
+    entry.main()
 
 
 class Forked:
