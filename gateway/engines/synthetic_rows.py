@@ -179,7 +179,9 @@ def _first_day(dataset: Dataset, column: Column) -> date:
         if not table.public and Use.JOIN in other.use and other.type == column.type and other.bounds is not None
     )
     first = next(joined, _FIRST_DAY)
-    return first if isinstance(first, date) else _FIRST_DAY
+    if not isinstance(first, date):
+        return _FIRST_DAY
+    return min(first, type(first).max - timedelta(days=MOST_ROWS))  # a day for every row, before the calendar ends
 
 
 def _key(column: Column, number: int) -> str:

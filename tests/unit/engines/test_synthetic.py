@@ -1,6 +1,7 @@
 """Synthetic rows: within what the policy declares, joined as it declares, the same every time, and of no data."""
 
 from dataclasses import replace
+from datetime import date, datetime
 
 import duckdb
 import pytest
@@ -9,6 +10,7 @@ from support.shop import SHOP
 
 from gateway.app.sandbox import SHOWN_ROWS, shown
 from gateway.catalog.describe import describe, described
+from gateway.catalog.types import DATE, TIMESTAMP
 from gateway.engines.synthetic_file import make
 from gateway.engines.synthetic_rows import MOST_ROWS, UNITS, counts, digest_of, name_of, synthetic
 
@@ -54,6 +56,23 @@ def test_keys_are_unique_and_every_row_has_its_parent(rows):
                                ("orders", "customers", "customer_id")):  # fmt: skip
         assert value(rows, f"SELECT COUNT(*) FROM {child} ANTI JOIN {parent} USING ({key})") == (0,)
     assert value(rows, "SELECT COUNT(*) > 0 FROM purchases p JOIN calendar c ON p.purchased_on = c.day") == (True,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"), [(DATE, date.max), (TIMESTAMP, datetime.fromisoformat("9999-12-31"))], ids=str
+)
+def test_days_at_the_end_of_the_calendar_leave_room_for_keys(kind, last):
+    def until_the_end(column):
+        if column.name not in ("purchased_on", "day"):
+            return column
+        bounds = (last, last) if column.bounds is not None else None
+        return replace(column, type=kind, bounds=bounds, public_values=None)
+
+    tables = tuple(replace(table, columns=tuple(map(until_the_end, table.columns))) for table in SHOP.tables)
+    calendar = next(made for made in synthetic(replace(SHOP, tables=tables)) if made.table.name == "calendar")
+    days = next(cells for (name, _), cells in zip(calendar.columns, calendar.cells, strict=True) if name == "day")
+    assert len(set(days)) == len(days)
+    assert max(days) <= str(last)
 
 
 def test_the_facts_of_a_policy_with_chains_hold(tmp_path):
