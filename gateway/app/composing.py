@@ -15,6 +15,7 @@ from gateway.app.evidencing import open_evidence
 from gateway.app.granting import GrantService
 from gateway.app.keyring import hold_keys
 from gateway.app.membership import Entrance, MembershipService
+from gateway.app.opening import Opening
 from gateway.app.operations import Operations
 from gateway.app.pacing import Pace, StatementPace, StrangerPace
 from gateway.app.parts import Books, books, engines, tokens
@@ -127,7 +128,8 @@ async def started(settings: Settings, workers: Starting) -> AsyncIterator[tuple[
     tasks: list[asyncio.Task[None]] = []
     try:
         await asyncio.gather(*(pool.start() for pool in pools.every))
-        publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry, kept.granted)
+        opening = Opening(engine, kept.versions, kept.bindings)
+        publisher = Publisher(settings.policies, opening, kept.versions, kept.registry, kept.granted)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
         planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from gateway.app.clock import SystemClock, new_query_id
+from gateway.app.opening import Opening
 from gateway.app.parts import books, engines
 from gateway.app.policies import read_folder, source_of
 from gateway.app.publishing import Publisher
@@ -96,7 +97,8 @@ def refresh(settings: Settings, name: str) -> str:
         try:
             await pool.start()
             kept = books(store, settings)
-            publisher = Publisher(settings.policies, engine, kept.versions, kept.bindings, kept.registry, kept.granted)
+            opening = Opening(engine, kept.versions, kept.bindings)
+            publisher = Publisher(settings.policies, opening, kept.versions, kept.registry, kept.granted)
             folder = read_folder(settings.policies)
             if folder.of(name) is None and folder.broken:  # whose it is cannot be read; an operator may see it
                 raise folder.broken[0].error

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from gateway.app.effective import FOLDER, draft_of, ended, in_effect
 from gateway.app.granted import StoreGrants
+from gateway.app.opening import Opening
 from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, holds_alone, read_folder, read_policies
 from gateway.app.standing import (
-    FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     LOOK_S,
     Held,
@@ -27,16 +27,11 @@ from gateway.app.standing import (
     unknown_dataset,
 )
 from gateway.catalog.alone import check_alone
-from gateway.catalog.build import build
-from gateway.catalog.inspection import Inspection, order
-from gateway.catalog.load import PolicyErrors
 from gateway.catalog.model import Dataset, Grant
 from gateway.catalog.together import check_together
-from gateway.engines.by_kind import Inspecting
 from gateway.errors import GatewayError
-from gateway.ledger.binding import Bindings
 from gateway.ledger.registering import Mark, Registry
-from gateway.ledger.versions import DataVersion, Versions
+from gateway.ledger.versions import Versions
 from gateway.policy.decide import grants_of
 from gateway.ports import Lease
 from gateway.request import Caller
@@ -48,21 +43,18 @@ class Publisher:
     """Holds the datasets that are served, and renews them when a policy or a data version is declared."""
 
     def __init__(
-        self, folder: Path, engine: Inspecting, versions: Versions, bindings: Bindings, registry: Registry,
-        granted: StoreGrants,
-    ) -> None:  # fmt: skip
+        self, folder: Path, opening: Opening, versions: Versions, registry: Registry, granted: StoreGrants
+    ) -> None:
         self._stored = granted
         self._folder = folder
-        self._engine = engine
+        self._opening = opening
         self._versions = versions
-        self._bindings = bindings
         self._registry = registry
         self._held: dict[str, Held] = {}
         self._without_file: dict[str, Mark] = {}
         """Declarations that were looked at and whose dataset has no policy file here, by name."""
         self._renewing: dict[str, asyncio.Lock] = {}
         self._loading = asyncio.Lock()
-        self._opened_of: set[str] = set()
         self._told_ended: set[tuple[str, date | None]] = set()
         """Reviews that ended, and what ran under them with them: by dataset and last day."""
 
@@ -79,7 +71,7 @@ class Publisher:
     @property
     def opened_of(self) -> frozenset[str]:
         """The providers whose data were opened since the process began, whatever became of their datasets."""
-        return frozenset(self._opened_of)
+        return self._opening.opened_of
 
     def providers(self, account: str) -> frozenset[str]:
         """Return the organisations whose datasets, open or not, are charged to a data account."""
@@ -107,7 +99,7 @@ class Publisher:
         served = [file for file, unserved in effective.values() if unserved is None]
         await asyncio.to_thread(_check_all, served)
         # only now: opening binds private tables to their account for good
-        found = {name: await self._stood(file, unserved) for name, (file, unserved) in effective.items()}
+        found = {name: await self._opening.stood(file, unserved) for name, (file, unserved) in effective.items()}
         for name, new in found.items():
             old = self._held.get(name)
             kept = isinstance(new, Unopened) and isinstance(old, Published) and new.file.same(old.file)
@@ -117,66 +109,10 @@ class Publisher:
         for held in found.values():
             await self._tell(held)
 
-    async def _stood(self, file: PolicyFile, unserved: str | None) -> Held:
-        """Return a dataset as its policy in effect has it: opened, shut, or not served. Raises `policy_invalid`."""
-        if unserved is None:
-            return await self._opened(file)
-        current = await self._versions.current(file.name)
-        number, version = (current.number, current.version) if current is not None else (0, None)
-        return Unserved(file, unserved, number, version)
-
     async def _tell(self, held: Held) -> None:
         """Have the log say under which policy, and at which data, a dataset is open."""
         if isinstance(held, Published):
             await self._versions.publish(held.file.name, held.file.version, held.dataset.data_version)
-
-    async def _opened(self, file: PolicyFile, pause_s: float = FIRST_PAUSE_S) -> Published | Unopened:
-        """Open a dataset, or say why it cannot be opened. Raises `policy_invalid`."""
-        try:
-            return await self._build(file)
-        except GatewayError as error:
-            if error.code == "policy_invalid":
-                raise
-            return await self._shut(file, error, pause_s)
-
-    async def _shut(self, file: PolicyFile, error: GatewayError, pause_s: float) -> Unopened:
-        log.error("dataset %s at %s is not open: %s %s", file.name, file.source().path, error, error.hint)
-        current = await self._versions.current(file.name)
-        number, version = (current.number, current.version) if current is not None else (0, None)
-        again_at = asyncio.get_running_loop().time() + pause_s
-        return Unopened(file, error, number, version, pause_s, again_at)
-
-    async def _build(self, file: PolicyFile) -> Published:
-        inspection = await self._engine.inspect(file.source(), order(file.document))
-        published = await self._read(file, inspection)
-        privacy, grants = published.dataset.privacy, published.dataset.grants
-        await asyncio.to_thread(convert_budgets, privacy, grants, file.lines)
-        await self._bind(file, inspection)
-        return published
-
-    async def _read(self, file: PolicyFile, inspection: Inspection) -> Published:
-        current = await self._versions.current(file.name)
-        if current is None:
-            draft = DataVersion(0, "unpublished", inspection.stamp)
-            self._dataset(file, inspection, draft)  # what cannot be published declares no version
-            current = await self._versions.declare(file.name, inspection.stamp, "first start")
-        try:
-            return self._dataset(file, inspection, current)
-        except PolicyErrors as error:
-            if current.stamp == inspection.stamp:
-                raise
-            # the policy fits what was declared: it is the new data that nobody has declared that do not fit it
-            hint = "Mend the data or the policy, then: gateway dataset refresh."
-            raise GatewayError("refresh_needed", f"The data changed and do not fit: {error.detail}", hint) from None
-
-    @staticmethod
-    def _dataset(file: PolicyFile, inspection: Inspection, current: DataVersion) -> Published:
-        declared = Inspection(current.stamp, inspection.tables, inspection.distinct, inspection.broken_facts)
-        version = current.version
-        dataset = build(file.document, declared, data_version=version, base=file.folder, lines=file.lines)
-        compliance = dataset.compliance if file.told.compliance is None else file.told.compliance
-        dataset = replace(dataset, policy_version=file.version, compliance=compliance)
-        return Published(file, dataset, current.number)
 
     # -- one of them ----------------------------------------------------------------------------------------------
 
@@ -200,19 +136,19 @@ class Publisher:
             await self._registry.draft(draft_of(file), FOLDER)
         file, unserved = await in_effect(self._registry, file)
         if unserved is not None:
-            self._held[name] = await self._stood(file, unserved)
+            self._held[name] = await self._opening.stood(file, unserved)
             hint = "Have a version of it published: gateway policy publish."
             raise GatewayError("version_state", "No version of the dataset's policy is served.", hint)
         self._check_beside(folder, file)
-        inspection = await self._looked_at(file)
+        inspection = await self._opening.looked_at(file)
         current = await self._versions.current(name)
         unchanged = current is not None and current.stamp == inspection.stamp and not inspection.live
         same = current.version if current is not None and unchanged else None
-        draft = self._dataset(file, inspection, DataVersion(0, same or "unpublished", inspection.stamp)).dataset
+        draft = self._opening.draft(file, inspection, same or "unpublished")
         await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
-        await self._bind(file, inspection)
+        await self._opening.bind(file, inspection)
         declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
-        self._held[name] = self._dataset(file, inspection, declared)
+        self._held[name] = self._opening.dataset(file, inspection, declared)
         await self._tell(self._held[name])
         return declared.version
 
@@ -223,11 +159,11 @@ class Publisher:
         would. Raises `policy_invalid` or what the engine raises.
         """
         self._check_beside(await self._looked_into(), file)
-        inspection = await self._looked_at(file)
-        draft = self._dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
+        inspection = await self._opening.looked_at(file)
+        draft = self._opening.draft(file, inspection)
         await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
         if bind:
-            await self._bind(file, inspection)
+            await self._opening.bind(file, inspection)
             if await self._versions.current(file.name) is None:
                 await self._versions.declare(file.name, inspection.stamp, "first publication")
 
@@ -236,15 +172,8 @@ class Publisher:
 
         Raises `policy_invalid` or what the engine raises.
         """
-        inspection = await self._looked_at(file)
-        return self._dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
-
-    async def _bind(self, file: PolicyFile, inspection: Inspection) -> None:
-        """Hold the file's private tables to the account that they were always charged to, by any address of theirs."""
-        member = file.member()
-        self._opened_of.add(member.provider)
-        source = f"{member.source.kind}:{inspection.place or member.source.path}"
-        await self._bindings.bind(source, member.private_tables, member.privacy.account)
+        inspection = await self._opening.looked_at(file)
+        return self._opening.draft(file, inspection)
 
     async def _looked_into(self) -> PolicyFolder:
         """Read the folder; its broken files are told to their providers' log, and hold up nobody else."""
@@ -269,13 +198,6 @@ class Publisher:
         for name, other in others.items():
             if name != file.name and (name in served or holds_alone(other)):
                 check_together([other.member(), file.member()])
-
-    async def _looked_at(self, file: PolicyFile) -> Inspection:
-        try:
-            return await self._engine.inspect(file.source(), order(file.document))
-        except GatewayError as error:  # the path is for the log alone
-            log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
-            raise
 
     async def in_folder(self, name: str) -> PolicyFile | None:
         """Return the policy file of a dataset as it stands in the folder, for who wants to publish it."""
@@ -332,7 +254,7 @@ class Publisher:
 
     async def lease(self, dataset: Dataset, party: str) -> Lease:
         """Hold an engine with the declared data open. Raises `refresh_needed` or `engine_unavailable`."""
-        return await self._engine.lease(dataset.source, dataset.stamp, party)
+        return await self._opening.lease(dataset, party)
 
     # -- what changes beside us -----------------------------------------------------------------------------------
 
@@ -370,9 +292,9 @@ class Publisher:
         pause_s = min(2 * shut.pause_s, LONGEST_PAUSE_S)
         new: Held
         try:
-            new = await self._opened(shut.file, pause_s)
+            new = await self._opening.stood(shut.file, None, pause_s)
         except GatewayError as error:  # the data are there, and the policy does not fit them
-            new = await self._shut(shut.file, error, pause_s)
+            new = await self._opening.shut(shut.file, error, pause_s)
         if self._held.get(name) is shut:  # else it was withdrawn, reloaded or refreshed meanwhile
             self._held[name] = new
             await self._tell(new)
@@ -410,7 +332,7 @@ class Publisher:
                 return replace(held, file=file)  # a step of a version that is not served
             if unserved is None:
                 self._check_beside(folder, file)
-            return await self._stood(file, unserved)
+            return await self._opening.stood(file, unserved)
         except GatewayError as error:
             log.error("the policy of %s was not renewed: %s", name, error)  # noqa: TRY400 - words, no stack
             return await self._as_it_was(held) if held is not None else None
@@ -430,9 +352,9 @@ class Publisher:
         file = held.file
         try:
             file, unserved = await in_effect(self._registry, file)
-            return await self._stood(file, unserved)
+            return await self._opening.stood(file, unserved)
         except GatewayError as error:
-            return await self._shut(file, error, FIRST_PAUSE_S)
+            return await self._opening.shut(file, error)
 
 
 def _check_all(files: Sequence[PolicyFile]) -> None:

@@ -150,7 +150,7 @@ async def test_what_the_file_states_is_no_review_where_members_are_required(stor
 async def test_what_runs_ends_with_the_review(store, clock, folder):
     registry, ledger = Registry(store, clock, required=False), ledger_of(store, clock)
     await ledger.charge(order())
-    publisher = Publisher(folder, None, None, None, registry, None)
+    publisher = Publisher(folder, None, None, registry, None)
     reviewed = SimpleNamespace(compliance=Compliance(RUI, TODAY), data_version="1")
     publisher.held["shop"] = Published(file_of(folder), reviewed, 1)
     watching = asyncio.create_task(publisher.keep_up())
