@@ -37,13 +37,18 @@ class PlanJob:
     quote: bool = False
 
     @property
-    def decisive(self) -> Hashable:
-        """Everything that decides a plan: what is asked, of which data under which policy, by whom and when.
+    def asker(self) -> Caller:
+        """Who asks, as far as a plan may hang on it: colleagues under one grant have the same plan."""
+        return replace(self.caller, subject="", token_id=None)
+
+    @property
+    def planned_by(self) -> Hashable:
+        """Everything that decides a plan: what is asked, of which data under which policy, for whom and when.
 
         A dataset's versions name its content; its stamp and a suspension may change under them. Grants begin and end
         on days; a plan of one moment is not kept at all.
         """
-        dataset, caller, request = self.dataset, self.caller, self.request
+        dataset, request = self.dataset, self.request
         return (
             (
                 request.sql,
@@ -57,10 +62,15 @@ class PlanJob:
                 self.quote,
             ),
             (dataset.name, dataset.policy_version, dataset.data_version, dataset.stamp, dataset.suspended),
-            (caller.organisation, caller.subject, caller.roles, caller.purpose, caller.jurisdiction),
+            self.asker,
             self.grant,
             self.now.date(),
         )
+
+    @property
+    def decisive(self) -> Hashable:
+        """Everything that decides an answer: its plan, and which buyer's releases it is made of."""
+        return (self.caller.subject, self.planned_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ QUOTED = 3
 
 
 class WorkerPlanner:
-    """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is."""
+    """Plans in a killable process, and keeps the latest plans: the same question has the same plan. No refusal is.
+
+    Who of an organisation asks is not told to the process, and decides no plan: colleagues share what is kept.
+    """
 
     def __init__(self, pool: Pool, deadline_s: float, wait_s: float) -> None:
         self._pool, self._deadline_s, self._wait_s = pool, deadline_s, wait_s
@@ -35,10 +38,11 @@ class WorkerPlanner:
 
     async def plan(self, job: PlanJob) -> Planned:
         """Return the plan. Raises GatewayError, `sql_too_complex` where the deadline passes or the process dies."""
-        key = job.decisive
-        if key in self._kept:
+        key = job.planned_by
+        kept = self._kept.get(key)
+        if kept is not None:
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return kept
         planned = await self._made(job)
         if not planned.momentary:
             self._kept[key] = planned
@@ -51,7 +55,7 @@ class WorkerPlanner:
         worker = await self._pool.acquire(self._wait_s, prefer=job.dataset.name, party=job.caller.organisation)
         try:
             number = await self._known(worker, job.dataset)
-            asked = Asked(number, job.caller, job.request, job.now, job.grant, job.quote)
+            asked = Asked(number, job.asker, job.request, job.now, job.grant, job.quote)
             reply = await worker.call("plan", asked, deadline_s)
         except (WorkerTimeout, WorkerDied):
             raise _too_complex() from None

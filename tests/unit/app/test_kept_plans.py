@@ -43,6 +43,7 @@ class CountingPool:
             assert self.party == argument.caller.organisation
             self.planned += 1
             self.deadlines.append(deadline_s)
+            self.told = argument.caller
         _, payload = self._handler.handle(method, argument)
         return SimpleNamespace(payload=payload)
 
@@ -97,7 +98,9 @@ CHANGED = {
     "grant": lambda job: replace(job, grant=replace(job.grant, name="another")),
     "grant's terms": lambda job: replace(job, grant=replace(job.grant, uses=7)),
     "organisation": _caller(organisation="another"),
-    "subject": _caller(subject="bo"),
+    "jurisdiction": _caller(jurisdiction="SG"),
+    "a grant of their own": lambda job: replace(job, grant=replace(job.grant, subject="ana")),
+    "another's grant": lambda job: replace(job, grant=replace(job.grant, subject="bo")),
     "roles": _caller(roles=frozenset({"buyer", "auditor"})),
     "sql": _request(sql=SQL + " "),
     "dialect": _request(dialect="postgres"),
@@ -113,6 +116,26 @@ CHANGED = {
 async def test_what_decides_a_plan_has_it_planned_anew(planner, pool, job, name):
     await planner.plan(job)
     await planner.plan(CHANGED[name](job))
+    assert pool.planned == 2
+
+
+async def test_colleagues_under_one_grant_share_what_is_kept(planner, pool, job):
+    first = await planner.plan(job)
+    colleague = _caller(subject="bo", token_id="t2")(job)
+    assert await planner.plan(colleague) is first
+    assert pool.planned == 1
+    assert colleague.decisive != job.decisive, "an answer is one buyer's"
+
+
+async def test_a_plan_cannot_hang_on_who_of_an_organisation_asks(planner, pool, job):
+    await planner.plan(job)
+    assert pool.told == replace(job.caller, subject="", token_id=None)
+
+
+@pytest.mark.parametrize("name", ["grant", "stamp", "policy version"])
+async def test_a_colleague_meets_no_plan_from_before_a_change(planner, pool, job, name):
+    await planner.plan(job)
+    await planner.plan(CHANGED[name](_caller(subject="bo")(job)))
     assert pool.planned == 2
 
 
