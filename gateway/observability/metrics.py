@@ -63,7 +63,7 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
-        self._stages = Histogram(
+        stages = Histogram(
             "gateway_stage_seconds",
             "Time in one stage of a query's path.",
             ["stage"],
@@ -88,8 +88,7 @@ class Metrics:
             buckets=_LAGS_S,
             registry=self.registry,
         )
-        for stage in Stage:
-            self._stages.labels(stage.value)  # shown from the first scrape on
+        self._by_stage = {stage: stages.labels(stage.value) for stage in Stage}  # shown from the first scrape on
 
     def watch(self, pools: Mapping[str, Workers]) -> None:
         """Show pools of workers by role."""
@@ -99,7 +98,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).observe(seconds)
 
     def stage(self, stage: Stage, seconds: float) -> None:
-        self._stages.labels(stage.value).observe(seconds)
+        self._by_stage[stage].observe(seconds)
 
     def query(self, outcome: str) -> None:
         """Count a question: `answered`, or a code of docs/errors.md."""

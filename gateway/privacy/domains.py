@@ -3,15 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from sqlglot import exp
 
-from gateway.catalog.types import TypeKind
+from gateway.catalog.types import Cell, SqlType, TypeKind
 from gateway.privacy.regions import NAMES, UNDECLARED, Region
+from gateway.sql.ranges import Range
 from gateway.sql.terms import Term
 
 Literal = Fraction | str | bool
@@ -56,32 +58,44 @@ def numbers(lo: Fraction, hi: Fraction, step: Fraction) -> Domain:
 
 def domain_of(term: Term) -> Domain:
     """Return the domain that a column declares."""
-    if term.type.kind is TypeKind.BOOLEAN:
+    return _declared(term.type, term.domain, term.span, term.range, term.granularity)
+
+
+@lru_cache(maxsize=4096)
+def _declared(
+    type_: SqlType,
+    domain: tuple[Cell, ...] | None,
+    span: tuple[date, date] | None,
+    range_: Range,
+    granularity: Fraction | None,
+) -> Domain:
+    """Return a declared domain: each query that reads a table asks for those of all its columns."""
+    if type_.kind is TypeKind.BOOLEAN:
         return Domain(2, cells=(False, True))
-    if term.domain:
-        cells = tuple(_cell(cell, term) for cell in term.domain)
+    if domain:
+        cells = tuple(_cell(cell, type_) for cell in domain)
         return Domain(len(cells), cells=tuple(cell for cell in cells if cell is not None)) if None not in cells else ANY
-    if term.span is not None:
-        first, last = (Fraction(day.toordinal()) for day in term.span)
+    if span is not None:
+        first, last = (Fraction(day.toordinal()) for day in span)
         # a moment of a day is read to the second
-        step = Fraction(1) if term.type.kind is TypeKind.DATE else Fraction(1, 86_400)
+        step = Fraction(1) if type_.kind is TypeKind.DATE else Fraction(1, 86_400)
         return numbers(first, last + (1 - step), step)
-    lo, hi = term.range.lo, term.range.hi
-    if not term.type.numeric or lo is None or hi is None:
+    lo, hi = range_.lo, range_.hi
+    if not type_.numeric or lo is None or hi is None:
         return ANY
-    if term.granularity is not None:
-        step = term.granularity
-    elif term.type.kind is TypeKind.DOUBLE:
+    if granularity is not None:
+        step = granularity
+    elif type_.kind is TypeKind.DOUBLE:
         step = max((hi - lo) / FLOAT_PLACES, Fraction(1, 10**12))
     else:
-        step = Fraction(1, 10**term.type.scale)
+        step = Fraction(1, 10**type_.scale)
     return numbers(lo, hi, step)
 
 
-def _cell(cell: object, term: Term) -> Literal | None:
-    if term.type.temporal:
+def _cell(cell: object, type_: SqlType) -> Literal | None:
+    if type_.temporal:
         return day_of(str(cell))
-    if term.type.numeric:
+    if type_.numeric:
         return fraction_of(str(cell))
     return cell if isinstance(cell, str | bool) else None
 

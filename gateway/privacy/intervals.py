@@ -40,6 +40,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+@lru_cache(maxsize=4096)
 def half_width(scale: float, noise: Noise = Noise.GAUSSIAN, confidence: float = 0.95) -> float:
     """Return the half-width of an interval (95 % unless told) around a noisy integer, in its own units.
 

@@ -138,6 +138,8 @@ class Pool:
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(future, prefer, party))
         self._hand_out()
+        if future.done():
+            return future.result()
         try:
             async with asyncio.timeout(wait_s):
                 return await future
