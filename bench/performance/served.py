@@ -83,19 +83,25 @@ def serving(folder: Path, scale: str, engine: str = ON_DUCKDB, **settings: str) 
         process.stdout.close()
 
 
+def worded(sql: str, number: int) -> str:
+    """Return a question in words of its own: no plan of it is kept."""
+    return f"{sql} -- {number}"
+
+
 class Buyers:
-    """Asks over HTTP, each question on a connection of its own and as somebody new."""
+    """Asks over HTTP, each question on a connection of its own, in words of its own and as somebody new."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
         self._connection = http.client.HTTPConnection(served.address, timeout=600)
-        self._names = (f"buyer-{number}" for number in count())
+        self._numbers = count()
 
     def ask(self, sql: str) -> tuple[float, dict[str, object]]:
         """Return the milliseconds of one question as a buyer sees them, and the answer."""
-        body = json.dumps({"sql": sql, "dialect": "duckdb", "dataset": "tpch"})
+        number = next(self._numbers)
+        body = json.dumps({"sql": worded(sql, number), "dialect": "duckdb", "dataset": "tpch"})
         headers = {
-            "Authorization": f"Bearer {self._served.token(next(self._names))}",
+            "Authorization": f"Bearer {self._served.token(f'buyer-{number}')}",
             "Content-Type": "application/json",
         }
         self._connection.close()  # the gateway lets idle connections go; what is timed opens its own

@@ -7,12 +7,13 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import aiohttp
 
 from bench.performance.bare import bare
-from bench.performance.served import Buyers, Served, serving
+from bench.performance.served import Buyers, Served, serving, worded
 from bench.performance.workload import WORKLOAD
 
 SCALES = ("0.1", "1", "3")
@@ -83,13 +84,16 @@ def by_groups(rounds: int = 3, scale: str = "1") -> list[Point]:
 def by_buyers() -> list[Point]:
     """Return requests a second and their times against buyers at once, each question new to the gateway."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "0.1") as served:
-        numbers = iter(range(10**9))
+        names, words = count(), count()
 
         def fresh() -> str:
-            return served.token(f"b{next(numbers)}")
+            return served.token(f"b{next(names)}")
+
+        def body() -> str:
+            return _body(worded(WORKLOAD[0].sql, next(words)))
 
         asyncio.run(_loaded(_query(served, served.token("first")), 1, 1.0))
-        return [asyncio.run(_loaded(_new(served, fresh), at_once, LASTS_S)) for at_once in AT_ONCE]
+        return [asyncio.run(_loaded(_new(served, fresh, body), at_once, LASTS_S)) for at_once in AT_ONCE]
 
 
 FREE, KEYED, BARE = "a free repeat", "the same idempotency key", "a bare handler"
@@ -120,20 +124,23 @@ def stored() -> dict[str, list[Point]]:
 
 Ask = Callable[[aiohttp.ClientSession], Awaitable[None]]
 
-BODY = json.dumps({"sql": WORKLOAD[0].sql, "dialect": "duckdb", "dataset": "tpch"})
+
+def _body(sql: str) -> str:
+    return json.dumps({"sql": sql, "dialect": "duckdb", "dataset": "tpch"})
 
 
 def _query(served: Served, token: str, key: str | None = None) -> Ask:
-    return _new(served, lambda: token, key)
+    body = _body(WORKLOAD[0].sql)
+    return _new(served, lambda: token, lambda: body, key)
 
 
-def _new(served: Served, token: Callable[[], str], key: str | None = None) -> Ask:
+def _new(served: Served, token: Callable[[], str], body: Callable[[], str], key: str | None = None) -> Ask:
     url = f"http://{served.address}/v1/query"
     known = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key is not None else {})
 
     async def ask(session: aiohttp.ClientSession) -> None:
         headers = {"Authorization": f"Bearer {token()}", **known}
-        async with session.post(url, data=BODY, headers=headers) as response:
+        async with session.post(url, data=body(), headers=headers) as response:
             payload = await response.read()
             assert response.status == 200, payload  # INVARIANT: what is timed was answered
 
