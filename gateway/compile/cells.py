@@ -25,9 +25,6 @@ from gateway.sql.plan import JoinKind
 from gateway.sql.terms import cast, clamp, whole
 from gateway.sql.writing import reference
 
-ROWS = "n"
-"""How many rows a (unit, key) has."""
-
 
 def statement(bounded: Bounded, parts: tuple[int, ...]) -> exp.Query:
     """Return the sums of the parts by cell and bin, and the units in each bin.
@@ -48,7 +45,7 @@ class _Cells:
             part = bounded.parts[index]
             assert isinstance(part, Partial)  # INVARIANT: trees have a statement of their own
             self.parts[index] = part
-        self.inside = inside_grouped(bounded, ROWS)
+        self.inside = inside_grouped(bounded, f"p{parts[0]}")
         self.scaled = [i for i in parts if bounded.clips[i].scaled]
         self.alone = bounded.single or not self.names
 
@@ -100,12 +97,11 @@ class _Cells:
             else:
                 made = exp.Sum(this=clamp(value, whole(part.lower), whole(part.upper)))
             columns.append(named(made, f"p{index}"))
-        rows = listing(*self.names, *columns, source=step("r"))
+        rows = grouped(listing(*self.names, *columns, source=step("r")), *self.names)
         if self.inside is None:
-            return grouped(rows, *self.names)
-        more(rows, named(exp.Count(this=exp.Star(), big_int=True), ROWS))
+            return rows
         kept = [*self.names, *(f"p{index}" for index in self.parts)]
-        return listing(*kept, source=sub(grouped(rows, *self.names), "s"), where=self.inside)
+        return listing(*kept, source=sub(rows, "s"), where=self.inside)
 
     def _combined(self) -> exp.Select:
         """Return one line for each (unit, key): counts and sums as integers."""
@@ -120,8 +116,6 @@ class _Cells:
             columns.append(named(made, f"p{index}"))
         if self.bounded.single:
             return listing("u", *self.names, *columns, source=step("r"), where=inside(self.bounded))
-        if self.inside is not None:
-            columns.append(named(exp.Count(this=exp.Star(), big_int=True), ROWS))
         return grouped(listing("u", *self.names, *columns, source=step("r")), "u", *self.names)
 
     def _clamped(self) -> exp.Select:

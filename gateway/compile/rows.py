@@ -65,16 +65,17 @@ def inside(bounded: Bounded) -> exp.Expr | None:
     return chain(exp.And, tests) if tests else None
 
 
-def inside_grouped(bounded: Bounded, count: str) -> exp.Expr | None:
-    """Return the same test for rows that are grouped by all keys, `count` rows in each.
+def inside_grouped(bounded: Bounded, aggregate: str) -> exp.Expr | None:
+    """Return the same test for rows that are grouped by all keys and have some aggregate.
 
-    An engine would move it below the grouping and test every row; what waits for a count it cannot move.
+    An engine would move it below the grouping and test every row; what waits for an aggregate, whatever that is, it
+    cannot move.
     """
     tests = inside(bounded)
     if tests is None:
         return None
-    some = exp.GT(this=reference(count), expression=integer(0))
-    return exp.Case(ifs=[exp.If(this=some, true=tests)])
+    missing = exp.Is(this=reference(aggregate), expression=exp.Null())
+    return exp.Case(ifs=[exp.If(this=exp.Or(this=missing, expression=present(reference(aggregate))), true=tests)])
 
 
 def present(column: exp.Expr) -> exp.Expr:
