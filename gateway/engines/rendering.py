@@ -25,6 +25,8 @@ def _safe_column(column: Sequence[object]) -> Sequence[object]:
     kinds = set(map(type, column))
     if kinds <= _AS_THEY_ARE or (kinds == {int} and _small(column, MAX_SAFE)):
         return column
+    if kinds == {date}:
+        return list(map(date.isoformat, cast("Sequence[date]", column)))
     if kinds <= _DATED:
         return [value if value is None else cast("date", value).isoformat() for value in column]
     return [safe(value) for value in column]

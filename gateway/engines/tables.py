@@ -49,11 +49,17 @@ def numbered_rows(rows: pa.Table) -> pa.Table:
 
 
 def _keys(noisy: NoisyTable, measurement: Measurement) -> dict[str, pa.Array]:
-    """Return each key in its own type, read from its canonical text."""
-    return {
-        key.name: pa.array([_text(cells[i]) for cells in noisy.keys], pa.string()).cast(_arrow(key.type))
-        for i, key in enumerate(measurement.keys)
-    }
+    """Return each key in its own type."""
+    return {key.name: _key([cells[i] for cells in noisy.keys], key.type) for i, key in enumerate(measurement.keys)}
+
+
+def _key(column: list[Cell], type_: SqlType) -> pa.Array:
+    """Return a key's cells in its type, read from their canonical text; whole numbers and texts are what they are."""
+    kinds = set(map(type, column))
+    if type_.kind is TypeKind.INTEGER and kinds <= {int, type(None)}:
+        return pa.array(column, pa.int64())
+    texts = column if kinds <= {str, type(None)} else [_text(cell) for cell in column]
+    return pa.array(texts, pa.string()).cast(_arrow(type_))
 
 
 def _arrow(type_: SqlType) -> pa.DataType:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,74 @@ from gateway.catalog.types import Cell, SqlType, TypeKind, to_cell
 from gateway.privacy.measurement import Measurement, Primitive, Probe
 
 Keys = tuple[Cell, ...]
+Places = npt.NDArray[np.int64]
 LIMIT = 2**62
 """Totals are clamped here before they meet 64-bit noise: what one unit adds is not made larger by it."""
 
 LISTED = -1
 
+DENSE = 8
+"""Numbers of rows are told apart by a table where that has no more than so many entries a row, else by sorting them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCells:
+    """Cells that the engine found, each once: of each key its `values`, and for each cell the place of its value there.
+
+    They are arrays until a cell is asked for by name: most of many private keys never are.
+    """
+
+    count: int
+    values: tuple[tuple[Cell, ...], ...]
+    places: tuple[Places, ...]
+
+    def named(self, which: Places) -> list[Keys]:
+        """Return some of the cells by their keys."""
+        columns = [
+            [values[place] for place in places[which].tolist()]
+            for values, places in zip(self.values, self.places, strict=True)
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(which)
+
+    def all(self) -> list[Keys]:
+        """Return every cell by its keys."""
+        return self.named(np.arange(self.count))
+
+    def inside(self, domains: Sequence[tuple[Cell, ...] | None]) -> npt.NDArray[np.bool_]:
+        """Tell of each cell whether its keys lie in their domains; None holds every value."""
+        found = np.ones(self.count, np.bool_)
+        for domain, values, places in zip(domains, self.values, self.places, strict=True):
+            if domain is not None:
+                held = frozenset(domain)
+                found &= np.array([value in held for value in values], np.bool_)[places]
+        return found
+
+    def among(self, asked: Sequence[Keys]) -> Places:
+        """Return for each cell its place among those that are asked for, which differ; -1 where it is not asked for."""
+        held = np.ones(len(asked), np.bool_)
+        joined, sizes = [], []
+        columns = zip(*asked, strict=True) if asked else ((),) * len(self.values)
+        for column, values, places in zip(columns, self.values, self.places, strict=True):
+            known = {value: place for place, value in enumerate(values)}
+            wanted = np.fromiter(map(known.get, column, repeat(-1)), np.int64, len(asked))
+            held &= wanted >= 0
+            joined.append(np.concatenate((places, np.maximum(wanted, 0))))
+            sizes.append(len(values))
+        numbers, _ = _numbered(joined, sizes, self.count + len(asked))
+        mine, theirs, which = numbers[: self.count], numbers[self.count :][held], np.flatnonzero(held)
+        if not len(theirs):
+            return np.full(self.count, -1, np.int64)
+        ordered = np.argsort(theirs)
+        nearest = ordered[np.minimum(np.searchsorted(theirs, mine, sorter=ordered), len(theirs) - 1)]
+        return np.where(theirs[nearest] == mine, which[nearest], -1)
+
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of one primitive: `cells` in order of appearance, and in arrays for each row its cell, bin and sums."""
+    """The rows of one primitive: their cells, and in arrays for each row its cell, bin and sums."""
 
-    cells: list[Keys]
-    cell: npt.NDArray[np.int64]
+    cells: FoundCells
+    cell: Places
     bin: npt.NDArray[np.int64]
     kept: npt.NDArray[np.int64]
     scaled: npt.NDArray[np.int64]
@@ -62,37 +119,33 @@ class ExactProbe:
             leaf = _integers(rows.column("leaf")) if primitive.tree is not None else None
             if leaf is None and rows.num_rows:
                 # INVARIANT: the engine grouped, so no bin of a cell comes twice
-                assert bins.min() >= 0 and _once(cell * (bins.max() + 1) + bins)  # noqa: PT018
+                many = int(bins.max()) + 1
+                assert bins.min() >= 0 and _once(cell * many + bins, cells.count * many)  # noqa: PT018
             self._read[primitive.name] = _Rows(cells, cell, bins, kept, scaled, leaf)
         return self._read[primitive.name]
 
-    def _cells(self, rows: pa.Table) -> tuple[list[Keys], npt.NDArray[np.int64]]:
+    def _cells(self, rows: pa.Table) -> tuple[FoundCells, Places]:
         """Return the cells in some rows, each once, and for each row the place of its cell among them."""
-        place, places = np.zeros(rows.num_rows, np.int64), 1
-        values: list[list[Cell]] = []
-        columns: list[npt.NDArray[np.int64]] = []
+        values: list[tuple[Cell, ...]] = []
+        columns: list[Places] = []
         for key in self.measurement.keys:
-            encoded = rows.column(key.name).combine_chunks().dictionary_encode("encode")
-            values.append([_canonical(value, key.type) for value in encoded.dictionary.to_pylist()])
-            indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-            size = max(len(values[-1]), 1)
-            if places * size > LIMIT:  # numbered anew, so that no product of sizes grows beyond 64 bits
-                found, place = np.unique(place, return_inverse=True)
-                places = max(len(found), 1)
-            place, places = place * size + indices, places * size
+            named, indices = _encoded(rows.column(key.name), key.type)
+            values.append(named)
             columns.append(indices)
-        _, first, place = np.unique(place, return_index=True, return_inverse=True)
-        named = [[column[i] for i in indices[first].tolist()] for column, indices in zip(values, columns, strict=True)]
-        cells: list[Keys] = list(zip(*named, strict=True)) if named else [()] * len(first)
-        return cells, place.astype(np.int64)
+        one, cell = _distinct(*_numbered(columns, [len(named) for named in values], rows.num_rows))
+        return FoundCells(len(one), tuple(values), tuple(indices[one] for indices in columns)), cell
 
     def listed(self) -> list[Keys]:
         """Return every cell that public relations list."""
-        return self._cells(self._rows(LISTED, unit=False))[0]
+        return self._cells(self._rows(LISTED, unit=False))[0].all()
 
-    def cells_of(self, primitive: Primitive) -> list[Keys]:
+    def found(self, primitive: Primitive) -> FoundCells:
         """Return the cells in which the engine found something."""
         return self._of(primitive).cells
+
+    def cells_of(self, primitive: Primitive) -> list[Keys]:
+        """Return the same by their keys."""
+        return self.found(primitive).all()
 
     def histogram(self, primitive: Primitive) -> list[int]:
         """Return how many units need each candidate; those that none holds need the last."""
@@ -102,20 +155,30 @@ class ExactProbe:
             counts[min(int(place), len(counts) - 1)] += int(count)
         return counts
 
-    def totals(self, primitive: Primitive, index: int) -> dict[Keys, int]:
+    def sums(self, primitive: Primitive, index: int) -> npt.NDArray[np.int64]:
         """Return a primitive's exact total at a candidate, in 1/denominator, for each cell that the engine found."""
         rows = self._of(primitive)
         added = rows.added(primitive, index)
-        sums: npt.NDArray[Any] = np.zeros(len(rows.cells), added.dtype)
+        sums: npt.NDArray[Any] = np.zeros(rows.cells.count, added.dtype)
         np.add.at(sums, rows.cell, added)
-        return {key: max(-LIMIT, min(LIMIT, int(total))) for key, total in zip(rows.cells, sums.tolist(), strict=True)}
+        return clamped(sums)
+
+    def totals(self, primitive: Primitive, index: int) -> dict[Keys, int]:
+        """Return the same by cell."""
+        return dict(zip(self.cells_of(primitive), self.sums(primitive, index).tolist(), strict=True))
+
+    def totals_of(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[np.int64]:
+        """Return the exact total of each of some cells: 0 where the engine found nothing."""
+        place = self.found(primitive).among(cells)
+        totals = np.zeros(len(cells), np.int64)
+        totals[place[place >= 0]] = self.sums(primitive, index)[place >= 0]
+        return totals
 
     def leaves(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[Any]:
         """Return exact counts (cells, fine leaves) in 1/denominator; cells that are not asked for are left out."""
         tree, rows = primitive.tree, self._of(primitive)
         assert tree is not None and rows.leaf is not None  # noqa: PT018 - INVARIANT: asked of trees
-        places = {key: i for i, key in enumerate(cells)}
-        place = np.array([places.get(key, -1) for key in rows.cells], np.int64)[rows.cell]
+        place = rows.cells.among(cells)[rows.cell]
         asked = place >= 0
         added = rows.added(primitive, index)
         counts: npt.NDArray[Any] = np.zeros((len(cells), tree.fine), added.dtype)
@@ -123,10 +186,52 @@ class ExactProbe:
         return counts
 
 
-def _once(numbers: npt.NDArray[np.int64]) -> bool:
+def clamped(totals: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return exact totals, of 64 bits or of Python's, held within LIMIT."""
+    held: npt.NDArray[np.int64] = np.clip(totals, -LIMIT, LIMIT).astype(np.int64)
+    return held
+
+
+def _encoded(column: pa.ChunkedArray, type_: SqlType) -> tuple[tuple[Cell, ...], Places]:
+    """Return the canonical values in a key's column, each once, and for each row the place of its value."""
+    encoded = column.combine_chunks().dictionary_encode("encode")
+    indices = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    raw = encoded.dictionary.to_pylist()
+    if type_.kind is TypeKind.INTEGER and pa.types.is_integer(encoded.dictionary.type):
+        return tuple(raw), indices
+    known: dict[Cell, int] = {}
+    same = [known.setdefault(_canonical(value, type_), len(known)) for value in raw]
+    return tuple(known), np.array(same, np.int64)[indices]
+
+
+def _numbered(columns: Sequence[Places], sizes: Sequence[int], rows: int) -> tuple[Places, int]:
+    """Return a number for each row of columns, the same for rows that are alike alone, and what all are below."""
+    numbers, below = np.zeros(rows, np.int64), 1
+    for places, values in zip(columns, sizes, strict=True):
+        size = max(values, 1)
+        if below * size > LIMIT:  # numbered anew, so that no product of sizes grows beyond 64 bits
+            found, numbers = np.unique(numbers, return_inverse=True)
+            below = max(len(found), 1)
+        numbers, below = numbers * size + places, below * size
+    return numbers, below
+
+
+def _distinct(numbers: Places, below: int) -> tuple[Places, Places]:
+    """Return a row of each number that comes, by size, and for each row the place of its number among those."""
+    if below > DENSE * len(numbers):
+        _, one, place = np.unique(numbers, return_index=True, return_inverse=True)
+        return one, place.astype(np.int64)
+    row_of = np.full(below, -1, np.int64)
+    row_of[numbers] = np.arange(len(numbers))
+    present = np.flatnonzero(row_of >= 0)
+    place_of = np.empty(below, np.int64)
+    place_of[present] = np.arange(len(present))
+    return row_of[present], place_of[numbers]
+
+
+def _once(numbers: Places, below: int) -> bool:
     """Tell whether no number comes twice."""
-    ordered = np.sort(numbers)
-    return bool((ordered[1:] != ordered[:-1]).all())
+    return len(_distinct(numbers, below)[0]) == len(numbers)
 
 
 def _integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:

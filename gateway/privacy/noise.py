@@ -6,11 +6,15 @@ map is charged at T and the mechanism runs at T + 1; opendp 2945 (Margin), so no
 """
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from opendp import domains, measurements, metrics
 from opendp.mod import enable_features
 
@@ -20,6 +24,8 @@ from gateway.privacy.norms import l2
 from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 
 enable_features("contrib", "honest-but-curious")
+
+Totals = npt.NDArray[np.int64]
 
 TOTAL_LIMIT = 2**62
 """Exact totals lie within this before they meet 64-bit noise."""
@@ -135,24 +141,34 @@ def threshold(l0: int, scale: float, delta: int) -> tuple[int, int]:
     return high, threshold_loss(l0, scale, high)[1]
 
 
-def add_noise(values: list[int], noise: Noise, scale: float) -> list[int]:
+def add_noise(values: Sequence[int] | Totals, noise: Noise, scale: float) -> list[int]:
     """Return the values plus discrete noise of this scale, each entry's drawn apart from all others'.
 
     A long vector is drawn in two halves side by side: the library draws outside of the interpreter's lock, and an
     entry's noise does not depend on which vector it stands in.
     """
-    assert all(abs(value) <= TOTAL_LIMIT for value in values)  # INVARIANT: totals are clamped in the engine
-    if not values:
+    if not len(values):
         return []
-    mechanism = _mechanism(noise, scale)
-    if len(values) < LONG:
-        return [int(value) for value in mechanism(values)]
-    middle = len(values) // 2
+    totals = np.asarray(values)
+    assert totals.dtype == np.int64  # INVARIANT: whole numbers of 64 bits meet noise, and are not rounded for it
+    assert totals.min() >= -TOTAL_LIMIT and totals.max() <= TOTAL_LIMIT  # noqa: PT018 - INVARIANT: clamped before
+    mechanism, middle = _mechanism(noise, scale), len(totals) // 2
+    if len(totals) < LONG:
+        return list(mechanism(totals))
     with ThreadPoolExecutor(2) as threads:
-        halves = threads.map(mechanism, (values[:middle], values[middle:]))
-        return [int(value) for half in halves for value in half]
+        return [value for half in threads.map(mechanism, (totals[:middle], totals[middle:])) for value in half]
 
 
 def select(counts: dict[int, int], scale: float, threshold_: int) -> dict[int, int]:
-    """Return the keys whose noisy count passes the threshold, with that count. Runs at T + 1 (opendp 2922)."""
-    return {int(k): int(v) for k, v in _selection(scale, threshold_ + 1)(counts).items()} if counts else {}
+    """Return the keys whose noisy count passes the threshold, with that count. Runs at T + 1 (opendp 2922).
+
+    Many keys are drawn in two halves side by side: whether a key passes does not depend on the others.
+    """
+    if not counts:
+        return {}
+    mechanism, middle = _selection(scale, threshold_ + 1), len(counts) // 2
+    if len(counts) < LONG:
+        return dict(mechanism(counts))
+    halves = (dict(islice(counts.items(), middle)), dict(islice(counts.items(), middle, None)))
+    with ThreadPoolExecutor(2) as threads:
+        return {key: count for half in threads.map(mechanism, halves) for key, count in half.items()}

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from gateway.privacy import noise, trees
-from gateway.privacy.exact import LIMIT, ExactProbe, Keys, number, order
+from gateway.privacy.exact import ExactProbe, Keys, clamped, number, order
 from gateway.privacy.measurement import SCORES, Measurement, NoisyColumn, NoisyTable, Primitive, Quantity
 from gateway.privacy.search import choose
 
@@ -97,16 +97,13 @@ def _selected(measurement: Measurement, exact: list[ExactProbe], stored: Mapping
     if earlier is not None:
         content = json.loads(earlier)
         return {tuple(k): v for k, v in zip(content["keys"], content["columns"][0]["values"], strict=True)}
-    counted = probe.totals(units, 0)
+    cells, counts = probe.found(units), probe.sums(units, 0)
     floor = max(chosen.min_units - 1, 0)
-    candidates = [key for key, count in counted.items() if _inside(measurement, key) and count > floor]
-    counts = {i: counted[key] - floor for i, key in enumerate(candidates)}
-    passed = noise.select(counts, units.candidates[0].scale, chosen.threshold)
-    return {candidates[i]: count + floor for i, count in passed.items()}
-
-
-def _inside(measurement: Measurement, key: Keys) -> bool:
-    return all(k.domain is None or cell in k.domain for k, cell in zip(measurement.keys, key, strict=True))
+    able = np.flatnonzero(cells.inside([key.domain for key in measurement.keys]) & (counts > floor))
+    above = dict(enumerate((counts[able] - floor).tolist()))
+    passed = noise.select(above, units.candidates[0].scale, chosen.threshold)
+    names = cells.named(able[list(passed)])
+    return {name: count + floor for name, count in zip(names, passed.values(), strict=True)}
 
 
 def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys], stored: Mapping[str, bytes]) -> list[NoisyColumn]:
@@ -117,12 +114,12 @@ def _drawn(primitive: Primitive, exact: ExactProbe, keys: list[Keys], stored: Ma
         index = choose(primitive, noisy, len(keys))
     if primitive.tree is not None:
         return _quantiles(primitive, exact, index, keys)
-    candidate, totals = primitive.candidates[index], exact.totals(primitive, index)
-    drawn = noise.add_noise([totals.get(key, 0) for key in keys], primitive.noise, candidate.scale)
+    candidate, totals = primitive.candidates[index], exact.totals_of(primitive, index, keys)
+    drawn = noise.add_noise(totals, primitive.noise, candidate.scale)
     if primitive.earlier is not None:
         (before,) = _read(primitive, stored[primitive.earlier.digest], keys)
         return [_combined(primitive, index, drawn, before)]
-    return [_column(primitive, [_whole(value, candidate.denominator) for value in drawn], index)]
+    return [_column(primitive, _whole(drawn, candidate.denominator), index)]
 
 
 def _combined(primitive: Primitive, bound: int, drawn: list[int], earlier: NoisyColumn) -> NoisyColumn:
@@ -144,9 +141,11 @@ def _combined(primitive: Primitive, bound: int, drawn: list[int], earlier: Noisy
     return NoisyColumn(primitive.name, tuple(values), spread, primitive.noise, bound=bound)
 
 
-def _whole(value: int, denominator: int) -> int:
-    """Return a noisy value in whole steps, rounded to the nearest."""
-    return (2 * value + denominator) // (2 * denominator)
+def _whole(values: list[int], denominator: int) -> list[int]:
+    """Return noisy values in whole steps, rounded to the nearest; halves upward."""
+    steps, rest = np.divmod(np.array(values, np.int64), denominator)
+    rounded: list[int] = (steps + (rest >= denominator - rest)).tolist()
+    return rounded
 
 
 def _column(primitive: Primitive, values: list[int], bound: int) -> NoisyColumn:
@@ -160,10 +159,10 @@ def _quantiles(primitive: Primitive, exact: ExactProbe, index: int, keys: list[K
     assert tree is not None  # INVARIANT: asked of trees
     levels = trees.levels(exact.leaves(primitive, index, keys), tree)
     flat = np.concatenate([level.reshape(-1) for level in levels])
-    drawn = noise.add_noise([max(-LIMIT, min(LIMIT, int(v))) for v in flat], primitive.noise, candidate.scale)
+    drawn = np.array(noise.add_noise(clamped(flat), primitive.noise, candidate.scale), np.float64)
     noisy, start = [], 0
     for level in levels:
-        part = np.array(drawn[start : start + level.size], dtype=np.float64).reshape(level.shape)
+        part = drawn[start : start + level.size].reshape(level.shape)
         noisy.append(part / candidate.denominator)
         start += level.size
     leaves, variances = trees.consistent(noisy, tree.fanout)

@@ -10,11 +10,12 @@ import pytest
 from support import released_plans as rp
 from support.released_plans import computed, fld, measurement, noisy, primitive, term
 
-from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, OTHER
+from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, OTHER, TEXT, decimal
 from gateway.compile.finishing import compile_derived, compile_finish
 from gateway.compile.lineage import Leaf
 from gateway.engines.post import PostProcessor
 from gateway.engines.rendering import MAX_SAFE, around, bars_around, pair, safe, safe_rows
+from gateway.engines.tables import cells_of
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import SCORES, Key, Noise, NoisyColumn, NoisyTable
 from gateway.privacy.outputs import Output
@@ -448,6 +449,7 @@ def test_whatever_is_released_can_be_written():
         [-MAX_SAFE - 1, 1],
         ["a", None, True],
         [dt.date(2020, 1, 2), None],
+        [dt.date(2020, 1, 2), dt.date(9, 1, 2)],
         [dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3)],
         [1.5, float("nan")],
         [Decimal("1.50"), Decimal("1E+3")],
@@ -463,6 +465,24 @@ def test_a_column_is_written_as_its_values_are_and_so_are_its_intervals(column):
     found = safe_rows([(value, "kept", "left out") for value in column], 2)
     assert found == [[safe(value), "kept"] for value in column]
     assert [[type(value) for value in row] for row in found] == [[type(safe(value)), str] for value in column]
+
+
+def test_keys_are_shown_in_their_own_types():
+    cells = ((1, "a", True, "2020-01-02", "1.50"), (None,) * 5, (-(2**53), "", False, "0009-01-02", "-0.01"))
+    types = (INTEGER, TEXT, BOOLEAN, DATE, decimal(10, 2))
+    keys = tuple(Key(f"k{i}", type_, None) for i, type_ in enumerate(types))
+    found = cells_of(NoisyTable("m0", cells, ()), measurement("m0", keys))
+    assert [str(found.schema.field(key.name).type) for key in keys] == [
+        "int64",
+        "string",
+        "bool",
+        "date32[day]",
+        "decimal128(10, 2)",
+    ]
+    rows = [(0, 1, "a", True, dt.date(2020, 1, 2), Decimal("1.50")), (1, None, None, None, None, None)]
+    rows += [(2, -(2**53), "", False, dt.date(9, 1, 2), Decimal("-0.01"))]
+    assert [tuple(row.values()) for row in found.to_pylist()] == rows
+    assert cells_of(NoisyTable("m0", (), ()), measurement("m0", keys)).num_rows == 0
 
 
 def test_rows_of_no_columns_stay_rows():

@@ -179,3 +179,24 @@ def test_draws_are_centred_and_spread_as_claimed(kind):
 def test_totals_beyond_the_clamp_are_a_fault():
     with pytest.raises(AssertionError):
         noise.add_noise([2**63 - 1], Noise.GAUSSIAN, 1.0)
+
+
+@pytest.mark.parametrize("wrong", [[1.5], [2**70], [True]])
+def test_what_is_no_whole_number_of_64_bits_is_a_fault(wrong):
+    with pytest.raises(AssertionError):
+        noise.add_noise(wrong, Noise.GAUSSIAN, 1.0)
+
+
+def test_many_keys_are_drawn_apart_and_each_of_them_once():
+    keys, scale = range(7, 7 + 3 * noise.LONG), 1000.0
+    passed = noise.select(dict.fromkeys(keys, 10**6), scale, 10)
+    assert sorted(passed) == list(keys)
+    drawn = [passed[key] - 10**6 for key in keys]
+    mean = sum(drawn) / len(drawn)
+    assert abs(mean) < 6 * scale / math.sqrt(len(drawn))
+    assert math.sqrt(sum((v - mean) ** 2 for v in drawn) / len(drawn)) == pytest.approx(scale, rel=0.05)
+    middle = len(drawn) // 2
+    alike = sum(one == other for one, other in zip(drawn[:middle], drawn[middle:], strict=False))
+    assert alike < 30  # two draws of this scale are equal once in some 3,500 times
+    assert noise.select(dict.fromkeys(keys, 10), 1e-3, 10) == {}  # runs at T + 1, each half of them
+    assert noise.select(dict.fromkeys(keys, 11), 1e-3, 10) == dict.fromkeys(keys, 11)

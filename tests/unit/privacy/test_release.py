@@ -1,8 +1,10 @@
 """Release: dense public cells, selected private keys, nothing exact left, stored draws used again."""
 
+import math
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal as D
+from fractions import Fraction
 
 import pyarrow as pa
 import pytest
@@ -25,7 +27,7 @@ from gateway.privacy.measurement import (
     Selection,
 )
 from gateway.privacy.noise import add_noise
-from gateway.privacy.release import from_stored, release, to_stored, visible
+from gateway.privacy.release import _whole, from_stored, release, to_stored, visible
 
 HUGE = 10**22
 
@@ -302,6 +304,42 @@ def test_cells_of_keys_with_more_combinations_than_64_bits_number_are_told_apart
         held.setattr(exact, "LIMIT", limit)
         assert len(found.cells_of(measurement.primitives[0])) == len(lines)
     assert found.totals(measurement.primitives[0], 0) == {line[:4]: line[4] for line in lines}
+
+
+@pytest.mark.parametrize("dense", [0, 10**6])
+@pytest.mark.parametrize("limit", [exact.LIMIT, 1, 4])
+def test_totals_of_cells_are_theirs_in_the_order_in_which_they_are_asked_for(monkeypatch, limit, dense):
+    keys = tuple(Key(f"k{i}", INTEGER, None) for i in range(3))
+    lines = [(1, 2, None, 10), (1, 2, 3, 20), (4, 3, 2, 30), (1, None, 3, 40)]
+    (one,) = primitives = (primitive("p0", Quantity.ROWS, 5, groups=1),)
+    measurement = public(*primitives, keys=keys)
+    asked = [(4, 3, 2), (4, 2, 3), (1, 2, 9), (1, None, 3), (None, None, None), (1, 2, None)]
+    with monkeypatch.context() as held:
+        held.setattr(exact, "LIMIT", limit)
+        held.setattr(exact, "DENSE", dense)
+        found = ExactProbe(measurement, measurement.probes[0], rows([key.name for key in keys], *lines)[0])
+        cells = found.found(one)
+        placed = dict(zip(cells.all(), cells.among(asked).tolist(), strict=True))
+    assert placed == {(4, 3, 2): 0, (1, None, 3): 3, (1, 2, None): 5, (1, 2, 3): -1}
+    assert found.totals_of(one, 0, asked).tolist() == [30, 0, 0, 40, 0, 10]
+    assert found.totals_of(one, 0, [(9, 9, 9)]).tolist() == [0]
+    assert found.totals_of(one, 0, []).tolist() == []
+
+
+def test_two_values_of_one_canonical_text_are_a_mistake_of_the_engine():
+    """Neither takes the other's place: both would be one cell, which comes twice."""
+    measurement = public(primitive("p0", Quantity.ROWS, 5, groups=1), keys=(Key("k0", decimal(10, 2), None),))
+    found = ExactProbe(measurement, measurement.probes[0], rows(("k0",), ("1.501", 7), ("1.502", 9))[0])
+    with pytest.raises(AssertionError):
+        found.totals(measurement.primitives[0], 0)
+
+
+@pytest.mark.parametrize("denominator", [1, 2, 3, 7, 2**31, 2**40 + 1, 2**62 + 1])
+def test_what_is_counted_in_fractions_is_rounded_to_the_nearest_whole(denominator):
+    near = [0, 1, denominator // 2, denominator // 2 + 1, denominator, 2**62, 2**63 - 1]
+    drawn = [value for one in near for value in (one, -one, one - 1)]
+    expected = [math.floor(Fraction(value, denominator) + Fraction(1, 2)) for value in drawn]
+    assert _whole(drawn, denominator) == expected
 
 
 def test_a_bin_of_a_cell_that_comes_twice_is_a_mistake_of_the_engine():
