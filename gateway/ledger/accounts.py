@@ -8,6 +8,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from gateway.errors import GatewayError
 from gateway.ledger.model import Account, Balance, Cap, Order, Per, purse
+from gateway.store.prepared import Prepared
 from gateway.store.tables import accounts, caps, spendings, topups
 from gateway.store.upsert import upsert
 
@@ -15,22 +16,26 @@ APPROVED = "approved"
 
 # built once: building a statement takes longer than running it
 _KEYS: BindParameter[str] = bindparam("keys", expanding=True)
-_SPENT = select(accounts).where(accounts.c.key.in_(_KEYS))
-_ADDED = select(topups.c.account, topups.c.rho, topups.c.delta).where(
-    topups.c.account.in_(_KEYS), topups.c.state == APPROVED
+_SPENT = Prepared(select(accounts).where(accounts.c.key.in_(_KEYS)))
+_ADDED = Prepared(
+    select(topups.c.account, topups.c.rho, topups.c.delta).where(
+        topups.c.account.in_(_KEYS), topups.c.state == APPROVED
+    )
 )
-_MONEY = select(spendings).where(
-    spendings.c.account.in_(_KEYS),
-    spendings.c.currency == bindparam("currency"),
-    spendings.c.period.in_(bindparam("periods", expanding=True)),
+_MONEY = Prepared(
+    select(spendings).where(
+        spendings.c.account.in_(_KEYS),
+        spendings.c.currency == bindparam("currency"),
+        spendings.c.period.in_(bindparam("periods", expanding=True)),
+    )
 )
-_CAPS = select(caps).where(caps.c.buyer == bindparam("buyer")).order_by(caps.c.currency, caps.c.per)
+_CAPS = Prepared(select(caps).where(caps.c.buyer == bindparam("buyer")).order_by(caps.c.currency, caps.c.per))
 
 
 def balances(connection: Connection, asked: Sequence[Account]) -> tuple[Balance, ...]:
     """Return what each account has spent beside today's limits, in the order asked."""
     keys = [account.key for account in asked]
-    rows = {row.key: row for row in connection.execute(_SPENT, {"keys": keys})}
+    rows = {row.key: row for row in _SPENT.rows(connection, {"keys": keys})}
     added = _topped_up(connection, keys)
     found = []
     for account in asked:
@@ -53,7 +58,7 @@ def balances(connection: Connection, asked: Sequence[Account]) -> tuple[Balance,
 def _topped_up(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Return (rho, delta) that approved top-ups add to accounts. One of a refilled account holds in its period."""
     added: dict[str, tuple[int, int]] = {}
-    for row in connection.execute(_ADDED, {"keys": keys}):
+    for row in _ADDED.rows(connection, {"keys": keys}):
         rho, delta = added.get(row.account, (0, 0))
         added[row.account] = (rho + int(row.rho), delta + int(row.delta))
     return added
@@ -110,7 +115,7 @@ def _spend(connection: Connection, order: Order, now: datetime) -> None:
     wanted = {a.key: a.cap for a in order.accounts if a.key == order.allowance.grant} | {mine: None}
     periods = {per: per.name_at(now) for per in Per}
     asked = {"keys": list(wanted), "currency": order.currency, "periods": list(periods.values())}
-    spent = {(row.account, row.period): Decimal(row.amount) for row in connection.execute(_MONEY, asked)}
+    spent = {(row.account, row.period): Decimal(row.amount) for row in _MONEY.rows(connection, asked)}
     total = {
         (key, period): spent.get((key, period), Decimal(0)) + order.amount
         for key in wanted
@@ -137,5 +142,5 @@ def _capped(cap: Cap, *, own: bool) -> GatewayError:
 
 def own_caps(connection: Connection, buyer: str) -> tuple[Cap, ...]:
     """Return the caps that a buyer has set for itself."""
-    rows = connection.execute(_CAPS, {"buyer": buyer})
+    rows = _CAPS.rows(connection, {"buyer": buyer})
     return tuple(Cap(Decimal(row.amount), row.currency, Per(row.per)) for row in rows)

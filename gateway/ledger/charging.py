@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from gateway.errors import GatewayError, Quota
 from gateway.ledger import leaves
@@ -22,6 +22,7 @@ from gateway.ledger.model import (
     withdrawn,
 )
 from gateway.ledger.sealing import commitment
+from gateway.store.prepared import Prepared
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -48,12 +49,12 @@ Outcome = Charge | InFlight | Stored | Failed
 # built once: building a statement takes longer than running it
 _BUYER: BindParameter[str] = bindparam("buyer")
 _DRAWS: BindParameter[str] = bindparam("draws", expanding=True)
-_BY_KEY = select(queries).where(queries.c.buyer == _BUYER, queries.c.idempotency_key == bindparam("key"))
+_BY_KEY = Prepared(select(queries).where(queries.c.buyer == _BUYER, queries.c.idempotency_key == bindparam("key")))
 _BY_ID = select(queries.c.state).where(queries.c.query_id == bindparam("query"), queries.c.buyer == _BUYER)
-_STORED = select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1)
-_CLAIMED = select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1)
-_CLAIM, _OPEN = insert(claims), insert(queries)
-_FINISH = (
+_STORED = Prepared(select(releases.c.digest).where(releases.c.buyer == _BUYER, releases.c.digest.in_(_DRAWS)).limit(1))
+_CLAIMED = Prepared(select(claims.c.digest).where(claims.c.buyer == _BUYER, claims.c.digest.in_(_DRAWS)).limit(1))
+_CLAIM, _OPEN = Prepared(insert(claims)), Prepared(insert(queries))
+_FINISH = Prepared(
     update(queries)
     .where(queries.c.query_id == bindparam("query"))
     .values(
@@ -65,11 +66,11 @@ _STOP = (
     .where(queries.c.query_id == bindparam("query"))
     .values(state=bindparam("state_"), note=bindparam("note_"), answer_log_index=bindparam("index_"))
 )
-_LET_GO = delete(claims).where(claims.c.query_id == bindparam("query"))
+_LET_GO = Prepared(delete(claims).where(claims.c.query_id == bindparam("query")))
 _COUNT = select(func.count()).select_from(queries)
 _HERE = (queries.c.buyer == _BUYER, queries.c.dataset == bindparam("dataset"))
-_FAILURES = _COUNT.where(*_HERE, queries.c.state == FAILED)
-_RUNNING = _COUNT.where(*_HERE, queries.c.state == RUNNING, queries.c.lease_until_us > bindparam("now"))
+_FAILURES = Prepared(_COUNT.where(*_HERE, queries.c.state == FAILED))
+_RUNNING = Prepared(_COUNT.where(*_HERE, queries.c.state == RUNNING, queries.c.lease_until_us > bindparam("now")))
 _LEAVING = (
     select(queries.c.charged_at_us)
     .where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
@@ -77,7 +78,9 @@ _LEAVING = (
     .limit(1)
     .offset(bindparam("beyond"))
 )
-_RECENT = _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
+_RECENT = Prepared(
+    _COUNT.where(queries.c.grant_key == bindparam("grant"), queries.c.charged_at_us > bindparam("since"))
+)
 
 
 def told(state: str) -> str:
@@ -89,12 +92,12 @@ def microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
 
 
-def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Row[Any] | None:
+def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Any | None:
     """Return the query of an idempotency key."""
-    return connection.execute(_BY_KEY, {"buyer": buyer, "key": idempotency_key}).one_or_none()
+    return _BY_KEY.first(connection, {"buyer": buyer, "key": idempotency_key})
 
 
-def settled(row: Row[Any], body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
+def settled(row: Any, body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
     Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept,
@@ -123,7 +126,7 @@ class Lease:
     until: datetime | None
 
 
-def take_over(connection: Connection, row: Row[Any], order: Order, now: datetime, held: Lease) -> Outcome:
+def take_over(connection: Connection, row: Any, order: Order, now: datetime, held: Lease) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
     A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
@@ -149,7 +152,7 @@ def moment(at_us: int) -> datetime:
     return datetime.fromtimestamp(at_us / 1_000_000, tz=UTC)
 
 
-def charge_of(row: Row[Any], fence: int, until: datetime | None) -> Charge:
+def charge_of(row: Any, fence: int, until: datetime | None) -> Charge:
     return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us), until)
 
 
@@ -160,16 +163,15 @@ def claim(connection: Connection, order: Order, now: datetime) -> InFlight | Non
     worker is gone (its lease has ended) passes on.
     """
     wanted = {"buyer": order.buyer, "draws": order.draws}
-    stored = connection.execute(_STORED, wanted).first()
-    if stored is not None:
+    if _STORED.rows(connection, wanted):
         return InFlight(order.query_id)
-    if connection.execute(_CLAIMED, wanted).first() is not None:
+    if _CLAIMED.rows(connection, wanted):
         busy = _pass_on(connection, order, now)
         if busy is not None:
             return busy
     assert order.draws  # INVARIANT: what draws nothing is free, and is replayed rather than charged
     rows = [{"buyer": order.buyer, "digest": digest, "query_id": order.query_id} for digest in order.draws]
-    connection.execute(_CLAIM, rows)
+    _CLAIM.write(connection, rows)
     return None
 
 
@@ -253,18 +255,18 @@ def answered(connection: Connection, query_id: str, salt: bytes, answer: bytes, 
     """Finish a charged query: commit to its answer in the log, keep the bytes, shut other workers out."""
     content = {"query_id": query_id, "answer": commitment(salt, answer)}
     index, _hash = leaves.append(connection, "answered", now, content)
-    connection.execute(_FINISH, {"query": query_id, "answer_": answer, "index_": index})
+    _FINISH.change(connection, {"query": query_id, "answer_": answer, "index_": index})
     let_go(connection, query_id)
 
 
 def let_go(connection: Connection, query_id: str) -> None:
     """End a query's claims."""
-    connection.execute(_LET_GO, {"query": query_id})
+    _LET_GO.change(connection, {"query": query_id})
 
 
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
-    return connection.execute(_FAILURES, {"buyer": buyer, "dataset": dataset}).scalar_one()
+    return int(_FAILURES.rows(connection, {"buyer": buyer, "dataset": dataset})[0][0])
 
 
 def refuse_suspended(connection: Connection, order: Order) -> int:
@@ -287,7 +289,7 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
     allowance = order.allowance
     if allowance.rate_count is not None and allowance.rate_seconds is not None:
         since = microseconds(now) - allowance.rate_seconds * 1_000_000
-        recent = connection.execute(_RECENT, {"grant": allowance.grant, "since": since}).scalar_one()
+        recent = int(_RECENT.rows(connection, {"grant": allowance.grant, "since": since})[0][0])
         if recent >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
             error = GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
@@ -299,7 +301,7 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
             raise error
     limit = 1 if failed else allowance.at_once
     here = {"buyer": order.buyer, "dataset": order.dataset, "now": microseconds(now)}
-    if limit is not None and connection.execute(_RUNNING, here).scalar_one() >= limit:
+    if limit is not None and _RUNNING.rows(connection, here)[0][0] >= limit:
         detail = f"{limit:,} of your queries run here at once, and no more may."
         raise GatewayError("too_many_running", detail, "Ask again when one of them is done.")
 
@@ -322,7 +324,7 @@ def open_query(connection: Connection, order: Order, now: datetime, opening: Ope
 
 def open_queries(connection: Connection, opened: Iterable[tuple[Order, Opening]], now: datetime) -> None:
     """Write the rows of queries."""
-    connection.execute(_OPEN, [_row(order, opening, microseconds(now)) for order, opening in opened])
+    _OPEN.write(connection, [_row(order, opening, microseconds(now)) for order, opening in opened])
 
 
 def _row(order: Order, opening: Opening, at: int) -> dict[str, object]:

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from gateway.ledger.model import Held, Release
+from gateway.store.prepared import Prepared
 from gateway.store.tables import releases, series
 from gateway.store.upsert import upsert
 
 # built once: building a statement takes longer than running it
 _OF: BindParameter[str] = bindparam("of")
 _NAME: BindParameter[str] = bindparam("name")
-_KEPT = select(releases.c.content).where(releases.c.buyer == _OF, releases.c.digest == _NAME)
-_KEEP = insert(releases)
-_WORTH = select(series.c.worth).where(series.c.buyer == _OF, series.c.series == _NAME)
-_HELD = (
+_KEPT = Prepared(select(releases.c.content).where(releases.c.buyer == _OF, releases.c.digest == _NAME))
+_KEEP = Prepared(insert(releases))
+_WORTH = Prepared(select(series.c.worth).where(series.c.buyer == _OF, series.c.series == _NAME))
+_HELD = Prepared(
     select(series, releases.c.content)
     .join(releases, (releases.c.buyer == series.c.buyer) & (releases.c.digest == series.c.digest))
     .where(series.c.buyer == _OF, series.c.series.in_(bindparam("names", expanding=True)))
@@ -23,16 +24,16 @@ _HELD = (
 
 def keep(connection: Connection, buyer: str, digest: str, content: bytes) -> bytes | None:
     """Keep a release under a name; return what is kept there already: the first stays."""
-    earlier = connection.execute(_KEPT, {"of": buyer, "name": digest}).scalar()
+    earlier = _KEPT.value(connection, {"of": buyer, "name": digest})
     if earlier is not None:
         return bytes(earlier)
-    connection.execute(_KEEP, {"buyer": buyer, "digest": digest, "content": content})
+    _KEEP.write(connection, [{"buyer": buyer, "digest": digest, "content": content}])
     return None
 
 
 def advance(connection: Connection, buyer: str, digest: str, release: Release) -> None:
     """Make a release the most exact of its series, unless another is."""
-    earlier = connection.execute(_WORTH, {"of": buyer, "name": release.series}).scalar()
+    earlier = _WORTH.value(connection, {"of": buyer, "name": release.series})
     if earlier is None or int(earlier) < release.worth:
         row = {"buyer": buyer, "series": release.series, "digest": digest, "worth": str(release.worth)}
         upsert(connection, series, [row])
@@ -40,5 +41,5 @@ def advance(connection: Connection, buyer: str, digest: str, release: Release) -
 
 def most_exact(connection: Connection, buyer: str, wanted: Sequence[str]) -> dict[str, Held]:
     """Return the most exact release that a buyer has of each series."""
-    found = connection.execute(_HELD, {"of": buyer, "names": list(wanted)})
+    found = _HELD.rows(connection, {"of": buyer, "names": list(wanted)})
     return {row.series: Held(row.digest, int(row.worth), bytes(row.content)) for row in found}

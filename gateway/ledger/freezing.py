@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves
@@ -20,6 +20,7 @@ from gateway.ledger.model import Known, Stored
 from gateway.ledger.standing import suspended_member
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import freezes, queries
 from gateway.store.upsert import upsert
 
@@ -53,7 +54,7 @@ _TOLD = {
 }
 
 _PLACES = tuple_(freezes.c.scope, freezes.c.name)
-_COVERING = select(freezes.c.scope, freezes.c.name).where(_PLACES.in_(bindparam("places", expanding=True)))
+_COVERING = Prepared(select(freezes.c.scope, freezes.c.name).where(_PLACES.in_(bindparam("places", expanding=True))))
 
 
 _NAMED = {
@@ -74,20 +75,24 @@ def _named(of: Mapping[Scope, ColumnElement[str]]) -> ColumnElement[bool]:
 
 
 # built once: building a statement takes longer than running it, and so does one of as many places as are asked for
-_OF_QUERY = (
+_OF_QUERY = Prepared(
     select(freezes.c.scope).join(queries, queries.c.query_id == bindparam("query")).where(_named(_NAMED)).limit(1)
 )
-_OF_ASKED = select(freezes.c.scope).where(
-    _named({scope: bindparam(column.name, type_=column.type, unique=False) for scope, column in _NAMED.items()})
+_OF_ASKED = Prepared(
+    select(freezes.c.scope).where(
+        _named({scope: bindparam(column.name, type_=column.type, unique=False) for scope, column in _NAMED.items()})
+    )
 )
-_OF_KEY: Select[Any] = select(
-    queries.c.query_id,
-    queries.c.body_digest,
-    queries.c.state,
-    queries.c.lease_until_us,
-    queries.c.answer,
-    select(freezes.c.scope).where(_named(_NAMED)).limit(1).correlate(queries).scalar_subquery().label("frozen"),
-).where(queries.c.buyer == bindparam("buyer"), queries.c.idempotency_key == bindparam("key"))
+_OF_KEY = Prepared(
+    select(
+        queries.c.query_id,
+        queries.c.body_digest,
+        queries.c.state,
+        queries.c.lease_until_us,
+        queries.c.answer,
+        select(freezes.c.scope).where(_named(_NAMED)).limit(1).correlate(queries).scalar_subquery().label("frozen"),
+    ).where(queries.c.buyer == bindparam("buyer"), queries.c.idempotency_key == bindparam("key"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ def standing(buyer: str, organisation: str) -> list[Target]:
 def frozen(connection: Connection, targets: Iterable[Target]) -> frozenset[Target]:
     """Return which of some targets are frozen, or suspended."""
     places = [(target.scope.value, target.name) for target in targets]
-    return frozenset(Target(Scope(scope), name) for scope, name in connection.execute(_COVERING, {"places": places}))
+    return frozenset(Target(Scope(scope), name) for scope, name in _COVERING.rows(connection, {"places": places}))
 
 
 def refuse(held: Collection[Target], targets: Sequence[Target]) -> None:
@@ -141,7 +146,7 @@ def refuse_frozen_query(connection: Connection, query_id: str) -> None:
 
     Raises `member_suspended` where its buyer or organisation is.
     """
-    _refuse(connection.execute(_OF_QUERY, {"query": query_id}).scalar())
+    _refuse(_OF_QUERY.value(connection, {"query": query_id}))
 
 
 def refuse_asked(
@@ -149,7 +154,7 @@ def refuse_asked(
 ) -> None:
     """Raise GatewayError `frozen` or `member_suspended` where a question of these is."""
     asked = {"buyer": buyer, "organisation": organisation, "dataset": dataset, "query_id": query_id}
-    found = set(connection.execute(_OF_ASKED, asked).scalars())
+    found = {row.scope for row in _OF_ASKED.rows(connection, asked)}
     if found:
         _refuse(
             next(target.scope for target in covering(buyer, organisation, dataset, query_id) if target.scope in found)
@@ -158,7 +163,7 @@ def refuse_asked(
 
 def known(connection: Connection, buyer: str, key: str, body_digest: str, now: datetime) -> Known | None:
     """Return what `settled` returns of an idempotency key, None where it is not known. Raises as it does."""
-    row = connection.execute(_OF_KEY, {"buyer": buyer, "key": key}).one_or_none()
+    row = _OF_KEY.first(connection, {"buyer": buyer, "key": key})
     found = None if row is None else charging.settled(row, body_digest, now)
     if row is not None and isinstance(found, Stored):
         _refuse(row.frozen)
@@ -173,7 +178,7 @@ def _refuse(found: str | None) -> None:
         raise GatewayError("frozen", _TOLD[Scope(found)], hint)
 
 
-def settled(connection: Connection, row: Row[Any], body_digest: str, now: datetime) -> Known | None:
+def settled(connection: Connection, row: Any, body_digest: str, now: datetime) -> Known | None:
     """Return what `charging.settled` returns; but no answer that is frozen. Raises as it does, and `frozen`."""
     known = charging.settled(row, body_digest, now)
     if isinstance(known, Stored):

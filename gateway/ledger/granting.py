@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, leaves, paging, signing_keys
@@ -20,6 +20,7 @@ from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import grants, queries
 from gateway.store.tables import signing_keys as keys
 
@@ -35,16 +36,20 @@ _ORDER = paging.Order((grants.c.requested_at_us, grants.c.grant_id), latest_firs
 _KEY = and_(keys.c.organisation == grants.c.provider, keys.c.key_id == grants.c.key_id)
 _WITH_KEY = select(grants, keys.c.public_key).join(keys, _KEY, isouter=True)
 # "granted" stands before "revoked" in the alphabet too: what holds comes first
-_EVER_GRANTED = _WITH_KEY.where(
-    grants.c.organisation == bindparam("of"), grants.c.state.in_((GRANTED, REVOKED))
-).order_by(grants.c.state, grants.c.decided_at_us.desc())
+_EVER_GRANTED = Prepared(
+    _WITH_KEY.where(grants.c.organisation == bindparam("of"), grants.c.state.in_((GRANTED, REVOKED))).order_by(
+        grants.c.state, grants.c.decided_at_us.desc()
+    )
+)
 _WAITING = (
     select(func.count())
     .select_from(grants)
     .where(grants.c.organisation == bindparam("of"), grants.c.state == REQUESTED)
 )
-_STANDING = select(grants.c.grant_id, grants.c.state, grants.c.digest, grants.c.ends_at_us).where(
-    grants.c.grant_id.in_(bindparam("ids", expanding=True))
+_STANDING = Prepared(
+    select(grants.c.grant_id, grants.c.state, grants.c.digest, grants.c.ends_at_us).where(
+        grants.c.grant_id.in_(bindparam("ids", expanding=True))
+    )
 )
 
 
@@ -112,14 +117,14 @@ def settle(connection: Connection, content: Mapping[str, Any], at: datetime) -> 
 
 # -- at a charge ------------------------------------------------------------------------------------------------------
 
-Standing = Mapping[str, "Row[str, str, str | None, int | None]"]
+Standing = Mapping[str, Any]
 """How grants stand, by id."""
 
 
 def standing(connection: Connection, bases: Iterable[Basis]) -> Standing:
     """Return how the grants of some orders stand; those that a policy names are none of the store's."""
     ids = sorted({basis.grant_id for basis in bases if basis.grant_id is not None})
-    return {row.grant_id: row for row in connection.execute(_STANDING, {"ids": ids})} if ids else {}
+    return {row.grant_id: row for row in _STANDING.rows(connection, {"ids": ids})} if ids else {}
 
 
 def refuse_ended(held: Standing, basis: Basis, now: datetime) -> None:
@@ -136,7 +141,7 @@ def refuse_ended(held: Standing, basis: Basis, now: datetime) -> None:
         raise GatewayError("grant_not_valid", "The grant has just ended.", hint)
 
 
-def end_of_charged(connection: Connection, row: Row[Any], order: Order, now: datetime) -> datetime | None:
+def end_of_charged(connection: Connection, row: Any, order: Order, now: datetime) -> datetime | None:
     """Return when the grant ends that a query was charged under, which is to be redone for an order.
 
     Its charge is of that grant for good, whichever admits the question by now: that grant's end or revocation ends it,
@@ -267,7 +272,7 @@ class Grants:
     async def ever_granted(self, organisation: str) -> tuple[StoredGrant, ...]:
         """Return what was granted to an organisation, also what was revoked since: the latest first."""
         return await self._store.glance(
-            lambda connection: tuple(map(_grant, connection.execute(_EVER_GRANTED, {"of": organisation})))
+            lambda connection: tuple(map(_grant, _EVER_GRANTED.rows(connection, {"of": organisation})))
         )
 
     def _told(self, connection: Connection, kind: str, content: dict[str, Any]) -> StoredGrant:
@@ -294,7 +299,7 @@ def _open(connection: Connection, grant_id: str, state: str) -> StoredGrant:
     return found
 
 
-def _grant(row: Row[Any]) -> StoredGrant:
+def _grant(row: Any) -> StoredGrant:
     def at(us: int | None) -> datetime | None:
         return None if us is None else moment(us)
 

@@ -13,9 +13,10 @@ from gateway.ledger.model import Order
 from gateway.ledger.sealing import Sealer
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import leaves, queries, texts
 
-_KEEP = insert(texts)
+_KEEP = Prepared(insert(texts))
 
 
 def keep_texts(connection: Connection, sealer: Sealer, orders: Iterable[Order], now: datetime) -> None:
@@ -31,7 +32,7 @@ def keep_texts(connection: Connection, sealer: Sealer, orders: Iterable[Order], 
         if order.keep_text is not None
     ]
     if rows:
-        connection.execute(_KEEP, rows)
+        _KEEP.write(connection, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ from gateway.ledger.events import (
 )
 from gateway.ledger.model import Order
 from gateway.store import epochs, log
+from gateway.store.prepared import Prepared
 from gateway.store.tables import events
 
-_EVENT = insert(events)
+_EVENT = Prepared(insert(events))
 
 MAX_LEAF_BYTES = 65_535
 """What the two bytes of a length in an entry bundle can say."""
@@ -119,7 +120,7 @@ def decided_all(connection: Connection, source: str, decisions: Sequence[Decisio
         }
         for one, (index, _hash) in zip(decisions, entered, strict=True)
     ]
-    connection.execute(_EVENT, rows)
+    _EVENT.write(connection, rows)
     return entered
 
 
@@ -130,4 +131,4 @@ def _line(source: str, one: Decision, index: int) -> str:
 def meter(connection: Connection, visibility: str, dataset: str, query_id: str, line: str) -> None:
     """Write one meter event of a query into the outbox."""
     row = {"visibility": visibility, "dataset": dataset, "query_id": query_id, "line": line}
-    connection.execute(_EVENT, row)
+    _EVENT.write(connection, [row])

@@ -29,6 +29,7 @@ from gateway.ledger.repeating import FreeRepeats
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import queries, releases
 
 LEASE_S = 5.0
@@ -36,13 +37,17 @@ LEASE_S = 5.0
 # built once: building a statement takes longer than running it
 _OF = queries.c.query_id == bindparam("query")
 _HELD = (_OF, queries.c.fence == bindparam("fence_"), queries.c.state == RUNNING)
-_SALT = select(queries.c.buyer, queries.c.dataset, queries.c.salt).where(*_HELD)
-_RENEW = update(queries).where(*_HELD).values(lease_until_us=bindparam("lease"))
-_ENDED = select(queries.c.query_id, queries.c.state).where(
-    queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state.in_(EARLY)
+_SALT = Prepared(select(queries.c.buyer, queries.c.dataset, queries.c.salt).where(*_HELD))
+_RENEW = Prepared(update(queries).where(*_HELD).values(lease_until_us=bindparam("lease")))
+_ENDED = Prepared(
+    select(queries.c.query_id, queries.c.state).where(
+        queries.c.query_id.in_(bindparam("running", expanding=True)), queries.c.state.in_(EARLY)
+    )
 )
-_RELEASES = select(releases).where(
-    releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
+_RELEASES = Prepared(
+    select(releases).where(
+        releases.c.buyer == bindparam("buyer"), releases.c.digest.in_(bindparam("digests", expanding=True))
+    )
 )
 
 
@@ -134,13 +139,12 @@ class Ledger:
         def work(connection: Connection) -> bool:
             now = self._clock.now()
             if charge.until is not None and now >= charge.until:
-                if connection.execute(_SALT, _held(charge)).first() is not None:
+                if _SALT.first(connection, _held(charge)) is not None:
                     why = "its grant ended"
                     charging.give_up(connection, charge.query_id, WITHDRAWN, why, now)
                 return False
             lease = microseconds(now) + self._lease_us
-            changed = connection.execute(_RENEW, {**_held(charge), "lease": lease})
-            return changed.rowcount == 1
+            return _RENEW.change(connection, {**_held(charge), "lease": lease}) == 1
 
         return await self._store.run(work)
 
@@ -174,7 +178,7 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bytes:
-            row = connection.execute(_SALT, _held(charge)).one_or_none()
+            row = _SALT.first(connection, _held(charge))
             if row is None:
                 _refuse_ended(connection, charge)
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
@@ -197,7 +201,7 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bool:
-            if connection.execute(_SALT, _held(charge)).first() is None:
+            if _SALT.first(connection, _held(charge)) is None:
                 _refuse_ended(connection, charge)
                 return False
             charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
@@ -216,7 +220,7 @@ class Ledger:
         """Return which of some queries were ended while they ran, and their states."""
         wanted = {"running": list(running)}
         return await self._store.read(
-            lambda connection: {row.query_id: row.state for row in connection.execute(_ENDED, wanted)}
+            lambda connection: {row.query_id: row.state for row in _ENDED.rows(connection, wanted)}
         )
 
     # -- what is known ------------------------------------------------------------------------------------------
@@ -226,7 +230,7 @@ class Ledger:
         wanted = {"buyer": buyer, "digests": list(digests)}
 
         def work(connection: Connection) -> dict[str, bytes]:
-            return {row.digest: bytes(row.content) for row in connection.execute(_RELEASES, wanted)}
+            return {row.digest: bytes(row.content) for row in _RELEASES.rows(connection, wanted)}
 
         return await self._store.glance(work)
 
@@ -347,7 +351,7 @@ class Ledger:
 
 def _refuse_ended(connection: Connection, charge: Charge) -> None:
     """Say what ended a query while its worker was still at it, if anything did."""
-    ended = connection.execute(_ENDED, {"running": [charge.query_id]}).one_or_none()
+    ended = _ENDED.first(connection, {"running": [charge.query_id]})
     if ended is not None:
         raise charging.ended_early(ended.query_id, ended.state)
 

@@ -18,9 +18,10 @@ from gateway.ledger.model import Account, Order
 from gateway.ledger.sealing import Sealer
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import observations
 
-_OBSERVE = insert(observations)
+_OBSERVE = Prepared(insert(observations))
 _LATER = (
     select(observations)
     .where(observations.c.sequence > bindparam("after"))
@@ -60,7 +61,7 @@ def observe(connection: Connection, sealer: Sealer, order: Order, now: datetime)
         "observed_at_us": microseconds(now),
         "sealed": sealer.seal(_name(order.query_id), canonical(content)),
     }
-    connection.execute(_OBSERVE, row)
+    _OBSERVE.write(connection, [row])
 
 
 def _name(query_id: str) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, u
 from gateway.errors import GatewayError
 from gateway.ledger.charging import microseconds, moment
 from gateway.ledger.model import Order
+from gateway.store.prepared import Prepared
 from gateway.store.tables import policy_versions, reviews
 from gateway.store.upsert import upsert
 
@@ -101,7 +102,7 @@ _LATEST = (
 )
 _CHANGE = select(func.max(policy_versions.c.change)).where(_HERE)
 _REVIEW = select(reviews).where(reviews.c.dataset == bindparam("of"), reviews.c.manifest == bindparam("manifest_"))
-_DECISIVE = (
+_DECISIVE = Prepared(
     select(
         policy_versions.c.version, policy_versions.c.state, reviews.c.approved, reviews.c.valid_until
     )
@@ -170,12 +171,12 @@ def refuse_unserved(connection: Connection, order: Order, today: date, *, requir
     refuse(decisive(connection, order.dataset), order, today, required=required)
 
 
-def decisive(connection: Connection, dataset: str) -> Row[Any, Any, Any, Any] | None:
+def decisive(connection: Connection, dataset: str) -> Any | None:
     """Return what a charge reads of a dataset's versions; None where none was ever published or withdrawn."""
-    return connection.execute(_DECISIVE, {"of": dataset}).one_or_none()
+    return _DECISIVE.first(connection, {"of": dataset})
 
 
-def refuse(row: Row[Any, Any, Any, Any] | None, order: Order, today: date, *, required: bool) -> None:
+def refuse(row: Any | None, order: Order, today: date, *, required: bool) -> None:
     """Raise as `refuse_unserved`, of what was read."""
     if order.reviewed_until is not None and today > order.reviewed_until:
         raise _unreviewed()

@@ -18,6 +18,7 @@ from gateway.ledger.paging import FIRST, Listed, Order, Page
 from gateway.ledger.registered import Review, Standing, State, Version
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import policy_texts, policy_versions, queries, versions
 from gateway.store.upsert import upsert
 
@@ -29,11 +30,13 @@ Mark = tuple[int, int]
 
 # built once: building a statement takes longer than running it, and every question asks this
 _OF: BindParameter[str] = bindparam("of")
-_MARK = select(
-    func.coalesce(select(func.max(versions.c.number)).where(versions.c.dataset == _OF).scalar_subquery(), 0),
-    func.coalesce(
-        select(func.max(policy_versions.c.change)).where(policy_versions.c.dataset == _OF).scalar_subquery(), 0
-    ),
+_MARK = Prepared(
+    select(
+        func.coalesce(select(func.max(versions.c.number)).where(versions.c.dataset == _OF).scalar_subquery(), 0),
+        func.coalesce(
+            select(func.max(policy_versions.c.change)).where(policy_versions.c.dataset == _OF).scalar_subquery(), 0
+        ),
+    )
 )
 
 
@@ -73,8 +76,8 @@ class Registry:
         """Return how far a dataset is."""
 
         def work(connection: Connection) -> Mark:
-            declaration, change = connection.execute(_MARK, {"of": dataset}).one()
-            return declaration, change
+            (found,) = _MARK.rows(connection, {"of": dataset})
+            return found[0], found[1]
 
         return await self._store.glance(work)
 

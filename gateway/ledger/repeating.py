@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, select, tuple_
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, freezing, granting, leaves, registered
@@ -21,13 +21,14 @@ from gateway.ledger.model import InFlight, Known, Order
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import queries
 
 _Key = tuple[str, str]
 """A buyer and its idempotency key."""
 
-_BY_KEYS = select(queries).where(
-    tuple_(queries.c.buyer, queries.c.idempotency_key).in_(bindparam("keys", expanding=True))
+_BY_KEYS = Prepared(
+    select(queries).where(tuple_(queries.c.buyer, queries.c.idempotency_key).in_(bindparam("keys", expanding=True)))
 )
 
 
@@ -163,7 +164,7 @@ class FreeRepeats:
         keep_texts(connection, self._sealer, [one.asked.order for one in fresh], now)
 
 
-def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Row[Any]]:
+def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Any]:
     """Return the queries that the keys of repeats stand for already."""
     keys = list(dict.fromkeys(asked.key for asked in taken))
-    return {(row.buyer, row.idempotency_key): row for row in connection.execute(_BY_KEYS, {"keys": keys})}
+    return {(row.buyer, row.idempotency_key): row for row in _BY_KEYS.rows(connection, {"keys": keys})}

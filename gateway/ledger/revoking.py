@@ -12,22 +12,25 @@ from gateway.ledger.charging import microseconds
 from gateway.ledger.standing import Standing, State
 from gateway.ports import Clock
 from gateway.store.database import Store
+from gateway.store.prepared import Prepared
 from gateway.store.tables import members, revoked_subjects, revoked_tokens
 from gateway.store.upsert import upsert
 
 _TAKEN_BACK = (literal(""), literal(""), literal(Standing.REVOKED.value))
 # built once: building a statement takes longer than running it
-_STANDING = union_all(
-    select(*_TAKEN_BACK).where(
-        revoked_tokens.c.issuer == bindparam("issuer_"), revoked_tokens.c.jti == bindparam("jti_", type_=String)
-    ),
-    select(*_TAKEN_BACK).where(
-        revoked_subjects.c.buyer == bindparam("buyer_"),
-        revoked_subjects.c.issued_until_us >= bindparam("issued_us", type_=BigInteger),
-    ),
-    select(members.c.name, members.c.issuer, members.c.state).where(
-        members.c.name.in_([bindparam("buyer_"), bindparam("organisation_")])
-    ),
+_STANDING = Prepared(
+    union_all(
+        select(*_TAKEN_BACK).where(
+            revoked_tokens.c.issuer == bindparam("issuer_"), revoked_tokens.c.jti == bindparam("jti_", type_=String)
+        ),
+        select(*_TAKEN_BACK).where(
+            revoked_subjects.c.buyer == bindparam("buyer_"),
+            revoked_subjects.c.issued_until_us >= bindparam("issued_us", type_=BigInteger),
+        ),
+        select(members.c.name, members.c.issuer, members.c.state).where(
+            members.c.name.in_([bindparam("buyer_"), bindparam("organisation_")])
+        ),
+    )
 )
 """A row for each reason why a token is taken back, one without a jti (NULL) equals none; and both members' rows."""
 
@@ -69,7 +72,7 @@ class Revocations:
 
         def work(connection: Connection) -> Standing:
             asked = {"issuer_": issuer, "jti_": jti, "buyer_": buyer, "issued_us": microseconds(issued_at)}
-            rows = connection.execute(_STANDING, {**asked, "organisation_": organisation}).all()
+            rows = _STANDING.rows(connection, {**asked, "organisation_": organisation})
             found = {(name, of): state for name, of, state in rows}
             for worst in (Standing.REVOKED, Standing.SUSPENDED):
                 if worst in found.values():

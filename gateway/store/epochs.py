@@ -2,11 +2,12 @@
 
 from sqlalchemy import Connection, delete, select
 
+from gateway.store.prepared import Prepared
 from gateway.store.tables import facts
 from gateway.store.upsert import upsert
 
 EPOCH, FENCED = "epoch", "fenced"
-_FENCED = select(facts.c.value).where(facts.c.name == FENCED)
+_FENCED = Prepared(select(facts.c.value).where(facts.c.name == FENCED))
 
 
 def epoch(connection: Connection) -> int:
@@ -17,7 +18,7 @@ def epoch(connection: Connection) -> int:
 
 def fenced(connection: Connection) -> str | None:
     """Return why nothing may be charged to this store, or None."""
-    return connection.execute(_FENCED).scalar()
+    return _FENCED.value(connection, {})
 
 
 def begin(connection: Connection, why: str) -> int:

@@ -7,25 +7,29 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from gateway.store.merkle import NodeAt, new_nodes
+from gateway.store.prepared import Prepared
 from gateway.store.tables import SELDOM, leaves, nodes, seldom
 
 # built once: building a statement takes longer than running it
-_LAST = select(func.max(leaves.c.position))
-_NODE = select(nodes.c.hash).where(nodes.c.level == bindparam("level_"), nodes.c.position == bindparam("position_"))
-_LEAF, _NODES = insert(leaves), insert(nodes)
+_LAST = Prepared(select(func.max(leaves.c.position)))
+_NODE = Prepared(
+    select(nodes.c.hash).where(nodes.c.level == bindparam("level_"), nodes.c.position == bindparam("position_"))
+)
+_LEAF, _NODES = Prepared(insert(leaves)), Prepared(insert(nodes))
 
 
 def size(connection: Connection) -> int:
     """Return how many leaves the log has."""
-    last = connection.execute(_LAST).scalar()
-    return 0 if last is None else last + 1
+    last = _LAST.value(connection, {})
+    return 0 if last is None else int(last) + 1
 
 
 def node_reader(connection: Connection) -> NodeAt:
     """Return a function that reads the hash of a complete subtree."""
 
     def node_at(level: int, position: int) -> bytes:
-        return bytes(connection.execute(_NODE, {"level_": level, "position_": position}).scalar_one())
+        ((found,),) = _NODE.rows(connection, {"level_": level, "position_": position})
+        return bytes(found)
 
     return node_at
 
@@ -45,8 +49,8 @@ def append_all(connection: Connection, appended: Sequence[bytes]) -> list[tuple[
 
     for index, leaf in enumerate(appended, first):
         made |= {(level, at): value for level, at, value in new_nodes(index, leaf, node_at)}
-    connection.execute(_LEAF, [{"position": index, "leaf": leaf} for index, leaf in enumerate(appended, first)])
-    connection.execute(_NODES, [{"level": level, "position": at, "hash": value} for (level, at), value in made.items()])
+    _LEAF.write(connection, [{"position": index, "leaf": leaf} for index, leaf in enumerate(appended, first)])
+    _NODES.write(connection, [{"level": level, "position": at, "hash": value} for (level, at), value in made.items()])
     return [(index, made[0, index].hex()) for index in range(first, first + len(appended))]
 
 

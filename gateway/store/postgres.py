@@ -22,7 +22,7 @@ _LOCKED = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=LOCK)
 _DURABLE = text("SET LOCAL synchronous_commit = on")
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, connections: int, **settings: str) -> AsyncEngine:
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -31,14 +31,21 @@ def _engine(url: str) -> AsyncEngine:
     if parsed.get_backend_name() != "postgresql":
         hint = "Leave GATEWAY_STORE_URL out for the embedded store, or name a PostgreSQL database."
         raise GatewayError("settings_invalid", "The store's address is not one of PostgreSQL.", hint)
-    return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_size=4, pool_pre_ping=True)
+    return create_async_engine(
+        parsed.set(drivername="postgresql+asyncpg"),
+        pool_size=connections,
+        pool_pre_ping=True,
+        connect_args={"server_settings": settings},
+    )
 
 
 class PostgresStore:
     """The state of several gateways. The database holds nothing else of theirs."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._writing = _engine(url, 1)
+        self._reading = _engine(url, 3, default_transaction_read_only="on")
+        self._glancing = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._waiting: asyncio.Queue[tuple[Work, asyncio.Future[Any]] | None] = asyncio.Queue()
         self._writer = asyncio.create_task(self._write())
 
@@ -55,7 +62,7 @@ class PostgresStore:
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run a work that only reads, in one snapshot and without the lock."""
         try:
-            async with self._engine.connect() as connection:
+            async with self._reading.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with connection.begin():
                     return await connection.run_sync(work)
@@ -63,8 +70,12 @@ class PostgresStore:
             raise unavailable(error) from error
 
     async def glance(self, work: Callable[[Connection], Result]) -> Result:
-        """Read a few rows: over a connection there is one way to read."""
-        return await self.read(work)
+        """Run one statement, a transaction by itself: it sees one state of the database, and is asked in one go."""
+        try:
+            async with self._glancing.connect() as connection:
+                return await connection.run_sync(work)
+        except (DBAPIError, OSError) as error:
+            raise unavailable(error) from error
 
     async def _write(self) -> None:
         """Take works until None comes; what waits together is committed together."""
@@ -80,7 +91,7 @@ class PostgresStore:
 
     async def _commit(self, asked: list[tuple[Work, asyncio.Future[Any]]]) -> None:
         try:
-            async with self._engine.begin() as connection:
+            async with self._writing.begin() as connection:
                 await connection.execute(_DURABLE)
                 await connection.execute(_LOCKED)
                 done = await connection.run_sync(run_all, [work for work, _ in asked])
@@ -102,4 +113,5 @@ class PostgresStore:
         """Finish what is begun and let the connections go."""
         await self._waiting.put(None)
         await self._writer
-        await self._engine.dispose()
+        await self._reading.dispose()
+        await self._writing.dispose()
