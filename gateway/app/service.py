@@ -82,6 +82,10 @@ class GatewayService:
         """Return what is stored under the idempotency key of a request, if anything is."""
         return await pipeline.stored(self._parts, request, caller)
 
+    async def given(self, request: Request, caller: Caller) -> bytes | None:
+        """Return the stored answer of a request by its idempotency key, if it is there by now."""
+        return await pipeline.given(self._parts, request, caller)
+
     def quota(self, caller: Caller) -> Quota:
         """Return what is left of the free decisions that a caller has in a minute."""
         return self._parts.free.quota(caller)

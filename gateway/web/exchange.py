@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 
 from aiohttp import ClientError, web
 
@@ -65,22 +66,26 @@ async def read_body(request: web.Request, settings: Settings, media: str | None 
     if media is not None and request.content_type != media:
         raise GatewayError("bad_encoding", f"The body is not {_MEDIA[media]}.", f"Send Content-Type: {media}.")
     limit = settings.max_body_bytes
-    too_large = GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
     if request.content_length is not None and request.content_length > limit:
-        raise too_large
+        raise _too_large(limit)
     parts, size = [], 0
+    here = request.content.is_eof()  # it came with its head: there is nothing to wait for
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        async with nullcontext() if here else asyncio.timeout(settings.body_timeout_s):
             async for part in request.content.iter_chunked(65536):
                 size += len(part)
                 if size > limit:
-                    raise too_large
+                    raise _too_large(limit)
                 parts.append(part)
     except TimeoutError:
         raise GatewayError("bad_request", "The body did not arrive in time.", "Send it at once.") from None
     except (ConnectionError, ClientError, web.RequestPayloadError):
         raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
     return b"".join(parts)
+
+
+def _too_large(limit: int) -> GatewayError:
+    return GatewayError("too_large", f"More than {limit:,} bytes.", "Shorten the request.")
 
 
 async def body_as(request: web.Request, settings: Settings, model: type[Model]) -> Model:

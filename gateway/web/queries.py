@@ -83,6 +83,8 @@ class QueryDoor:
     async def query(self, request: web.Request) -> web.Response:
         """Answer POST /v1/query: the stored bytes in the format asked for, or 202 where they take longer than asked."""
         asked, caller, delivery = await self._asked(request)
+        if asked.idempotency_key is not None and (known := await self._service.given(asked, caller)) is not None:
+            return await self._answer(known, delivery, caller)
         question = self._questions.submit(asked, caller)
         if delivery.wait_s is None or await question.wait(delivery.wait_s):
             return await self._answer(await question.answer(), delivery, caller)

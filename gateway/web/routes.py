@@ -88,7 +88,7 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
     if not all(part.isprintable() for part in request.match_info.values()):
         raise GatewayError("not_found", "There is nothing at this address.", "See docs/API.md for the addresses.")
     resource = request.match_info.route.resource
-    if resource is None:
+    if resource is None or not request.query_string:
         return await handler(request)
     route = request.app[ROUTES].get((request.method, resource.canonical))
     known = {p.name for p in route.parameters if not p.header} if route is not None else set()
