@@ -150,7 +150,7 @@ def _execute(connection: Connection, sql: str, how: str, values: object) -> Any:
         getattr(cursor, how)(sql, values)
     except connection.dialect.loaded_dbapi.Error as error:
         # as SQLAlchemy does: a connection that is gone is not handed out again
-        if connection.dialect.is_disconnect(error, held, cursor):
+        if connection.dialect.is_disconnect(error, held.dbapi_connection, cursor):
             connection.invalidate(error)
         raise DBAPIError.instance(sql, None, error, connection.dialect.loaded_dbapi.Error) from error
     return cursor
