@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from support.shop import NOW
-from support.stores import ledger_of
+from support.stores import START, ledger_of
 
 from gateway.ledger.model import Account
 from gateway.ports import FixedClock
@@ -30,8 +29,7 @@ from pathlib import Path
 from gateway.ledger.model import Account, Release
 from gateway.ports import FixedClock
 from gateway.store.database import open_store
-from support.shop import NOW
-from support.stores import ledger_of, order
+from support.stores import START, ledger_of, order
 
 def say(*words):
     print(*words, flush=True)
@@ -48,7 +46,7 @@ async def buyer(ledger, run, who):
             say("answered", name)
 
 async def main(folder, url, run):
-    ledger = ledger_of(await open_store(Path(folder), url or None), FixedClock(NOW))
+    ledger = ledger_of(await open_store(Path(folder), url or None), FixedClock(START))
     await asyncio.gather(*(buyer(ledger, run, who) for who in range({BUYERS})))
 
 asyncio.run(main(*sys.argv[1:]))
@@ -110,7 +108,7 @@ async def check(store, said):
     answered = [row["query_id"] for row in rows if row["answer"] is not None]
     assert kinds == Counter([("charged", i) for i in by_id] + [("answered", i) for i in answered])
     assert count == len(rows) == len([line for line in lines if json.loads(line)["type"].endswith(".charged")])
-    ledger = ledger_of(store, FixedClock(NOW))
+    ledger = ledger_of(store, FixedClock(START))
     account = Account("data/a", 10**12, 10**12)
     (balance,) = await ledger.balances((account,))
     assert (balance.rho_spent, balance.delta_spent, balance.uses) == (7 * len(rows), 3 * len(rows), len(rows))
