@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from support.gateways import POLICY, eventually
+from support.starting import ended
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 GARDEN = (
@@ -78,9 +78,7 @@ def refreshed(gateway, name, by="command", provider="green"):
         assert gateway.call("POST", f"/v1/datasets/{name}/refresh", token=token)[0] == 200
         return
     where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
-    command = [sys.executable, "-m", "gateway", "dataset", "refresh", name, *where]
-    home = Path(__file__).resolve().parents[2]
-    subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=home)
+    ended(["dataset", "refresh", name, *where]).check_returncode()
 
 
 def test_a_file_held_by_a_writer_shuts_its_dataset_until_it_lets_go(own):
@@ -129,9 +127,7 @@ def test_a_policy_that_does_not_hold_refuses_the_whole_start_with_file_and_line(
         if words is None:
             break
         where = ("--policies", str(gateway.policies), "--state", str(gateway.state), "--port", "0")
-        started = subprocess.run(
-            [sys.executable, "-m", "gateway", "serve", *where], capture_output=True, text=True, timeout=60, check=False
-        )
+        started = ended(["serve", *where])
         assert started.returncode == 2
         assert "garden.yaml" in started.stderr
         assert words in started.stderr
@@ -145,9 +141,7 @@ def test_two_accounts_over_one_table_are_refused_also_where_the_data_are_missing
     twice = POLICY.replace("dataset: shop", "dataset: twice").replace("organisation: acme", "organisation: other")
     (gateway.policies / "twice.yaml").write_text(twice)
     where = ("--policies", str(gateway.policies), "--state", str(gateway.state), "--port", "0")
-    started = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", *where], capture_output=True, text=True, timeout=60, check=False
-    )
+    started = ended(["serve", *where])
     assert started.returncode == 2
     assert "two accounts" in started.stderr
 
@@ -161,9 +155,7 @@ def test_a_start_that_is_refused_binds_no_table_to_a_mistaken_account(own):
     (gateway.policies / "garden.yaml").write_text(named.replace("account: people", "account: mistaken"))
     (gateway.policies / "orchard.yaml").write_text(other)
     where = ("--policies", str(gateway.policies), "--state", str(gateway.state), "--port", "0")
-    started = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", *where], capture_output=True, text=True, timeout=60, check=False
-    )
+    started = ended(["serve", *where])
     assert (started.returncode, "two accounts" in started.stderr) == (2, True)
     (gateway.policies / "garden.yaml").write_text(named)
     gateway.start()

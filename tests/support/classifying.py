@@ -2,8 +2,8 @@
 
 import os
 import re
-import subprocess
-import sys
+
+from support.starting import ended
 
 GRANTED = """
 grants:
@@ -13,10 +13,7 @@ grants:
 
 def command(*arguments, **environment):
     """Run the gateway's command; return what became of it."""
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, arguments)],
-        capture_output=True, text=True, timeout=120, env={**os.environ, **environment},
-    )  # fmt: skip
+    return ended([*map(str, arguments)], {**os.environ, **environment})
 
 
 def confirmed(text):

@@ -1,8 +1,8 @@
 """An exchange where members are required: who has to be verified before anybody is let in."""
 
 import json
-import subprocess
-import sys
+
+from support.starting import ended
 
 REVIEWERS = (("rae", "house"), ("roy", "court"))
 EVIDENCE = [{"kind": "register", "reference": "HRB-1"}]
@@ -11,11 +11,11 @@ EVIDENCE = [{"kind": "register", "reference": "HRB-1"}]
 def found(gateway, subject, organisation):
     """Found a member on the store itself; return the exit code and what was said."""
     command = [
-        sys.executable, "-m", "gateway", "members", "found", "--state", str(gateway.state), "--subject", subject,
+        "members", "found", "--state", str(gateway.state), "--subject", subject,
         "--organisation", organisation, "--legal-name", f"{organisation} Ltd", "--person-name", subject,
         "--contact", f"office@{organisation}.example", "--reason", "the first ones",
     ]  # fmt: skip
-    done = subprocess.run(command, text=True, capture_output=True, timeout=120)
+    done = ended(command)
     return done.returncode, done.stdout + done.stderr
 
 

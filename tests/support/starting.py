@@ -10,7 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -77,6 +79,20 @@ class Forked:
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
+
+
+def ended(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a fork to its end; return what became of it, as `subprocess.run` does. Raises TimeoutError."""
+    with tempfile.TemporaryDirectory() as folder:
+        errors = Path(folder) / "errors"
+        process = Forked(arguments, os.environ if environment is None else environment, errors)
+        with process.stdout as said, ThreadPoolExecutor(1) as reading:
+            output = reading.submit(said.read)
+            try:
+                code = process.wait(120)
+            finally:
+                process.send_signal(signal.SIGKILL)
+        return subprocess.CompletedProcess(arguments, code, output.result(), errors.read_text())
 
 
 def typed(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[str]:
