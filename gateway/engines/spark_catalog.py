@@ -9,6 +9,7 @@ from typing import Any
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.catalog.types import Cell, to_cell
 from gateway.engines.spark_files import Folder, Table, files_of, quoted, read_table, show, stamp_of
+from gateway.engines.spark_frames import rows
 from gateway.errors import GatewayError
 
 
@@ -51,7 +52,7 @@ def _texts(spark: Any, folder: Folder, order: InspectionOrder) -> None:
         if not texts:
             continue
         parts = ", ".join(f"COUNT_IF(NOT IS_VALID_UTF8({quoted(c)})) AS {quoted(c)}" for c in texts)
-        (row,) = spark.sql(f"SELECT {parts} FROM {quoted(name)}").toArrow().to_pylist()
+        (row,) = rows(spark, f"SELECT {parts} FROM {quoted(name)}").to_pylist()
         for column, wrong in row.items():
             if wrong:
                 detail = f"'{name}.{column}' holds texts that are not UTF-8."
@@ -64,9 +65,7 @@ def _distinct(spark: Any, table: str, column: str, type_text: str, limit: int) -
     if not (plain or type_text.startswith("DECIMAL(")):
         return None
     name = quoted(column)
-    found = spark.sql(
-        f"SELECT DISTINCT {name} AS v FROM {quoted(table)} ORDER BY v NULLS LAST LIMIT {limit + 1}"
-    ).toArrow()
+    found = rows(spark, f"SELECT DISTINCT {name} AS v FROM {quoted(table)} ORDER BY v NULLS LAST LIMIT {limit + 1}")
     if found.num_rows > limit:
         return None
     try:
@@ -82,14 +81,14 @@ def _broken(spark: Any, folder: Folder, order: InspectionOrder) -> tuple[str, ..
         if columns is None:
             continue
         names = ", ".join(map(quoted, columns))
-        found = spark.sql(f"SELECT 1 FROM {quoted(name)} GROUP BY {names} HAVING COUNT(*) > 1 LIMIT 1").toArrow()
+        found = rows(spark, f"SELECT 1 FROM {quoted(name)} GROUP BY {names} HAVING COUNT(*) > 1 LIMIT 1")
         if found.num_rows:
             broken.append(f"{name}.unique[{', '.join(key)}]")
     for name, column in order.not_null:
         columns = _columns(folder.get(name), (column,))
         if columns is None:
             continue
-        found = spark.sql(f"SELECT 1 FROM {quoted(name)} WHERE {quoted(columns[0])} IS NULL LIMIT 1").toArrow()
+        found = rows(spark, f"SELECT 1 FROM {quoted(name)} WHERE {quoted(columns[0])} IS NULL LIMIT 1")
         if found.num_rows:
             broken.append(f"{name}.not_null[{column}]")
     return tuple(broken)

@@ -11,6 +11,7 @@ from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines import spark_catalog, spark_files
 from gateway.engines.sources import Addresses, named, unavailable
 from gateway.engines.spark_files import Folder
+from gateway.engines.spark_frames import asked, fetched
 from gateway.engines.spark_rows import holding, planned, scanned, stream
 from gateway.engines.spark_sessions import Failed, Session, Sessions, Sources
 from gateway.errors import GatewayError
@@ -61,8 +62,8 @@ class SparkLease:
 
     def _run(self, spark: Any, statement: Statement) -> tuple[bytes, int, tuple[tuple[str, int], ...]]:
         with holding(spark, statement.inputs):
-            frame = spark.sql(statement.sql, args=list(statement.parameters) or None)
-            table: pa.Table = planned(frame.toArrow(), statement.columns)
+            frame = asked(spark, statement.sql, statement.parameters)
+            table: pa.Table = planned(fetched(frame), statement.columns)
         # the views hold a list of files, and no engine holds the files: what was overwritten meanwhile is told apart
         if _listed(spark, self._place, self._folder) != spark_files.files_of(self._folder):
             raise _Changed("the files changed while they were read")

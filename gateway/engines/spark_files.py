@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.engines.spark_frames import fetched
 from gateway.errors import GatewayError
 
 File = tuple[str, int, int]
@@ -65,12 +66,11 @@ def understood(type_text: str) -> bool:
 
 def listed(spark: Any, folders: Sequence[str]) -> tuple[File, ...]:
     """Return every file of some folders and of those below, in the order of their paths; none is opened."""
-    found = (
+    found = fetched(
         spark.read.format("binaryFile")
         .option("recursiveFileLookup", "true")
         .load(list(folders))
         .selectExpr("path", "length", "unix_micros(modificationTime) AS changed")
-        .toArrow()
     )
     return tuple(sorted((row["path"], row["length"], row["changed"]) for row in found.to_pylist()))
 

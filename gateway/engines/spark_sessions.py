@@ -6,6 +6,7 @@ own, tries once, and is interrupted on the server when nobody waits for it any m
 """
 
 import asyncio
+import contextlib
 import importlib.util
 import itertools
 import logging
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.engines.sources import Addresses, Pauses, named, unavailable
+from gateway.engines.spark_frames import rows
 from gateway.errors import GatewayError
 from gateway.ports import Source
 
@@ -147,7 +149,13 @@ class Session:
 
     def close(self) -> None:
         """Let the session go, without waiting for its server."""
-        threading.Thread(target=_quietly, args=(self._spark.client.close,), daemon=True).start()
+        _let_go(self._spark)
+
+
+def _let_go(spark: Any) -> None:
+    """Close the way to a server, which ends every call over it, without waiting."""
+    with contextlib.suppress(RuntimeError):  # the system gives no thread more: it is closed as it is collected
+        threading.Thread(target=_quietly, args=(spark.client.close,), name="spark-close", daemon=True).start()
 
 
 def _quietly(call: Callable[[], object]) -> None:
@@ -174,12 +182,15 @@ async def in_thread(work: Callable[[], T]) -> T:
         value, failed = None, None
         try:
             value = work()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the client's errors have no common base; some exit
+        except BaseException as error:  # noqa: BLE001 - the client's errors have no common base; whatever it is ends here
             failed = Failed(error)
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits
             loop.call_soon_threadsafe(tell, value, failed)
 
-    threading.Thread(target=run, name="spark", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="spark", daemon=True).start()
+    except RuntimeError as error:  # the system gives no thread more
+        raise Failed(error) from None
     return await found
 
 
@@ -231,10 +242,15 @@ class Sessions:
 
     async def _connected(self) -> Session:
         self._pauses.check()
+        begun: list[Any] = []
         try:
             async with asyncio.timeout(CONNECT_S):
-                spark, version, escapes = await in_thread(lambda: _connect(self._address))
-        except (Failed, TimeoutError) as error:
+                spark, version, escapes = await in_thread(lambda: _connect(self._address, begun))
+        except BaseException as error:
+            for spark in begun:  # else its thread waits for as long as the server is silent
+                _let_go(spark)
+            if not isinstance(error, Failed | TimeoutError):
+                raise
             self._pauses.away()
             # the words of the client may hold the address, which may hold a token
             told = error.kind if isinstance(error, Failed) else "it took too long"
@@ -251,18 +267,21 @@ class Sessions:
         return session
 
 
-def _connect(address: str) -> tuple[Any, str, bool]:
-    """Return a session with its settings, the server's version, and whether it reads texts as they are written."""
+def _connect(address: str, begun: list[Any]) -> tuple[Any, str, bool]:
+    """Return a session with its settings, the server's version, and whether it reads texts as they are written.
+
+    The session is put into `begun` before its server is asked for anything.
+    """
     with warnings.catch_warnings():  # the client's own, of what it brings along
         warnings.simplefilter("ignore")
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 - an extra
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).disabled = True  # what an engine says is told by us, once, in the provider's log
     spark = SparkSession(address, userId="gateway")
+    begun.append(spark)
     spark.client.set_retry_policies([])
-    for name, value in PINNED.items():
-        spark.conf.set(name, value)
-    read = spark.sql(r"SELECT version() AS version, length('\\') AS length").toArrow().to_pylist()[0]
+    spark.conf._set_all(PINNED, silent=False)  # noqa: SLF001 - all in one round trip; what cannot be set is an error
+    read = rows(spark, r"SELECT version() AS version, length('\\') AS length").to_pylist()[0]
     return spark, str(read["version"]), read["length"] == 1
 
 

@@ -38,15 +38,7 @@ class Both:
     def of_spark(self, query, terms) -> list[list]:
         columns = tuple((f"x{i}", str(term.type)) for i, term in enumerate(terms))
         statement = Statement(write(query, "spark", GRID).sql, (), (), "test", columns)
-        found = self.served.loop.run_until_complete(self._run(statement))
-        return [_counted(column).to_pylist() for column in found.columns]
-
-    async def _run(self, statement):
-        lease = await self.served.engine.lease(self.served.source, self.served.stamp)
-        try:
-            return (await lease.run(statement, 300.0)).table()
-        finally:
-            await lease.close()
+        return [_counted(column).to_pylist() for column in self.served.table(statement).columns]
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,13 @@
 import asyncio
 import importlib.util
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 
+import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -155,6 +158,17 @@ async def test_released_rows_are_read_as_they_are_and_the_secret_is_bound(provid
     assert first["m"] == hashlib.md5(usedforsecurity=False, string=b"secretit's \\ ${x}").hexdigest()
     assert second["f"] != second["f"]
     assert second["moment"] is None
+
+
+async def test_a_statement_and_the_files_behind_it_are_one_round_trip_each(provider, monkeypatch):
+    lease = await provider.lease()
+    client, asked = lease._session._spark.client, []
+    for name in ("_analyze", "config", "execute_command", "_execute_and_fetch"):
+        made = getattr(client, name)
+        monkeypatch.setattr(client, name, lambda *a, name=name, made=made, **k: (asked.append(name), made(*a, **k))[1])
+    assert await count(lease) == ROWS
+    assert asked == ["_execute_and_fetch"] * 2
+    await lease.close()
 
 
 # -- what is inspected ------------------------------------------------------------------------------------------------
@@ -321,6 +335,32 @@ async def test_a_server_that_is_killed_ends_every_lease_and_is_found_again():
         await provider.engine.close()
     finally:
         own.end()
+
+
+async def test_a_server_that_takes_a_call_and_says_nothing_keeps_no_thread(provider, monkeypatch):
+    asked, over = threading.Event(), threading.Event()
+
+    class Silent(grpc.GenericRpcHandler):
+        def service(self, _call):
+            asked.set()
+            return grpc.unary_unary_rpc_method_handler(lambda *_: over.wait(30))
+
+    silent = grpc.server(ThreadPoolExecutor(2), handlers=[Silent()])
+    port = silent.add_insecure_port("127.0.0.1:0")
+    silent.start()
+    monkeypatch.setattr(spark_sessions, "CONNECT_S", 5.0)
+    engine = SparkEngine({VARIABLE: f"sc://127.0.0.1:{port}"}.get, 1, 1.0)
+    before = set(threading.enumerate())
+    try:
+        await fails(engine.inspect(provider.source, ORDER), "engine_unavailable")
+        assert asked.is_set()
+        for thread in {one for one in threading.enumerate() if one.name.startswith("spark")} - before:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+    finally:
+        over.set()
+        silent.stop(None)
+        await engine.close()
 
 
 async def test_what_is_missing_is_named_to_the_provider(provider, caplog, monkeypatch):

@@ -13,13 +13,17 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from gateway.catalog.inspection import InspectionOrder
 from gateway.catalog.model import Dataset
-from gateway.engines.spark_engine import SparkEngine
-from gateway.ports import Source
+from gateway.engines.spark_engine import SparkEngine, SparkLease
+from gateway.engines.spark_sessions import _connect
+from gateway.ports import Source, Statement
 from support.served import Served
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -54,6 +58,14 @@ CONF = {
     "spark.sql.adaptive.enabled": "false",  # a job for each stage of a few rows would take most of the time
     "spark.log.level": "WARN",
 }
+INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.files.minPartitionNum": "1",
+}
+"""A session in which Spark computes row by row in one task, and compiles no code for a statement: half the work."""
+PATIENCE_S = 300.0
 
 
 class Server:
@@ -93,10 +105,15 @@ class Server:
         while time.monotonic() < until:
             with socket.socket() as trial:
                 if trial.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+                    return self._warm()
             assert self.process.poll() is None, (self.folder / "log").read_text()[-4000:]
             time.sleep(0.1)
         raise TimeoutError((self.folder / "log").read_text()[-4000:])
+
+    def _warm(self) -> None:
+        """Ask once: on a busy machine a first answer, for which Spark loads its classes, takes longer than a gateway waits."""
+        spark, _, _ = _connect(self.url, [])
+        spark.client.close()
 
     def kill(self) -> None:
         """End the server at once, without a word."""
@@ -145,16 +162,45 @@ def write_tables(connection, folder: Path, workers: int = 2) -> list[str]:
 
 
 class OnSpark(Served):
-    """A folder of Parquet files, read through a real Spark server, with the tables of a DuckDB connection."""
+    """A folder of Parquet files, read through a real Spark server, with the tables of a DuckDB connection.
 
-    def __init__(self, connection):
+    One session with these settings is held until `close`, or until a statement fails in it.
+    """
+
+    def __init__(self, connection, settings: Mapping[str, str] | None = None):
         loop = asyncio.new_event_loop()
         self.folder = new_folder()
         names = write_tables(connection, self.folder)
         engine = SparkEngine({VARIABLE: server().url}.get, 2, 30.0)
         source = Source("spark", f"{VARIABLE}/file:{self.folder}")
         found = loop.run_until_complete(engine.inspect(source, InspectionOrder(tuple(names), (), (), ())))
+        self._settings = dict(settings or {})
+        self._lease: SparkLease | None = None
         super().__init__(loop, engine, source, found.stamp)
+
+    def table(self, statement: Statement) -> pa.Table:
+        """Return what a statement gives."""
+        return self.loop.run_until_complete(self._run(statement))
+
+    async def _run(self, statement: Statement) -> pa.Table:
+        try:
+            if self._lease is None:
+                self._lease = await self.engine.lease(self.source, self.stamp)
+                settings = self._settings
+                await self._lease._session.call(lambda spark: spark.conf._set_all(settings, silent=False), PATIENCE_S)
+            return (await self._lease.run(statement, PATIENCE_S)).table()
+        except BaseException:
+            await self._give_back()
+            raise
+
+    async def _give_back(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.close()
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self._give_back())
+        super().close()
 
 
 def environment() -> dict[str, str]:
