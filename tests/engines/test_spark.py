@@ -171,6 +171,15 @@ async def test_a_statement_and_the_files_behind_it_are_one_round_trip_each(provi
     await lease.close()
 
 
+async def test_an_exists_over_a_union_is_computed(provider):
+    lease = await provider.lease()
+    both = "SELECT x FROM `t` UNION ALL SELECT x + 1 AS x FROM `t`"
+    mark = "EXISTS(SELECT 1 FROM (SELECT x AS y, name FROM `t`) AS b WHERE y = x AND name = 'n7')"
+    sql = f"SELECT COUNT(*) AS n FROM (SELECT x, {mark} AS e FROM ({both}) AS a) AS r WHERE x > 590 OR e"
+    assert (await lease.run(Statement(sql, columns=NUMBER), 30.0)).table().to_pylist() == [{"n": 9 + 10 + 2}]
+    await lease.close()
+
+
 # -- what is inspected ------------------------------------------------------------------------------------------------
 
 
