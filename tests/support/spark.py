@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INSTALLED = ROOT / ".spark"
 VARIABLE = "DATA_URL"
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
-START_S = 60
+START_S = 120
 
 _OPENED = (
     "lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic",
@@ -108,6 +108,7 @@ class Server:
                     return self._warm()
             assert self.process.poll() is None, (self.folder / "log").read_text()[-4000:]
             time.sleep(0.1)
+        self.kill()
         raise TimeoutError((self.folder / "log").read_text()[-4000:])
 
     def _warm(self) -> None:
