@@ -47,7 +47,7 @@ $(VENV)/.spark: $(STAMP) requirements/spark.txt
 	touch $@
 
 test-spark: $(VENV)/.spark $(SPARK)/.installed ## the same on a real Spark server, which it installs (600 MB)
-	$(BIN)/python -m pytest -m "spark and not long" $$(grep -rl mark.spark tests --include=*.py)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "spark and not long" $$(grep -rl mark.spark tests --include=*.py)
 
 check: lint test test-browser ## test, and the long programmes: fuzz, crash, audit
 	$(BIN)/python -m pytest -m "long and not spark" tests

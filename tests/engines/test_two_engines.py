@@ -152,7 +152,7 @@ def test_tpch_is_the_same_on_every_engine(name, engine):
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("part", [*range(4), *(pytest.param(part, marks=pytest.mark.long) for part in range(4, 10))])
+@pytest.mark.parametrize("part", range(10))
 def test_generated_queries_are_the_same_on_spark(part):
     _, with_unit = pair(0)
     served = opened(interpreted())

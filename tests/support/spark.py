@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ from gateway.engines.spark_engine import SparkEngine, SparkLease
 from gateway.engines.spark_sessions import _connect
 from gateway.ports import Source, Statement
 from support.served import Served
+
+# a worker of pytest-xdist has no file of its own, and Spark's client takes a program without one for a doctest of Spark
+sys.modules["__main__"].__dict__.setdefault("__file__", __file__)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INSTALLED = ROOT / ".spark"
