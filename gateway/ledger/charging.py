@@ -94,7 +94,7 @@ def microseconds(at: datetime) -> int:
 
 def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Any | None:
     """Return the query of an idempotency key."""
-    return _BY_KEY.first(connection, {"buyer": buyer, "key": idempotency_key})
+    return _BY_KEY.one_or_none(connection, {"buyer": buyer, "key": idempotency_key})
 
 
 def settled(row: Any, body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
@@ -266,7 +266,7 @@ def let_go(connection: Connection, query_id: str) -> None:
 
 def failures(connection: Connection, buyer: str, dataset: str) -> int:
     """Return how many charged queries of a buyer failed on a dataset and are not excused."""
-    return int(_FAILURES.rows(connection, {"buyer": buyer, "dataset": dataset})[0][0])
+    return _FAILURES.number(connection, {"buyer": buyer, "dataset": dataset})
 
 
 def refuse_suspended(connection: Connection, order: Order) -> int:
@@ -289,7 +289,7 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
     allowance = order.allowance
     if allowance.rate_count is not None and allowance.rate_seconds is not None:
         since = microseconds(now) - allowance.rate_seconds * 1_000_000
-        recent = int(_RECENT.rows(connection, {"grant": allowance.grant, "since": since})[0][0])
+        recent = _RECENT.number(connection, {"grant": allowance.grant, "since": since})
         if recent >= allowance.rate_count:
             detail = f"The grant allows {allowance.rate_count:,} queries in {allowance.rate_seconds:,} seconds."
             error = GatewayError("rate_limited", detail, "Ask again a little later; repeats are free.")
@@ -301,7 +301,7 @@ def keep_pace(connection: Connection, order: Order, now: datetime, failed: int) 
             raise error
     limit = 1 if failed else allowance.at_once
     here = {"buyer": order.buyer, "dataset": order.dataset, "now": microseconds(now)}
-    if limit is not None and _RUNNING.rows(connection, here)[0][0] >= limit:
+    if limit is not None and _RUNNING.number(connection, here) >= limit:
         detail = f"{limit:,} of your queries run here at once, and no more may."
         raise GatewayError("too_many_running", detail, "Ask again when one of them is done.")
 

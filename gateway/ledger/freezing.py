@@ -163,7 +163,7 @@ def refuse_asked(
 
 def known(connection: Connection, buyer: str, key: str, body_digest: str, now: datetime) -> Known | None:
     """Return what `settled` returns of an idempotency key, None where it is not known. Raises as it does."""
-    row = _OF_KEY.first(connection, {"buyer": buyer, "key": key})
+    row = _OF_KEY.one_or_none(connection, {"buyer": buyer, "key": key})
     found = None if row is None else charging.settled(row, body_digest, now)
     if row is not None and isinstance(found, Stored):
         _refuse(row.frozen)

@@ -139,7 +139,7 @@ class Ledger:
         def work(connection: Connection) -> bool:
             now = self._clock.now()
             if charge.until is not None and now >= charge.until:
-                if _SALT.first(connection, _held(charge)) is not None:
+                if _SALT.one_or_none(connection, _held(charge)) is not None:
                     why = "its grant ended"
                     charging.give_up(connection, charge.query_id, WITHDRAWN, why, now)
                 return False
@@ -178,7 +178,7 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bytes:
-            row = _SALT.first(connection, _held(charge))
+            row = _SALT.one_or_none(connection, _held(charge))
             if row is None:
                 _refuse_ended(connection, charge)
                 raise GatewayError("internal", "Another worker has taken this query over.", "Ask again.")
@@ -201,7 +201,7 @@ class Ledger:
         """
 
         def work(connection: Connection) -> bool:
-            if _SALT.first(connection, _held(charge)) is None:
+            if _SALT.one_or_none(connection, _held(charge)) is None:
                 _refuse_ended(connection, charge)
                 return False
             charging.give_up(connection, charge.query_id, FAILED, provider_note, self._clock.now())
@@ -351,7 +351,7 @@ class Ledger:
 
 def _refuse_ended(connection: Connection, charge: Charge) -> None:
     """Say what ended a query while its worker was still at it, if anything did."""
-    ended = _ENDED.first(connection, {"running": [charge.query_id]})
+    ended = _ENDED.one_or_none(connection, {"running": [charge.query_id]})
     if ended is not None:
         raise charging.ended_early(ended.query_id, ended.state)
 

@@ -173,7 +173,7 @@ def refuse_unserved(connection: Connection, order: Order, today: date, *, requir
 
 def decisive(connection: Connection, dataset: str) -> Any | None:
     """Return what a charge reads of a dataset's versions; None where none was ever published or withdrawn."""
-    return _DECISIVE.first(connection, {"of": dataset})
+    return _DECISIVE.one_or_none(connection, {"of": dataset})
 
 
 def refuse(row: Any | None, order: Order, today: date, *, required: bool) -> None:

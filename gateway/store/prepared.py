@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Dialect, Integer, LargeBinary, String
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -71,15 +71,22 @@ class Prepared:
         # INVARIANT: to the end: what is read in part keeps an old state of the database open
         return [self._row(row) for row in cursor.fetchall()]
 
-    def first(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
-        """Return the first row that a SELECT finds."""
+    def one_or_none(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
+        """Return the row of a SELECT that finds one at most. Raises MultipleResultsFound."""
         found = self.rows(connection, values)
+        if len(found) > 1:
+            raise MultipleResultsFound
         return found[0] if found else None
 
     def value(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
-        """Return the first column of the first row that a SELECT finds."""
-        found = self.first(connection, values)
+        """Return the first column of that row. Raises MultipleResultsFound."""
+        found = self.one_or_none(connection, values)
         return None if found is None else found[0]
+
+    def number(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """Return the only cell of a SELECT that always finds one."""
+        ((found,),) = self.rows(connection, values)
+        return int(found)
 
     def change(self, connection: Connection, values: Mapping[str, Any]) -> int:
         """Run an UPDATE or a DELETE; return how many rows it was of."""

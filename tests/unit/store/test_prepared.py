@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, tuple_, union_all, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound
 
 from gateway.errors import GatewayError
 from gateway.store.prepared import Prepared
@@ -44,11 +44,19 @@ async def test_it_finds_what_sqlalchemy_finds(store, statement, values):
 async def test_rows_are_named_as_their_columns(store):
     await store.run(lambda connection: connection.execute(insert(releases), ROWS))
     one = Prepared(select(releases).where(releases.c.digest == bindparam("name")))
-    found = await store.glance(lambda connection: one.first(connection, {"name": "d3"}))
+    found = await store.glance(lambda connection: one.one_or_none(connection, {"name": "d3"}))
     assert (found.buyer, found.digest, found.content) == ("a/1", "d3", b"\0\3")
     assert await store.glance(lambda connection: one.value(connection, {"name": "d3"})) == "a/1"
-    assert await store.glance(lambda connection: one.first(connection, {"name": "none"})) is None
+    assert await store.glance(lambda connection: one.one_or_none(connection, {"name": "none"})) is None
     assert await store.glance(lambda connection: one.value(connection, {"name": "none"})) is None
+
+
+async def test_of_several_rows_where_one_is_looked_for_none_is_chosen(store):
+    await store.run(lambda connection: connection.execute(insert(releases), ROWS))
+    every = Prepared(select(releases))
+    for look in (every.one_or_none, every.value):
+        with pytest.raises(MultipleResultsFound):
+            await store.read(lambda connection, look=look: look(connection, {}))
 
 
 async def test_lists_of_many_lengths_one_after_another(store):
