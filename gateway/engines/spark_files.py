@@ -134,7 +134,7 @@ def _invalid(what: str, fix: str) -> GatewayError:
 
 def _bare(kept: Sequence[Any]) -> Any:
     """Return a schema without what its writer noted beside the types."""
-    from pyspark.sql.types import StructField, StructType  # noqa: PLC0415 - an extra
+    from pyspark.sql.types import StructField, StructType
 
     return StructType([StructField(part.name, part.dataType, nullable=True) for part in kept])
 

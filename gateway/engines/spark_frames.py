@@ -11,9 +11,9 @@ import pyarrow as pa
 
 def asked(spark: Any, sql: str, parameters: Sequence[str] = ()) -> Any:
     """Return the frame of a query, of which Spark is told nothing before its rows are fetched."""
-    from pyspark.sql.connect.dataframe import DataFrame  # noqa: PLC0415 - an extra
-    from pyspark.sql.connect.functions.builtin import lit  # noqa: PLC0415 - an extra
-    from pyspark.sql.connect.plan import SQL  # noqa: PLC0415 - an extra
+    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.connect.functions.builtin import lit
+    from pyspark.sql.connect.plan import SQL
 
     return DataFrame(SQL(sql, [lit(value) for value in parameters]), spark)
 

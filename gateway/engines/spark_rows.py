@@ -45,7 +45,7 @@ def stream(table: pa.Table) -> bytes:
 @contextmanager
 def holding(spark: Any, inputs: Sequence[InputTable]) -> Iterator[None]:
     """Keep released tables as views beside the others for one statement."""
-    from pyspark.sql.pandas.types import from_arrow_schema  # noqa: PLC0415 - an extra
+    from pyspark.sql.pandas.types import from_arrow_schema
 
     held: list[str] = []
     try:

@@ -276,7 +276,7 @@ def _connect(address: str, begun: list[Any]) -> tuple[Any, str, bool]:
     """
     with warnings.catch_warnings():  # the client's own, of what it brings along
         warnings.simplefilter("ignore")
-        from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415 - an extra
+        from pyspark.sql.connect.session import SparkSession
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).disabled = True  # what an engine says is told by us, once, in the provider's log
     spark = SparkSession(address, userId="gateway")

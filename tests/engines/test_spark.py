@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 
-import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -347,6 +346,8 @@ async def test_a_server_that_is_killed_ends_every_lease_and_is_found_again():
 
 
 async def test_a_server_that_takes_a_call_and_says_nothing_keeps_no_thread(provider, monkeypatch):
+    import grpc
+
     asked, over = threading.Event(), threading.Event()
 
     class Silent(grpc.GenericRpcHandler):
