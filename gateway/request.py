@@ -1,5 +1,6 @@
 """What a buyer asked, and who asked: the values of steps 1 and 2, used by every later one."""
 
+import unicodedata
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -9,7 +10,8 @@ DRILL = "drill"
 
 def is_reserved(organisation: str) -> bool:
     """Tell whether an organisation's name is the drills', or is read as theirs."""
-    return organisation.strip().casefold() == DRILL
+    seen = "".join(one for one in unicodedata.normalize("NFKC", organisation) if unicodedata.category(one) != "Cf")
+    return seen.strip().casefold() == DRILL
 
 
 @dataclass(frozen=True, slots=True)

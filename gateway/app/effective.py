@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gateway.app.policies import PolicyFile, Told
 from gateway.catalog import entries
-from gateway.catalog.load import read
+from gateway.catalog.document import PolicyDocument
+from gateway.catalog.load import PolicyErrors, PolicyLines, read
 from gateway.catalog.manifest import manifest_digest
 from gateway.catalog.model import Compliance
 from gateway.ledger.paging import all_of
@@ -32,7 +33,8 @@ class Known:
     """A dataset as the folder and the store have it together.
 
     `file` is the policy in effect, or what comes nearest where none is served: `unserved` says why (draft, withdrawn,
-    unavailable, removed). It is None where no text of it is in the folder or the store. `filed`: the folder has a
+    unavailable, unreadable, removed). It is None where no text of it is in the folder or the store, or none that this
+    gateway reads. `filed`: the folder has a
     file of it, without which no gateway of the folder serves it; `stored`: the text is the store's.
     """
 
@@ -52,10 +54,7 @@ class Known:
 
 
 async def every(registry: Registry, files: Mapping[str, PolicyFile], folder: Path) -> tuple[Known, ...]:
-    """Return every dataset of a folder's files, and every one that the store alone knows, by name.
-
-    Raises GatewayError `policy_invalid` for a text of the store that this gateway does not read.
-    """
+    """Return every dataset of a folder's files, and every one that the store alone knows, by name."""
     found = []
     for name, file in files.items():
         effective, unserved = await in_effect(registry, file)
@@ -75,7 +74,10 @@ async def _of_store(registry: Registry, name: str, folder: Path) -> Known:
     text = await registry.text(one.text)
     if text is None:
         return Known(name, None, "unavailable", filed=False, stored=True)
-    document, lines = await asyncio.to_thread(read, text, name)
+    found = await _read(text, name)
+    if found is None:
+        return Known(name, None, "unreadable", filed=False, stored=True)
+    document, lines = found
     file = PolicyFile(document, one.version, folder, lines, text)
     effective, unserved = await in_effect(registry, file)
     return Known(name, effective, unserved if latest is not None else "draft", filed=False, stored=True)
@@ -84,7 +86,8 @@ async def _of_store(registry: Registry, name: str, folder: Path) -> Known:
 async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, str | None]:
     """Return the policy that is in effect for a file's dataset, and why nothing is served, or None.
 
-    A restored store may lack the text of what is served: the dataset is unavailable until it is proposed again.
+    A restored store may lack the text of what is served, and another version of the gateway may have kept one that this
+    one does not read: nothing is served of the dataset until it is proposed again.
     """
     covered = manifest_digest(file.document)
     stands = await registry.standing(file.name, covered)
@@ -99,11 +102,23 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
     if text is None:
         log.error("the text of %s, version %s, is not in the store: propose it again", file.name, served.version)
         return replace(file, told=Told(stands.change)), "unavailable"
-    document, lines = await asyncio.to_thread(read, text, file.lines.name)
+    found = await _read(text, file.lines.name)
+    if found is None:
+        return replace(file, told=Told(stands.change)), "unreadable"
+    document, lines = found
     # the name that it was proposed under stays, whatever keys later gateways add to the canonical form
     stored = PolicyFile(document, served.version, file.folder, lines, text)
     told = Told(stands.change, _compliance(stands, stored, required=registry.required))
     return replace(stored, told=told), None
+
+
+async def _read(text: str, name: str) -> tuple[PolicyDocument, PolicyLines] | None:
+    """Return a text of the store as a policy; None where this gateway does not read it."""
+    try:
+        return await asyncio.to_thread(read, text, name)
+    except PolicyErrors as error:
+        log.error("the text of %s in the store is not read: %s", name, error.detail)  # noqa: TRY400 - words, no stack
+        return None
 
 
 def _compliance(stands: Standing, file: PolicyFile, *, required: bool) -> Compliance | None:

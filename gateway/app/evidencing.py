@@ -12,7 +12,7 @@ from gateway.app.clock import SystemClock
 from gateway.app.effective import Known, every
 from gateway.app.offline import existing
 from gateway.app.policies import PolicyFile, read_folder, read_policies
-from gateway.catalog.load import canonical_text, parse, policy_version
+from gateway.catalog.load import PolicyErrors, canonical_text, parse, policy_version
 from gateway.errors import GatewayError
 from gateway.evidence import archives, exporting, rotation
 from gateway.evidence.filing import Period, Policy, pack
@@ -37,6 +37,7 @@ Result = TypeVar("Result")
 
 UNREAD = {
     "unavailable": "the text of its policy is not in the store",
+    "unreadable": "this gateway does not read the text of its policy in the store",
     "removed": "its data were declared here, and no policy of it is in the folder or the store",
 }
 """Why a filing cannot show a dataset that the store knows."""
@@ -101,7 +102,10 @@ async def _published_text(store: Store, decision: dict[str, Any]) -> dict[str, b
     for one, _ in await all_of(lambda page: registry.versions(str(named), page)):
         text = await registry.text(one.text) if one.version == version else None
         if text is not None:
-            document = parse(text, str(named))
+            try:
+                document = parse(text, str(named))
+            except PolicyErrors:  # another version of the gateway kept it: the bundle is whole without it
+                return {}
             return {bundles.POLICY: canonical_text(document)} if policy_version(document) == version else {}
     return {}
 

@@ -76,13 +76,11 @@ class MembershipService:
         caller = found.caller
         if found.standing is Standing.SUSPENDED:
             raise suspended_member()
-        self._pace.admit(caller)
+        await self._pace.take(caller)
         subject, issuer = (caller.subject, found.issuer) if person else (None, "")
         shown = tuple(Shown(*one) for one in evidence)
         asked = Application(caller.organisation, subject, issuer, legal_name, contact, shown)
-        made, new = await self._members.apply(self._new_id(), asked, buyer_id(caller))
-        if new:
-            await self._pace.count(caller)
+        made, _ = await self._members.apply(self._new_id(), asked, buyer_id(caller))
         return shown_member(made)
 
     async def listed(self, found: Identified, state: str | None, page: Page = FIRST) -> Listed[dict[str, object]]:

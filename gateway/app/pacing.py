@@ -102,10 +102,17 @@ class Pace(_Minutes):
         if taken[buyer_id(caller)] == self._most:
             await self._meter.flooded(caller.organisation, caller.subject, self._most)
 
-    async def take(self, caller: Caller) -> None:
+    async def take(self, caller: Caller, decisions: int = 1) -> None:
         """Admit and count at once what is about to be done: of those who ask together the first are counted first.
 
-        Raises GatewayError `too_many_requests`.
+        Raises GatewayError `too_many_requests`, also where the minute has fewer decisions left than are asked for.
         """
         self.admit(caller)
-        await self.count(caller)
+        left = self.quota(caller).left
+        if decisions > left:
+            detail = (
+                f"{decisions:,} decisions are asked for at once, and {left:,} of this minute's {self._most:,} are left."
+            )
+            raise self._refused(caller, detail, "Ask for fewer at a time, or in the next minute.")
+        for _ in range(decisions):
+            await self.count(caller)

@@ -57,11 +57,12 @@ class Rehearsal:
     async def rehearse(self, caller: Caller, old: Dataset, new: Dataset, asked: Sequence[Posed]) -> dict[str, Any]:
         """Return what becomes of each question, and how many there are of each kind.
 
-        Each counts as a free decision of the caller's minute. Raises GatewayError `too_many_requests`.
+        Each counts as a free decision of the caller's minute, before the first is looked at. Raises GatewayError
+        `too_many_requests`.
         """
+        await self._pace.take(caller, len(asked))
         told = []
         for question in asked:
-            await self._pace.take(caller)
             before = await self._outcome(old, question)
             after = await self._outcome(new, question, before.dialect)
             told.append({

@@ -102,6 +102,7 @@ def test_past_questions_are_paced_as_refusals_are(own):
     asked = [{"sql": COHORT, "organisation": "widgets", "purpose": "research"}] * 9
     status, reply = cast.post(f"versions/{version}/replay", cast.eve, queries=asked)
     assert (status, reply["code"]) == (429, "too_many_requests")
+    assert cast.post(f"versions/{version}/replay", cast.eve, queries=asked[:2])[0] == 200, "none of the nine counted"
 
 
 def test_the_life_of_a_policy_by_command(own, tmp_path):

@@ -1,6 +1,7 @@
 """What a store alone knows of an exchange: a dataset without a file, its versions, a key, grants, people abroad."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway.app.clock import SystemClock
@@ -52,9 +53,10 @@ class StoreLife:
         (file,) = read_folder(drafts).files.values()
         return file
 
-    async def published(self, text=GARDEN, days=60):
-        """Publish a policy that is reviewed for some days more; return its version."""
+    async def published(self, text=GARDEN, days=60, kept=None):
+        """Publish a policy that is reviewed for some days more, kept in the text of `kept`; return its version."""
         file = self.file(text)
+        file = replace(file, text=kept or file.text)
         await self.registry.draft(draft_of(file), EVE)
         if (await self.registry.submit(file.name, file.version, EVE)).state == "submitted":
             until = self.today + timedelta(days=days)

@@ -43,10 +43,10 @@ MACHINE: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one look into the store gave: findings, and the datasets as they stand; None where that cannot be read."""
+    """What one look into the store gave: findings, and the datasets as they stand."""
 
     findings: Sequence[Finding]
-    known: Sequence[Known] | None
+    known: Sequence[Known]
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
@@ -62,8 +62,6 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         found.append(bad("store", error.detail, error.hint))
         return (*found, *policies.look(settings.policies, now.date()))
     found += seen.findings
-    if seen.known is None:
-        return tuple(found)
     return (*found, *policies.look_at(seen.known, read_folder(settings.policies), now.date()))
 
 
@@ -79,13 +77,9 @@ async def _store(settings: Settings, now: datetime) -> _Seen:
     store = await open_store(settings.state, settings.store_url)
     try:
         found = await store.read(work)
-        known: Sequence[Known] | None = None
-        try:
-            registry = Registry(store, SystemClock(), required=settings.members_required)
-            known = await every(registry, read_folder(settings.policies).files, settings.policies.resolve())
-        except GatewayError as error:  # a text of the store that this gateway does not read
-            found.append(bad("policies", error.detail, error.hint))
-        return _Seen([*found, *_parties(await _asked(store), known or (), settings, now)], known)
+        registry = Registry(store, SystemClock(), required=settings.members_required)
+        known = await every(registry, read_folder(settings.policies).files, settings.policies.resolve())
+        return _Seen([*found, *_parties(await _asked(store), known, settings, now)], known)
     finally:
         await store.close()
 

@@ -37,6 +37,10 @@ _UNSERVED = {
         "the store lacks the text of the version that it serves: nobody is answered",
         "Have its provider propose the same text again: gateway policy propose.",
     ),
+    "unreadable": (
+        "this gateway does not read the text of the version that is served: nobody is answered",
+        "Run the version of the gateway that it was proposed with, or have its provider propose another text.",
+    ),
     "removed": (
         "its data were declared in this store, and no policy of it is here",
         "Put its file back into the folder; or leave it, and nobody is answered.",
@@ -67,7 +71,7 @@ def look_at(known: Sequence[Known], folder: PolicyFolder, today: date) -> Iterat
 
 def _not_served(one: Known) -> Finding:
     told, fix = _UNSERVED[one.unserved or "unavailable"]
-    shown = bad if one.unserved == "unavailable" else warning
+    shown = bad if one.unserved in ("unavailable", "unreadable") else warning
     return shown(f"policy of {one.name}", told, fix)
 
 

@@ -111,6 +111,14 @@ def test_a_lost_text_is_bad(doctor):
     assert (verdict, "lacks the text" in told) == (BAD, True)
 
 
+def test_a_text_that_is_not_read_here_is_bad(doctor):
+    async def story(life):
+        await life.published(kept=GARDEN.replace("title:", "titles:"))
+
+    verdict, told = one(doctor(story, GARDEN), "policy of garden")
+    assert (verdict, "does not read the text" in told) == (BAD, True)
+
+
 def test_a_review_that_was_taken_back_is_bad(doctor):
     async def story(life):
         version = await life.published()

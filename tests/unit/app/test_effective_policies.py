@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -88,6 +89,18 @@ async def test_a_store_that_lacks_the_text_serves_nothing_until_it_is_proposed_a
     assert (await in_effect(registry, file))[1] == "unavailable"
     await registry.draft(draft_of(file), MEI)
     assert (await in_effect(registry, file))[1] is None
+
+
+async def test_a_text_that_another_gateway_kept_and_this_one_does_not_read_closes_its_own_dataset(store, clock, folder):
+    registry, file = Registry(store, clock, required=True), file_of(folder)
+    newer = POLICY.replace("title:", "titles:")
+    assert newer != POLICY
+    await published(registry, replace(file, text=newer))
+    assert (await in_effect(registry, file))[1] == "unreadable"
+    alone = await every(registry, {}, folder)
+    assert [(one.name, one.file, one.unserved, one.stored) for one in alone] == [("shop", None, "unreadable", True)]
+    beside = await every(registry, {"shop": file}, folder)
+    assert [(one.name, one.file.version, one.unserved) for one in beside] == [("shop", file.version, "unreadable")]
 
 
 @pytest.mark.parametrize("required", [True, False])

@@ -1,17 +1,19 @@
 """Who is let in: with members required nobody but the verified, and the log is told of strangers at a pace."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from support.stores import Clock, code_of
+from support.stores import Clock, code_of, meter_of
 
 from gateway.app.clock import SystemClock, SystemRandomness, new_query_id
-from gateway.app.membership import Entrance
-from gateway.app.pacing import StrangerPace
+from gateway.app.membership import Entrance, MembershipService
+from gateway.app.pacing import Pace, StrangerPace
 from gateway.app.parts import tokens
 from gateway.identity.development import ISSUER, DevelopmentKey
+from gateway.identity.tokens import Identified, Standing
 from gateway.ledger.members import Application, Members, Shown
 from gateway.ledger.revoking import Revocations
 from gateway.request import Caller
@@ -67,6 +69,29 @@ async def test_whoever_is_verified_is_let_in_and_nobody_else_where_members_are_r
     await members.suspend(member_id, "regulator", "regulator/sun", "an abuse")
     for required in (True, False):
         assert await code_of(made(required=required).admit(token)) == "member_suspended"
+
+
+async def test_those_who_apply_at_once_are_no_more_than_a_minute_holds(entrance, store):
+    made, _, members = entrance
+    clock = Clock()
+    pace = Pace(3, clock, meter_of(store, clock))
+    service = MembershipService(members, made(required=True), pace, new_query_id)
+    caller = Caller("ana", "widgets", frozenset({"buyer"}))
+
+    async def apply(number):
+        found = Identified(caller, f"issuer {number}", Standing.UNVERIFIED)
+        told = {
+            "person": True,
+            "legal_name": "W",
+            "contact": "office@example",
+            "evidence": [("register", "HRB-1", None)],
+        }
+        return await service.apply(found, **told)
+
+    asked = await asyncio.gather(*(apply(number) for number in range(9)), return_exceptions=True)
+    assert sum(isinstance(one, dict) for one in asked) == 3
+    assert {one.code for one in asked if not isinstance(one, dict)} == {"too_many_requests"}
+    assert len(await members.listed()) == 3
 
 
 async def test_the_log_is_told_of_strangers_at_a_pace(entrance, store):

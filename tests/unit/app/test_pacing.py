@@ -41,6 +41,19 @@ async def test_a_buyers_minute_is_spent_once_and_comes_again():
     assert len(meter.told) == 1
 
 
+async def test_what_needs_more_decisions_than_are_left_counts_none():
+    meter = Meter()
+    pace = Pace(5, Clock(START), meter)
+    await pace.take(ANA, 3)
+    with pytest.raises(GatewayError) as caught:
+        await pace.take(ANA, 3)
+    assert (caught.value.code, caught.value.quota.left) == ("too_many_requests", 2)
+    await pace.take(ANA, 2)
+    assert meter.told == [("org", "ana", 5)]
+    with pytest.raises(GatewayError):
+        await pace.take(ANA)
+
+
 def test_statements_have_a_pace_of_their_own():
     clock = Clock(START)
     pace = StatementPace(2, clock)

@@ -249,7 +249,7 @@ async def test_who_is_turned_away_is_told_to_the_log(members, store):
     assert (await store.read(reconcile)).differences == ()
 
 
-@pytest.mark.parametrize("organisation", ["drill", "Drill", " drill"])
+@pytest.mark.parametrize("organisation", ["drill", "Drill", " drill", "ｄｒｉｌｌ", "dr\u00adill", "\u200bdrill"])
 async def test_nobody_is_a_member_under_the_name_that_drills_freeze(members, store, organisation):
     house = replace(ORG, organisation=organisation)
     person = replace(ANA, organisation=organisation)

@@ -54,6 +54,7 @@ FRAME: dict[str, tuple[str, str]] = {
     "state.withdrawn": ("withdrawn", "已撤回"),
     "state.suspended": ("suspended", "已暂停"),
     "state.unavailable": ("unavailable", "不可用"),
+    "state.unreadable": ("its text is not read here", "此处无法读取其文本"),
     "state.RUNNING": ("Running", "运行中"),
     "state.FINISHED": ("Finished", "已完成"),
     "state.FAILED": ("Failed", "失败"),

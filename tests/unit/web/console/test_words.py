@@ -30,6 +30,7 @@ MADE = {  # words that a template makes of a value
         "withdrawn",
         "suspended",
         "unavailable",
+        "unreadable",
         *map(told, ("running", "finished", "failed", *EARLY)),
     },
     "version.": {state.value for state in VersionState},
