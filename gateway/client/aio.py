@@ -196,6 +196,7 @@ class AsyncGateway:
         dataset: str | None = None,
         purpose: str | None = None,
         idempotency_key: str | None = None,
+        progress: Wanted = None,
     ) -> Fitted:
         """Fit a model of private rows: charged once, with intervals for the noise.
 
@@ -216,7 +217,8 @@ class AsyncGateway:
             "dataset": dataset,
             "purpose": purpose,
         }
-        return Fitted(await self._run(asking.modelled(members, key, self._manners)))
+        with Shown(self._progress if progress is None else progress) as shown:
+            return Fitted(await self._run(asking.modelled(members, key, self._manners), shown))
 
     async def cancel(self, query_id: str) -> Ended:
         """Cancel a question of yours that runs; return how it ended, and what stays charged."""

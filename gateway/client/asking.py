@@ -57,10 +57,11 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as it is sent. `body` has the members of POST /v1/query that are part of it."""
+    """One question as it is sent. `body` has the members of POST /v1/query that are part of it, or of its `path`."""
 
     sql: str
     body: Mapping[str, object]
+    path: str = "/v1/query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +214,17 @@ def quoted(asked: Question, manners: Manners) -> Flow[dict[str, Any]]:
 
 
 def modelled(members: Mapping[str, object], key: str, manners: Manners) -> Flow[dict[str, Any]]:
-    """Return a model. Every try has the same idempotency key: it is charged once."""
+    """Return a model. Every try has the same idempotency key: it is charged once.
+
+    Raises GatewayError with the key. Thrown Stopped, it cancels the question behind it and says what was charged.
+    """
     body = {name: _plain(value) for name, value in members.items() if value is not None}
     try:
-        call = json_call("POST", "/v1/models", body, {"Idempotency-Key": key}, manners.timeout_s)
-        reply = yield from sent(call, manners.retries)
+        fitted = yield from _answer(Question(str(members["from"]), body, "/v1/models"), key, manners)
     except GatewayError as error:
         error.idempotency_key = key
         raise
-    found = reply.document()
+    found = Reply(200, {}, fitted).document()
     if not {"query_id", "kind", "clear", "privacy", "price"} <= found.keys():
         raise BadReply("bad_reply", "The reply is no model.", "Check the address.")
     return found
@@ -279,7 +282,7 @@ def _answer(asked: Question, key: str, manners: Manners) -> Flow[bytes]:
 def _posted(asked: Question, key: str, manners: Manners, wait_s: int) -> Flow[Reply]:
     """Ask once. A question that is charged and takes longer than `wait_s` gets a reply of status 202."""
     body = {**asked.body, "wait_timeout": wait_s, "on_wait_timeout": "continue"}
-    call = json_call("POST", "/v1/query", body, {"Idempotency-Key": key}, manners.timeout_s)
+    call = json_call("POST", asked.path, body, {"Idempotency-Key": key}, manners.timeout_s)
     return (yield from sent(call, manners.retries))
 
 

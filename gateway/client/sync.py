@@ -140,6 +140,7 @@ class Gateway:
         dataset: str | None = None,
         purpose: str | None = None,
         idempotency_key: str | None = None,
+        progress: Wanted = None,
     ) -> Fitted:
         """Fit a model of private rows: charged once, with intervals for the noise.
 
@@ -160,7 +161,8 @@ class Gateway:
             "dataset": dataset,
             "purpose": purpose,
         }
-        return Fitted(self._run(asking.modelled(members, key, self._manners)))
+        with Shown(self._progress if progress is None else progress) as shown:
+            return Fitted(self._run(asking.modelled(members, key, self._manners), shown))
 
     def cancel(self, query_id: str) -> Ended:
         """Cancel a question of yours that runs; return how it ended, and what stays charged."""

@@ -11,6 +11,9 @@ from gateway.errors import GatewayError
 MEMBERS = ("format", "intervals", "wait_timeout", "on_wait_timeout")
 """The members of a body that say this."""
 
+WAITING = ("wait_timeout", "on_wait_timeout")
+"""Those of them that say how long to wait."""
+
 MAX_WAIT_S = 60
 ON_TIMEOUT = ("continue", "cancel")
 

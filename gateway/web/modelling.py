@@ -1,13 +1,14 @@
 """Models for every front door: asked or quoted, and fitted. What one is fitted from is an ordinary answer."""
 
 import asyncio
+from collections.abc import Awaitable
 
 from gateway.errors import GatewayError
 from gateway.models.asked import Model
 from gateway.models.composing import located
 from gateway.models.fitting import fitted
 from gateway.request import Caller, Request
-from gateway.web.service import Questions, Service
+from gateway.web.service import Question, Questions, Service
 
 
 async def fit(
@@ -17,19 +18,29 @@ async def fit(
 
     Raises GatewayError as a question does; a place in it is one in the model's own source.
     """
+    begun = await begin(service, questions, model, asked, caller)
+    return await of_answer(model, begun if isinstance(begun, bytes) else begun.answer())
+
+
+async def begin(
+    service: Service, questions: Questions, model: Model, asked: Request, caller: Caller
+) -> bytes | Question:
+    """Return the answer that a model is fitted from where it is stored, else the question that was begun for it."""
     answer = await service.stored(asked, caller)
-    if answer is None:
-        answer = await _answered(service, questions, model, asked, caller)
-    return await asyncio.to_thread(fitted, model, answer)
-
-
-async def _answered(service: Service, questions: Questions, model: Model, asked: Request, caller: Caller) -> bytes:
+    if answer is not None:
+        return answer
     with questions.room(caller):
         composed = await service.compose(model, asked, caller)
+    return questions.submit(composed, caller)
+
+
+async def of_answer(model: Model, answer: bytes | Awaitable[bytes]) -> dict[str, object]:
+    """Return the model that is fitted from an answer. Raises GatewayError as `fit`."""
     try:
-        return await questions.submit(composed, caller).answer()
+        found = answer if isinstance(answer, bytes) else await answer
     except GatewayError as error:
         raise located(error, model) from None
+    return await asyncio.to_thread(fitted, model, found)
 
 
 async def quote(

@@ -18,8 +18,7 @@ from gateway.web.problem import HEADERS, paced
 from gateway.web.reading import read_request
 from gateway.web.routes import JSON, Parameter, Reply, Route, replies
 from gateway.web.service import Question, Questions, Service
-
-QUERY_ID = "Gateway-Query-Id"
+from gateway.web.waiting import GOES_ON, QUERY_ID, RUNNING, goes_on, running, waited
 
 LOOK_EVERY_S = 0.5
 """How often the store is asked about a query that another process works on, for those who follow it here."""
@@ -29,8 +28,6 @@ BEAT_EVERY_S = 15.0
 
 MOST_FOLLOWED_S = 300.0
 """How long a stream waits for another process; then its listener comes again, with a token that still holds."""
-
-RUNNING = "RUNNING"
 
 TAG = "queries"
 QUERY = "/v1/queries/{id}"
@@ -63,8 +60,7 @@ class QueryDoor:
         """Return its addresses."""
         text = {"type": "string"}
         written = {MEDIA[form]: text for form in Format if form is not Format.JSON}
-        goes_on = Reply("it goes on; `Location` says where", {JSON: "Running"})
-        answered = {200: Reply("the answer", {JSON: "Answer", **written}), 202: goes_on}
+        answered = {200: Reply("the answer", {JSON: "Answer", **written}), 202: GOES_ON}
         looked = {200: Reply("how it stands, or its answer", {JSON: "Query", **written})}
         events = replies("`stage` and `state` events", text, "text/event-stream")
         return [
@@ -86,16 +82,9 @@ class QueryDoor:
         if asked.idempotency_key is not None and (known := await self._service.given(asked, caller)) is not None:
             return await self._answer(known, delivery, caller)
         question = self._questions.submit(asked, caller)
-        if delivery.wait_s is None or await question.wait(delivery.wait_s):
-            return await self._answer(await question.answer(), delivery, caller)
-        if delivery.cancel:
-            await question.cancel()
-        else:
-            await question.known()
-        if question.over:
-            return await self._answer(await question.answer(), delivery, caller)
-        headers = {"Location": f"/v1/queries/{question.query_id}", QUERY_ID: question.query_id, "Retry-After": "1"}
-        return json_response(_running(question), status=202, headers=headers)
+        if not await waited(question, delivery):
+            return goes_on(question)
+        return await self._answer(await question.answer(), delivery, caller)
 
     async def _answer(self, answer: bytes, delivery: Delivery, caller: Caller) -> web.Response:
         body = answer
@@ -129,7 +118,7 @@ class QueryDoor:
         delivery = read_delivery(_parameters(request), request.headers.get("Accept"))
         question = self._questions.tracked(query_id, caller)
         if question is not None and not await self._waited(question, delivery, caller):
-            return json_response(_running(question))
+            return json_response(running(question))
         found = await self._service.query(caller, query_id)
         if "answer" in found and delivery.format is not Format.JSON:
             answer: Any = found["answer"]
@@ -230,16 +219,10 @@ class _Stream:
                 coming.cancel()  # whoever has left waits for nothing
             if coming.result() is _OVER:
                 return
-            await self.send("stage", _running(question))
+            await self.send("stage", running(question))
 
 
 _OVER: Any = object()
-
-
-def _running(question: Question) -> dict[str, object]:
-    """Return what is told of a question while it runs: it hangs on the question alone."""
-    stage = question.stage
-    return {"query_id": question.query_id, "state": RUNNING, "stage": stage.value if stage is not None else None}
 
 
 def idempotency_key(request: web.Request) -> str | None:

@@ -79,6 +79,11 @@ _ACCURACY: Schema = {
     "additionalProperties": False,
     "description": "the error to reach, in place of epsilon",
 }
+_WAITING: Schema = {
+    "wait_timeout": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
+    "on_wait_timeout": {"type": "string", "enum": list(ON_TIMEOUT), "default": "continue"},
+}
+_WAITS: Schema = {"on_wait_timeout": ["wait_timeout"]}
 _QUESTION: Schema = {
     "type": "object",
     "properties": {
@@ -91,13 +96,12 @@ _QUESTION: Schema = {
         "row_limit": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
         "format": {"type": "string", "enum": list(Format), "default": "json"},
         "intervals": {"type": "boolean", "default": False},
-        "wait_timeout": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
-        "on_wait_timeout": {"type": "string", "enum": list(ON_TIMEOUT), "default": "continue"},
+        **_WAITING,
         "sandbox": {"type": "boolean", "default": False, "description": "ask synthetic rows, for nothing"},
     },
     "required": ["sql"],
     "not": {"required": ["epsilon", "accuracy"]},
-    "dependentRequired": {"on_wait_timeout": ["wait_timeout"]},
+    "dependentRequired": _WAITS,
     "additionalProperties": False,
 }
 
@@ -131,6 +135,8 @@ _ALERT = given(
     seen_at=nullable(TEXT),
 )
 
+_MODEL = ModelBody.model_json_schema()
+
 SCHEMAS: dict[str, Schema] = {
     "Question": _QUESTION,
     "Answer": given(
@@ -159,7 +165,7 @@ SCHEMAS: dict[str, Schema] = {
         versions=_VERSIONS,
         notices=every(TEXT),
     ),
-    "ModelAsked": ModelBody.model_json_schema(),
+    "ModelAsked": _MODEL | {"properties": _MODEL["properties"] | _WAITING, "dependentRequired": _WAITS},
     "Model": given(
         query_id=TEXT,
         state={"const": "FINISHED"},

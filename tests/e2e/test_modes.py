@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.gateways import POLICY
+from support.gateways import POLICY, held_up
 
 from gateway.client import connect
 from gateway.client.errors import GatewayError
@@ -65,6 +65,21 @@ def test_a_model_is_charged_once_by_its_key_and_its_answer_is_kept(modes):
                                           "epsilon": 1.5})  # fmt: skip
     assert other["privacy"]["stored"]
     assert other["rows"] == first["rows"]
+
+
+def test_a_model_goes_on_behind_202_is_cancelled_by_its_id_and_given_by_its_key(modes):
+    token, asked = modes.token("ana", "modellers"), {**LINEAR, "epsilon": 0.7}
+    other = {"kind": "contingency", "from": "customers", "features": ["cohort"], "epsilon": 0.9}
+    with held_up(modes):
+        status, told = post(modes, "/v1/models", {**asked, "wait_timeout": 0}, key="slow")
+        assert (status, told["state"]) == (202, "RUNNING")
+        _, ended = post(modes, "/v1/models", {**other, "wait_timeout": 0}, key="gone")
+        path = f"/v1/queries/{ended['query_id']}"
+        assert json.loads(modes.call("DELETE", path, token=token)[1])["state"] == "CANCELLED"
+    status, found = post(modes, "/v1/models", asked, key="slow")
+    assert (status, found["query_id"]) == (200, told["query_id"])
+    assert post(modes, "/v1/models", other, key="gone")[1]["code"] == "query_cancelled"
+    assert post(modes, "/v1/models", {**asked, "on_wait_timeout": "cancel"})[1]["code"] == "bad_request"
 
 
 def test_every_kind_is_fitted(modes):

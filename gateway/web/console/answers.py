@@ -14,9 +14,9 @@ from gateway.web.console.receipts import checked, stored_bytes
 from gateway.web.console.sessions import Session
 from gateway.web.delivery import MEDIA, Format
 from gateway.web.formats import written
-from gateway.web.queries import RUNNING
 from gateway.web.routes import Parameter, Route
 from gateway.web.service import Accounts, Questions
+from gateway.web.waiting import RUNNING
 
 QUERY = "/console/queries/{id}"
 STAGES = tuple(stage.value for stage in Stage if stage is not Stage.IDENTIFY)

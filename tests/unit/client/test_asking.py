@@ -13,6 +13,7 @@ from gateway.client.asking import (
     answered,
     cancelled,
     fetched,
+    modelled,
     question,
     quoted,
 )
@@ -188,6 +189,34 @@ def test_an_interrupt_while_the_receipt_is_fetched_says_that_the_answer_is_paid(
     with pytest.raises(Stopped) as caught:
         asked(reply(200, BODY), Stopped(), verify=True)
     assert "stays charged" in caught.value.told
+
+
+MODEL = json.dumps({"query_id": "Q1", "kind": "covariance", "clear": True, "privacy": {}, "price": {}}).encode()
+
+
+def modelled_by(*script):
+    return Played(modelled({"kind": "covariance", "from": "t", "target": None}, "key", manners()), *script)
+
+
+def test_a_model_that_takes_its_time_is_followed_and_fetched_with_its_key():
+    done = modelled_by(RUNNING, look(stage="execute"), look("FINISHED"), reply(200, MODEL))
+    assert done.stages == ["plan", "execute"]
+    assert [(call.method, call.path) for call in done.calls] == [
+        ("POST", "/v1/models"), *[("GET", "/v1/queries/Q1?wait_timeout=1")] * 2, ("POST", "/v1/models")
+    ]  # fmt: skip
+    assert json.loads(done.calls[0].body) == {
+        "kind": "covariance", "from": "t", "wait_timeout": 1, "on_wait_timeout": "continue"
+    }  # fmt: skip
+    assert done.calls[0] == done.calls[-1]
+    assert done.result == json.loads(MODEL)
+
+
+def test_an_interrupt_cancels_a_model_and_tells_the_charge():
+    told = Told()
+    told.answers_one()
+    with pytest.raises(Stopped) as caught:
+        modelled_by(RUNNING, Stopped(), look("CANCELLED"), reply(200, told.receipt()))
+    assert caught.value.told == "Query Q1 is cancelled. It stays charged: rho 0.02, delta 0, 4.50 CNY."
 
 
 def test_cancelling_by_id():
