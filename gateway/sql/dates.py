@@ -114,6 +114,8 @@ def enumerate_periods(first: date, last: date, unit: str) -> list[date] | None:
     step = {"YEAR": 366, "QUARTER": 95, "MONTH": 32, "WEEK": 7, "DAY": 1}[unit]
     if (last - first).days // step >= MAX_DOMAIN:
         return None
+    if step == 1:
+        return [date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1)]
     days: list[date] = []
     day = first
     while day <= last:
