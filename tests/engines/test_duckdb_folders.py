@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.answers import exact_rows, staged
+from support.duckdb_files import run
 from support.queries import ANSWERED
 from support.shop import empty_database, fill, planned
-from test_duckdb import engine, fails, run
+from support.stores import refused
 from test_two_engines import rows_of
 
 from gateway.catalog.inspection import InspectionOrder
@@ -17,8 +18,6 @@ from gateway.engines.duckdb_source import connect, stamp_of
 from gateway.errors import GatewayError
 from gateway.ports import Source
 from gateway.privacy.measurement import Measurement
-
-__all__ = ["engine"]
 
 
 def write(file, rows):
@@ -54,7 +53,7 @@ CHANGES = {
 async def test_what_changed_has_to_be_declared(engine, folder, change):
     before = stamp_of(str(folder))
     CHANGES[change](folder)
-    await fails(run(engine, folder, "SELECT COUNT(*) AS n FROM t", stamp=before), "refresh_needed")
+    await refused(run(engine, folder, "SELECT COUNT(*) AS n FROM t", stamp=before), "refresh_needed")
     await run(engine, folder, "SELECT COUNT(*) AS n FROM t")
 
 
@@ -63,7 +62,7 @@ async def test_files_that_change_between_opening_and_reading_fail_the_query(engi
     write(folder / "t" / "part-0.parquet", [1, 7])
     from gateway.ports import Statement
 
-    await fails(lease.run(Statement("SELECT SUM(x) AS s FROM t"), 20.0), "query_failed")
+    await refused(lease.run(Statement("SELECT SUM(x) AS s FROM t"), 20.0), "query_failed")
     await lease.close()
 
 
@@ -79,7 +78,7 @@ UNLIKE = {
 @pytest.mark.parametrize("unlike", UNLIKE)
 async def test_files_of_one_table_that_are_not_alike_are_no_source(engine, folder, unlike):
     pq.write_table(UNLIKE[unlike], folder / "t" / "part-9.parquet")
-    await fails(run(engine, folder, "SELECT COUNT(*) AS s FROM t"), "engine_unavailable")
+    await refused(run(engine, folder, "SELECT COUNT(*) AS s FROM t"), "engine_unavailable")
     with pytest.raises(GatewayError) as caught:
         await engine.inspect(Source("duckdb", str(folder)), InspectionOrder(("t",), (), (), ()))
     assert caught.value.code == "engine_unavailable"
@@ -90,10 +89,10 @@ async def test_a_text_that_is_not_utf8_is_found_before_a_query_comes_across_it(e
     texts = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
     pq.write_table(pa.table({"x": [1, 2], "s": texts}), folder / "w.parquet", row_group_size=1)
     assert (await run(engine, folder, "SELECT MAX(s) AS s FROM w WHERE x = 1"))[0].to_pylist() == [{"s": "good"}]
-    await fails(run(engine, folder, "SELECT MAX(s) AS s FROM w WHERE x = 2"), "query_failed")
+    await refused(run(engine, folder, "SELECT MAX(s) AS s FROM w WHERE x = 2"), "query_failed")
     source = Source("duckdb", str(folder))
     await engine.inspect(source, InspectionOrder(("t",), (), (), ()))
-    await fails(engine.inspect(source, InspectionOrder(("t", "w"), (), (), ())), "policy_invalid")
+    await refused(engine.inspect(source, InspectionOrder(("t", "w"), (), (), ())), "policy_invalid")
 
 
 async def test_columns_in_another_order_are_the_same_columns(engine, folder):
@@ -107,7 +106,7 @@ async def test_columns_in_another_order_are_the_same_columns(engine, folder):
 @pytest.mark.parametrize("name", ["part-[0].parquet", "part-?.parquet", "*.parquet"])
 async def test_a_name_that_reads_as_a_pattern_is_no_source(engine, folder, name):
     write(folder / "t" / name, [100])  # as a pattern it is part-0, a second time
-    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
+    await refused(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ async def test_a_name_that_reads_as_a_pattern_is_no_source(engine, folder, name)
 )
 async def test_what_is_by_custom_no_data_is_refused_and_not_read(engine, folder, place):
     write(folder / place, [100])
-    await fails(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
+    await refused(run(engine, folder, "SELECT SUM(x) AS s FROM t"), "engine_unavailable")
 
 
 @pytest.mark.parametrize("path", ["empty", "missing"])

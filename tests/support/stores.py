@@ -139,6 +139,11 @@ def order(number=1, **known):
     return replace(made, **known)
 
 
+async def spent(ledger):
+    """Return the rho and delta that are spent of each account of an order."""
+    return [(b.rho_spent, b.delta_spent) for b in await ledger.balances(ACCOUNTS)]
+
+
 async def refused(awaitable, code):
     """Hold something to be refused by a code; return the error."""
     with pytest.raises(GatewayError) as caught:

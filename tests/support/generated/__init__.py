@@ -5,6 +5,7 @@ from random import Random
 
 from support.generated.answers import SHAPES, Answers, Item
 from support.generated.flaws import ASKED, FLAWS, Flaw
+from support.generated.operators import OPERATORS
 from support.generated.relations import Relations
 from support.generated.values import Values
 
@@ -67,7 +68,7 @@ def _made(seed: str, wanted: str, flaw: str | None) -> Query | None:
     depth = draw.choice((0, 1, 1, 2, 2, 3))
     values = Values(draw, wild=draw.choice((0.0, 0.0, 0.6)))
     planted = Flaw(flaw, place=draw.randrange(3) if depth > 1 else 0)
-    rows = Relations(draw, values, planted)
+    rows = Relations(draw, values, planted, OPERATORS)
     answers = Answers(rows, depth, wanted)
     shape = draw.choice(SHAPES)
     if flaw in ASKED:

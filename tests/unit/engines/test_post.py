@@ -1,21 +1,15 @@
-"""The post-processor: error bars that hold what they promise, one draw for one digest, values that JSON can carry."""
+"""The post-processor: which noise chooses, one draw for one digest, and rows and bars of every kind of plan."""
 
-import datetime as dt
-import uuid
-from decimal import Decimal
-
-import numpy as np
 import pyarrow as pa
 import pytest
 from support import released_plans as rp
+from support.finished import call, measured
 from support.released_plans import computed, fld, measurement, noisy, primitive, term
 
-from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, OTHER, TEXT, decimal
+from gateway.catalog.types import BOOLEAN, DATE, DOUBLE, INTEGER, OTHER
 from gateway.compile.finishing import compile_derived, compile_finish
 from gateway.compile.lineage import Leaf
 from gateway.engines.post import PostProcessor
-from gateway.engines.rendering import MAX_SAFE, around, bars_around, pair, safe, safe_rows
-from gateway.engines.tables import cells_of
 from gateway.errors import GatewayError
 from gateway.privacy.measurement import SCORES, Key, Noise, NoisyColumn, NoisyTable
 from gateway.privacy.outputs import Output
@@ -38,155 +32,6 @@ from gateway.sql.plan import (
     WindowCall,
     WindowKind,
 )
-
-
-def measured(name: str, cells: int, scales: tuple[float, ...], noise: Noise = Noise.GAUSSIAN):
-    """Return a measurement by one integer key, its leaf and its plan: columns `<name>k`, `<name>p0`, ..."""
-    parts = tuple(primitive(f"p{i}", scale, noise, f"{name}.p{i}") for i, scale in enumerate(scales))
-    measure = measurement(name, (Key("k0", INTEGER, tuple(range(cells))),), *parts)
-    outputs = tuple(Output(f"{name}{p.name}", rp.exp.column(p.name), INTEGER, p.name, "1") for p in parts)
-    fields = (fld(f"{name}k", INTEGER), *(fld(o.column, INTEGER) for o in outputs))
-    return measure, Leaf.of(measure, outputs), Measured(name, fields, None)
-
-
-def released(measure, truth, rng, noise: Noise = Noise.GAUSSIAN) -> NoisyTable:
-    """Return one release: the truth (one list a primitive) and fresh noise of each primitive's scale."""
-    columns = {}
-    for part, exact in zip(measure.primitives, truth, strict=True):
-        scale = part.candidates[0].scale
-        drawn = rng.normal(0, scale, len(exact)) if noise is Noise.GAUSSIAN else rng.laplace(0, scale, len(exact))
-        columns[part.name] = ([int(v) for v in np.rint(np.array(exact) + drawn)], scale, noise)
-    return noisy(measure.name, [(i,) for i in range(len(truth[0]))], **columns)
-
-
-def call(kind, text, type_, name, parameter=None):
-    arguments = () if text is None else (term(text, INTEGER),)
-    return AggregateCall(kind, arguments, None, fld(name, type_), None, parameter)
-
-
-def coverage(plan, parts, truths, seed, runs, noise=Noise.GAUSSIAN) -> dict[str, float]:
-    """Return, for each noisy column, the share of cells over many releases whose interval holds the noiseless value."""
-    leaves = {m.name: leaf for m, leaf in parts}
-    finish = compile_finish(Released(plan, frozenset()), leaves)
-    processor, rng = PostProcessor(), np.random.default_rng(seed)
-    measures = [m for m, _ in parts]
-    exact = [
-        noisy(
-            m.name, [(i,) for i in range(len(t[0]))], **{p.name: (x, 0.0) for p, x in zip(m.primitives, t, strict=True)}
-        )
-        for m, t in zip(measures, truths, strict=True)
-    ]
-    keyed = [i for i, c in enumerate(finish.columns) if not c.noisy]
-    truth = {tuple(row[i] for i in keyed): row for row in processor.finish(exact, {}, measures, finish, 1, None).rows}
-    held: dict[str, list[bool]] = {c.name: [] for c in finish.columns if c.noisy}
-    for run in range(runs):
-        tables = [released(m, t, rng, noise) for m, t in zip(measures, truths, strict=True)]
-        found = processor.finish(tables, {}, measures, finish, run, None)
-        for place, row in enumerate(found.rows):
-            wanted = truth.get(tuple(row[i] for i in keyed))
-            for index, column in enumerate(finish.columns):
-                if column.noisy and wanted is not None:
-                    bar = found.intervals[column.name][place]
-                    held[column.name].append(bar is not None and float(bar[0]) <= float(wanted[index]) <= float(bar[1]))
-    return {name: float(np.mean(cells)) for name, cells in held.items()}
-
-
-QUICK = pytest.param(60, 0.91, 0.985, id="quick")
-LONG = pytest.param(1000, 0.93, 0.97, id="long", marks=pytest.mark.long)
-
-
-def within(found: dict[str, float], lo: float, hi: float) -> None:
-    assert all(lo <= share <= hi for share in found.values()), found
-
-
-@pytest.mark.parametrize(("runs", "lo", "hi"), [QUICK, LONG])
-def test_counts_and_sums_and_their_ratios_are_held_by_95_percent(runs, lo, hi):
-    measure, leaf, plan = measured("m0", 8, (12.0, 300.0))
-    truth = ([400, 900, 250, 3000, 700, 1200, 640, 810], [9000, 4000, 12000, 70000, 500, 31000, 8000, 100])
-    top = Project(
-        plan,
-        (
-            computed("k", "m0k", INTEGER),
-            computed("count", "m0p0", INTEGER),
-            computed("sum", "m0p1", INTEGER),
-            computed("mean", "CAST(m0p1 AS DOUBLE) / NULLIF(CAST(m0p0 AS DOUBLE), 0)", DOUBLE),
-            computed("product", "CAST(m0p1 AS DOUBLE) * CAST(m0p0 AS DOUBLE)", DOUBLE),
-            computed("difference", "m0p1 - m0p0 * 3", INTEGER),
-        ),
-        None,
-    )
-    found = coverage(top, [(measure, leaf)], [truth], 3, runs)
-    assert found.keys() == {"count", "sum", "mean", "product", "difference"}
-    within(found, lo, hi)
-
-
-@pytest.mark.parametrize(("runs", "lo", "hi"), [QUICK, LONG])
-def test_laplace_counts_are_held_by_95_percent(runs, lo, hi):
-    measure, leaf, plan = measured("m0", 20, (7.5,), Noise.LAPLACE)
-    share = Project(
-        plan,
-        (
-            computed("k", "m0k", INTEGER),
-            computed("count", "m0p0", INTEGER),
-            computed("double", "CAST(m0p0 AS DOUBLE) * 2", DOUBLE),
-        ),
-        None,
-    )
-    within(coverage(share, [(measure, leaf)], [(list(range(100, 2100, 100)),)], 4, runs, Noise.LAPLACE), lo, hi + 0.005)
-
-
-@pytest.mark.parametrize(("runs", "lo", "hi"), [QUICK, LONG])
-def test_totals_shares_and_joins_are_held_by_95_percent(runs, lo, hi):
-    m0, leaf0, plan0 = measured("m0", 6, (20.0,))
-    m1, leaf1, plan1 = measured("m1", 6, (35.0,))
-    join = Join(JoinKind.LEFT, plan0, plan1, (term("m0k = m1k", BOOLEAN),), (), (*plan0.fields, *plan1.fields), None)
-    total = WindowCall(AggregateKind.SUM, (term("m0p0", INTEGER),), None, (), (), None, fld("total", INTEGER), None)
-    top = Project(
-        Window(join, (total,), None),
-        (
-            computed("k", "m0k", INTEGER),
-            computed("total", "total", INTEGER),
-            computed("share", "CAST(m0p0 AS DOUBLE) / NULLIF(CAST(total AS DOUBLE), 0)", DOUBLE),
-            computed("growth", "CAST(m1p0 AS DOUBLE) / NULLIF(CAST(m0p0 AS DOUBLE), 0)", DOUBLE),
-            computed("change", "m1p0 - m0p0", INTEGER),
-        ),
-        None,
-    )
-    truths = [([900, 400, 1600, 700, 2500, 300],), ([1000, 300, 1700, 900, 2400, 350],)]
-    # one total over all cells is in each of six rows, so its cells are not six tries but one
-    within(coverage(top, [(m0, leaf0), (m1, leaf1)], truths, 5, runs), lo - 0.02, hi + 0.005)
-
-
-@pytest.mark.parametrize(("runs", "lo", "hi"), [QUICK, LONG])
-def test_aggregates_of_released_values_are_held_by_95_percent(runs, lo, hi):
-    measure, leaf, plan = measured("m0", 12, (15.0,))
-    grouped = Aggregate(
-        Project(plan, (computed("g", "m0k % 3", INTEGER), computed("n", "m0p0", INTEGER)), None),
-        (computed("key", "g", INTEGER),),
-        (
-            call(AggregateKind.SUM, "n", INTEGER, "sum"),
-            call(AggregateKind.AVG, "n", DOUBLE, "avg"),
-            call(AggregateKind.COUNT_ROWS, None, INTEGER, "cells"),
-        ),
-        None,
-    )
-    found = coverage(grouped, [(measure, leaf)], [([100 * (i + 2) for i in range(12)],)], 6, runs)
-    assert found.keys() == {"sum", "avg"}  # how many cells there are carries no noise
-    within(found, lo, hi)
-
-
-@pytest.mark.parametrize(("cells", "gap"), [(2, 5), (6, 0), (6, 40), (40, 0)])
-def test_extremes_of_released_values_are_held_by_about_95_percent_or_more(gap, cells):
-    """MAX of noisy values is biased, the more so the closer they are: its intervals are wide rather than short."""
-    measure, leaf, plan = measured("m0", cells, (15.0,))
-    top = Aggregate(
-        plan,
-        (),
-        (call(AggregateKind.MAX, "m0p0", INTEGER, "max"), call(AggregateKind.MIN, "m0p0", INTEGER, "min")),
-        None,
-    )
-    truth = ([500 + gap * i for i in range(cells)],)
-    within(coverage(top, [(measure, leaf)], [truth], 7, 60), 0.88, 1.0)
 
 
 def test_noise_is_known_to_choose():
@@ -423,80 +268,3 @@ def test_ranks_of_noisy_values_break_ties_by_cell():
         [noisy("m0", [(i,) for i in range(4)], p0=([5, 9, 5, 9], 10.0))], {}, [measure], finish, 1, None
     )
     assert [row[2] for row in found.rows] == [3, 1, 4, 2]
-
-
-# -- intervals and values ----------------------------------------------------------------------------------------------
-
-
-def test_whatever_is_released_can_be_written():
-    assert safe(2**53) == 2**53
-    assert safe(2**53 + 1) == str(2**53 + 1)
-    assert safe(float("nan")) is None
-    assert safe([1, Decimal("1.50"), None, [float("inf")]]) == [1, "1.50", None, [None]]
-    assert safe(dt.datetime(2020, 1, 1, 5)) == "2020-01-01T05:00:00"
-    assert safe(uuid.UUID(int=3)) == "00000000-0000-0000-0000-000000000003"
-    assert safe("290000-01-01") == "290000-01-01"
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        [1, 2, None],
-        [1, 2],
-        [True, 1, False],
-        [MAX_SAFE, -MAX_SAFE],
-        [1, MAX_SAFE + 1],
-        [-MAX_SAFE - 1, 1],
-        ["a", None, True],
-        [dt.date(2020, 1, 2), None],
-        [dt.date(2020, 1, 2), dt.date(9, 1, 2)],
-        [dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3)],
-        [1.5, float("nan")],
-        [Decimal("1.50"), Decimal("1E+3")],
-        [[1, float("inf")], []],
-        [None, None],
-        [],
-    ],
-)
-def test_a_column_is_written_as_its_values_are_and_so_are_its_intervals(column):
-    for whole in (True, False):
-        expected = [around(value, 2.5, whole=whole) for value in column]
-        assert bars_around(column, 2.5, whole=whole) == expected
-    found = safe_rows([(value, "kept", "left out") for value in column], 2)
-    assert found == [[safe(value), "kept"] for value in column]
-    assert [[type(value) for value in row] for row in found] == [[type(safe(value)), str] for value in column]
-
-
-def test_keys_are_shown_in_their_own_types():
-    cells = ((1, "a", True, "2020-01-02", "1.50"), (None,) * 5, (-(2**53), "", False, "0009-01-02", "-0.01"))
-    types = (INTEGER, TEXT, BOOLEAN, DATE, decimal(10, 2))
-    keys = tuple(Key(f"k{i}", type_, None) for i, type_ in enumerate(types))
-    found = cells_of(NoisyTable("m0", cells, ()), measurement("m0", keys))
-    assert [str(found.schema.field(key.name).type) for key in keys] == [
-        "int64",
-        "string",
-        "bool",
-        "date32[day]",
-        "decimal128(10, 2)",
-    ]
-    rows = [(0, 1, "a", True, dt.date(2020, 1, 2), Decimal("1.50")), (1, None, None, None, None, None)]
-    rows += [(2, -(2**53), "", False, dt.date(9, 1, 2), Decimal("-0.01"))]
-    assert [tuple(row.values()) for row in found.to_pylist()] == rows
-    assert cells_of(NoisyTable("m0", (), ()), measurement("m0", keys)).num_rows == 0
-
-
-def test_rows_of_no_columns_stay_rows():
-    assert safe_rows([(1,), (2,)], 0) == [[], []]
-
-
-def test_an_exact_value_has_an_interval_of_itself():
-    assert around(5, 0.0, whole=True) == [5, 5]
-
-
-def test_an_interval_is_written_to_a_thousandth_of_its_length():
-    assert pair(1.23456789, 2.34567891) == [1.235, 2.346]
-    assert pair(123456.7, 987654.3) == [123500.0, 987700.0] or pair(123456.7, 987654.3) == [123000.0, 988000.0]
-    assert pair(5.0, 5.0) == [5.0, 5.0]
-    assert pair(1.0, float("inf")) is None
-    low, high = pair(1e15 + 0.25, 1e15 + 0.75)
-    assert low < 1e15 + 0.5 < high

@@ -1,7 +1,7 @@
-"""A clock that the test moves, and a ledger that goes by it, on each store."""
+"""A clock that the test moves, and a ledger and a meter that go by it, on each store."""
 
 import pytest
-from support.stores import Clock, ledger_of
+from support.stores import Clock, ledger_of, meter_of
 
 
 @pytest.fixture
@@ -12,3 +12,8 @@ def clock():
 @pytest.fixture
 def ledger(store, clock):
     return ledger_of(store, clock)
+
+
+@pytest.fixture
+def meter(store, clock):
+    return meter_of(store, clock)

@@ -1,13 +1,12 @@
-"""What functions mean: DuckDB's own for its dialect, and Python's for the others, for buckets and for known values."""
+"""What functions mean: DuckDB's own for its dialect, for values known while planning, buckets and the moment of asking."""
 
 import math
-import re
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 
 import duckdb
 import pytest
 from sqlglot import exp
+from support.evaluated import engine, refusal, value
 from support.functions import SCOPE, alike, expressions, ordinary_rows, resolved
 
 from gateway.catalog.types import DATE, TIMESTAMP
@@ -15,26 +14,6 @@ from gateway.errors import GatewayError
 from gateway.sql.expressions import Resolver
 from gateway.sql.moments import at_moment
 from gateway.sql.parse import parse
-
-
-@cache
-def engine() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect()
-
-
-def value(sql: str, dialect: str = "duckdb"):
-    """Return what an expression of literals comes to."""
-    return engine().execute(f"SELECT {resolved(sql, dialect).node.sql('duckdb')}").fetchone()[0]
-
-
-def refusal(sql: str, dialect: str = "duckdb") -> GatewayError:
-    with pytest.raises(GatewayError) as caught:
-        resolved(sql, dialect)
-    assert caught.value.hint
-    return caught.value
-
-
-# -- the engine's own meaning ------------------------------------------------------------------------------------
 
 
 def _differences(texts: list[str]) -> tuple[int, list[str]]:
@@ -65,9 +44,6 @@ def test_everything_computed_is_what_duckdb_computes():
     compared, found = _differences(OWN)
     assert compared > 0.9 * len(OWN)
     assert found == []
-
-
-# -- values known while planning ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -152,9 +128,6 @@ def test_periods_and_fields_follow_the_span():
     assert not resolved("CAST(TRUE AS INT)").nullable
 
 
-# -- buckets -----------------------------------------------------------------------------------------------------
-
-
 def test_buckets_are_those_of_the_standard():
     for lo, hi, count in ((0, 50, 10), (-3, 7, 3), (0, 1, 7), (10, 11, 1)):
         for x in range(-5, 60):
@@ -174,228 +147,6 @@ def test_buckets_are_few_where_the_range_says_so():
     assert (known.lo, known.hi) == (0, 0)
     assert refusal("width_bucket(small, 5, 5, 2)").code == "type_mismatch"
     assert refusal("width_bucket(small, 0, i, 2)").code == "type_mismatch"
-
-
-# -- regular expressions -----------------------------------------------------------------------------------------
-
-PATTERNS = ("a", "^a", "a$", "^$", "a.c", "[a-c]+", "[^a]", "(ab|cd)*x", "a{2}", "a{1,2}b", "a{0}b", "\\.", "\\-", "[.]", "[a\\-z]", "a|", "(?:a|b)c?",
-            "x*", "^(a|b){2,}$", "[0-9]{2}", "\\d+", "\\w", "\\W", "\\s", "[\\d-]", "日.", "[日語]", "\\\\", "[ \\t]", "()", "a||b")  # fmt: skip
-SUBJECTS = (
-    "",
-    "a",
-    "abc",
-    "a\nc",
-    "aa",
-    "aab",
-    "xyz",
-    "a.b",
-    "a-b",
-    "12",
-    "a1",
-    "日本",
-    "語",
-    "\\",
-    " ",
-    "\t",
-    "ABC",
-    "abcdx",
-    "a\n",
-    "b",
-)
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_regular_expressions_match_as_python_has_it(pattern):
-    oracle = re.compile(pattern.replace("$", "\\Z"), re.ASCII)
-    quoted = pattern.replace("'", "''")
-    term = resolved(f"regexp_matches(t, '{quoted}')")
-    for subject in SUBJECTS:
-        (found,) = engine().execute(f"SELECT {term.node.sql('duckdb')} FROM (SELECT ? AS t)", [subject]).fetchone()
-        assert found == (oracle.search(subject) is not None), subject
-
-
-def test_a_dot_and_an_end_mean_what_they_mean_in_the_dialect():
-    cases = {"duckdb": (False, False), "postgres": (True, False), "trino": (False, True), "spark": (False, True)}
-    for dialect, (dot, end) in cases.items():
-        call = "regexp_matches" if dialect == "duckdb" else "regexp_like"
-        for pattern, subject, expected in (("a.c", "a\nc", dot), ("a$", "a\n", end), ("^b", "a\nb", False)):
-            term = resolved(f"{call}(t, '{pattern}')", dialect)
-            (found,) = engine().execute(f"SELECT {term.node.sql('duckdb')} FROM (SELECT ? AS t)", [subject]).fetchone()
-            assert found is expected, (dialect, pattern)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    ["(a)\\1", "(?=a)", "(?!a)", "(?<=a)", "(?i)a", "(?P<n>a)", "a*?", "a*+", "a**", "\\bx", "\\Bx", "\\Qa", "[[:alpha:]]", "[a&&b]", "[]a]", "(", ")", "a)",
-     "[a", "*a", "{2}", "a{2", "a{,3}", "a{3,2}", "a{1001}", "(a{100}){100}", "[z-a]", "\\p{L}", "\\x41", "a" * 257, "(" * 11 + ")" * 11, "]", "}", "\\", "[\\W]", "\\1"],
-)  # fmt: skip
-def test_patterns_that_differ_or_grow_are_refused(pattern):
-    assert refusal(f"regexp_matches(t, '{pattern}')").code == "unsupported_sql"
-
-
-def test_short_classes_are_refused_where_they_are_not_ascii():
-    for dialect in ("postgres", "trino"):
-        assert "[0-9]" in refusal("regexp_like(t, '\\d')", dialect).hint
-    assert refusal("regexp_like(t, '\\\\s')", "spark").code == "unsupported_sql"
-    assert resolved("regexp_like(t, '\\\\d')", "spark")
-    assert refusal("regexp_matches(t, 'a', 'g')").code == "unsupported_sql"
-    assert refusal("regexp_matches(t, s)").code == "type_mismatch"
-
-
-def test_similar_to_is_the_standards_outside_duckdb():
-    cases = {"a%": "abc", "a_c": "a\nc", "(a|b)*": "abab", "a.c": "a.c", "[a-c]{2}": "ab", "^": "^"}
-    for pattern, subject in cases.items():
-        term = resolved(f"t SIMILAR TO '{pattern}'", "postgres")
-        (found,) = engine().execute(f"SELECT {term.node.sql('duckdb')} FROM (SELECT ? AS t)", [subject]).fetchone()
-        assert found, pattern
-    assert value("'abc' SIMILAR TO 'a.c'", "postgres") is False
-    assert value("'abcd' SIMILAR TO 'a_c'", "postgres") is False
-
-
-# -- dialects ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sql", "dialect", "expected"),
-    [
-        ("datediff(DATE '2000-03-01', DATE '2000-02-01')", "spark", 29),
-        ("datediff(day, DATE '2000-02-01', DATE '2000-03-01')", "spark", 29),
-        ("date_diff('day', DATE '2000-02-01', DATE '2000-03-01')", "trino", 29),
-        ("date_diff('day', DATE '2000-02-01', DATE '2000-03-01')", "duckdb", 29),
-        ("DATE '2000-03-01' - DATE '2000-02-01'", "postgres", 29),
-        ("date_add('day', 3, DATE '2000-02-27')", "trino", date(2000, 3, 1)),
-        ("date_add(DATE '2000-02-27', 3)", "spark", date(2000, 3, 1)),
-        ("date_sub(DATE '2000-03-01', 1)", "spark", date(2000, 2, 29)),
-        ("add_months(DATE '2000-01-31', 1)", "spark", date(2000, 2, 29)),
-        ("DATE '2000-01-31' + INTERVAL '1 month'", "postgres", datetime(2000, 2, 29)),
-        ("DATE '2000-01-31' + '1 month'::interval", "postgres", datetime(2000, 2, 29)),
-        ("dayofweek(DATE '2000-01-02')", "duckdb", 0),
-        ("EXTRACT(DOW FROM DATE '2000-01-02')", "postgres", 0),
-        ("dayofweek(DATE '2000-01-02')", "spark", 1),
-        ("day_of_week(DATE '2000-01-02')", "trino", 7),
-        ("EXTRACT(DOW FROM DATE '2000-01-02')", "trino", 7),
-        ("date_part('dow', DATE '2000-01-02')", "spark", 1),
-        ("log(100)", "postgres", 2.0),
-        ("log(100)", "duckdb", 2.0),
-        ("log(1)", "spark", 0.0),
-        ("log(2, 8)", "trino", 3.0),
-        ("2 ^ 3", "postgres", 8.0),
-        ("concat('a', NULL)", "postgres", "a"),
-        ("concat('a', NULL)", "spark", None),
-        ("trim(' \t')", "postgres", "\t"),
-        ("trim(' \ta')", "trino", "a"),
-        ("GREATEST(1, NULL)", "postgres", 1),
-        ("GREATEST(1, NULL)", "trino", None),
-        ("pmod(-7, 3)", "spark", 2),
-        ("nullifzero(0)", "spark", None),
-        ("zeroifnull(NULL)", "spark", 0),
-        ("to_char(DATE '2000-02-03', 'DD.MM.YYYY')", "postgres", "03.02.2000"),
-        ("date_format(TIMESTAMP '2000-02-03 04:05:06', '%Y-%m-%d %H:%i:%s')", "trino", "2000-02-03 04:05:06"),
-        ("date_format(DATE '2000-02-03', 'yyyy/MM')", "spark", "2000/02"),
-        ("CAST('abc' AS VARCHAR(2))", "postgres", "ab"),
-        ("7::numeric / 2", "postgres", 3.5),
-        ("locate('b', 'abc')", "spark", 2),
-        ("'abc' LIKE 'ABC'", "duckdb", False),
-        ("'a ' LIKE 'a'", "duckdb", False),
-        ("-7 % 3", "duckdb", -1),
-        ("0.30 = 0.3", "duckdb", True),
-        ("CAST(0.1 AS DOUBLE) + 0.2 = 0.3", "duckdb", False),
-    ],
-)
-def test_each_dialect_has_its_own_meaning(sql, dialect, expected):
-    assert value(sql, dialect) == expected
-
-
-@pytest.mark.parametrize(
-    ("sql", "dialect", "words"),
-    [
-        ("CAST(t AS TIMESTAMPTZ)", "duckdb", "time zone"),
-        ("CAST(t AS TIMESTAMP)", "spark", "time zone"),
-        ("CAST(t AS TIME)", "duckdb", "TIME"),
-        ("moment AT TIME ZONE 'UTC'", "postgres", "no time zone"),
-        ("date_diff('month', day, bought)", "trino", "Full units"),
-        ("moment - seen", "duckdb", "interval"),
-        ("day - bought", "trino", "interval"),
-        ("day - bought", "spark", "interval"),
-        ("day + 1", "trino", "BIGINT"),
-        ("day + 1.5", "duckdb", "DECIMAL"),
-        ("INTERVAL '1' DAY", "duckdb", "interval"),
-        ("day + INTERVAL '1.5' DAY", "duckdb", "whole number"),
-        ("day + INTERVAL '1' CENTURY", "duckdb", "CENTUR"),
-        ("day + INTERVAL '1-2' YEAR TO MONTH", "duckdb", "one unit TO another"),
-        ("contains(t, 'a')", "trino", "arrays"),
-        ("split_part(t, '-', 1)", "trino", "trino"),
-        ("substr(t, -2)", "postgres", "postgres"),
-        ("substr(t, 0)", "spark", "spark"),
-        ("substr(t, 2, small - 1)", "duckdb", "0 or more"),
-        ("left(t, -1)", "spark", "negative"),
-        ("replace(t, '', 'x')", "duckdb", "1 to"),
-        ("replace(t, s, 'x')", "duckdb", "literal"),
-        ("lpad(t, 1001, 'x')", "duckdb", "1,000"),
-        ("lpad(t, 5, '')", "duckdb", "1 to"),
-        ("repeat(t, 3)", "duckdb", "grow"),
-        ("reverse(t)", "duckdb", "combine"),
-        ("initcap(t)", "postgres", "word"),
-        ("chr(i)", "duckdb", "sign"),
-        ("i & 3", "duckdb", "bits"),
-        ("x'41'", "duckdb", ""),
-        ("i ^ 2", "spark", "bits"),
-        ("regexp_replace(t, 'a', 'b')", "duckdb", "differ"),
-        ("regexp_extract(t, 'a')", "duckdb", "differ"),
-        ("random()", "duckdb", "row"),
-        ("age(day, bought)", "postgres", "interval"),
-        ("to_char(day, 'Mon YYYY')", "postgres", "format"),
-        ("to_char(day, 'Q')", "postgres", "format"),
-        ("to_char(day, 'D')", "postgres", "format"),
-        ("date_format(day, 'G')", "spark", "format"),
-        ("strftime(day, '%c')", "duckdb", "%c"),
-        ("strftime(day, '%')", "duckdb", "%"),
-        ("strftime(day, t)", "duckdb", "literal"),
-        ("EXTRACT(SECOND FROM moment)", "postgres", "fraction"),
-        ("EXTRACT(YEAR FROM day) / 10", "postgres", "no integer"),
-        ("FLOOR(share) / 2", "trino", "no integer"),
-        ("EXTRACT(MILLENNIUM FROM day)", "duckdb", "MILLENNIUM"),
-        ("CAST(day AS BIGINT)", "duckdb", "not cast"),
-        ("CAST(i AS DATE)", "duckdb", "not cast"),
-        ("CAST(b AS TIMESTAMP)", "duckdb", "not cast"),
-        ("CAST(f AS VARCHAR)", "postgres", "another way"),
-        ("CAST(moment AS VARCHAR)", "trino", "another way"),
-        ("CAST(t AS BOOLEAN)", "spark", "true"),
-        ("CAST(moment AS TIMESTAMP)", "trino", "3 digits"),
-        ("CAST(f AS NUMERIC)", "postgres", "without digits"),
-        ("CAST(t AS CHAR(3))", "postgres", "CHAR"),
-        ("CAST(i AS DECIMAL(39,0))", "duckdb", "38"),
-        ("CAST(i AS UUID)", "duckdb", "UUID"),
-        ("wide = CAST('1' AS DECIMAL(18,18))", "duckdb", "digits"),
-        ("t LIKE 'a' ESCAPE 'b'", "duckdb", "ESCAPE"),
-        ("t LIKE '%a%b%c%d%'", "duckdb", "more than 2"),
-        ("t COLLATE nocase", "duckdb", "byte by byte"),
-        ("CURRENT_DATE", "duckdb", "CURRENTDATE"),
-        ("now()", "duckdb", "NOW"),
-        ("log(i, 2)", "duckdb", "base"),
-        ("round(f, small)", "duckdb", "literal"),
-        ("translate(t, 'aa', 'b')", "duckdb", "differ"),
-        ("make_date(1.5, 1, 1)", "duckdb", "whole"),
-        ("hash(t)", "duckdb", "HASH"),
-        ("sqr(f)", "duckdb", "SQR"),
-    ],
-)
-def test_what_would_mean_another_thing_is_refused_by_name(sql, dialect, words):
-    assert words.casefold() in refusal(sql, dialect).detail.casefold()
-
-
-def test_a_name_that_comes_near_is_shown():
-    assert "SQRT" in refusal("sqr(f)").hint
-
-
-def test_long_arguments_are_not_written_again_and_again():
-    sql = "t"
-    for _ in range(12):
-        sql = f"replace({sql}, 'a', 'bb')"
-    assert refusal(sql).code == "sql_too_complex"
-
-
-# -- the moment of asking ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
