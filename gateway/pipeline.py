@@ -13,7 +13,7 @@ from gateway.answer import Finished, Known, quote_document, written
 from gateway.catalog.model import Dataset, Grant
 from gateway.drawing import Quoted, cause, draw, finish, grant_of, query_failed, seed_of
 from gateway.errors import GatewayError, Interrupted
-from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Order, Stored, suspended
+from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Looked, Order, Stored, suspended
 from gateway.models.asked import Model
 from gateway.orders import buyer_id, cost, draws, levels, order
 from gateway.parts import Parts
@@ -46,15 +46,15 @@ async def quote(parts: Parts, request: Request, caller: Caller) -> dict[str, obj
     return quote_document(quoted.planned, job.dataset, quoted.due, [other.due for other in others])
 
 
-async def answer(parts: Parts, request: Request, caller: Caller) -> bytes:
-    """Return the exact bytes of a durable answer: steps 3 to 12.
+async def answer(parts: Parts, request: Request, caller: Caller, *, new: bool = False) -> bytes:
+    """Return the exact bytes of a durable answer: steps 3 to 12. `new`: the door has just found nothing of its key.
 
     Raises GatewayError: any refusal (free, logged), `budget_exhausted`, or the uniform `query_failed` (charged).
     """
     _buys(caller)
     query_id = parts.new_id()
     with parts.telemetry.query(query_id):
-        return await _answered(parts, request, caller, query_id)
+        return await _answered(parts, request, caller, query_id, new=new)
 
 
 async def compose(parts: Parts, model: Model, request: Request, caller: Caller) -> Request:
@@ -75,29 +75,32 @@ async def stored(parts: Parts, request: Request, caller: Caller) -> bytes | None
     return await _known(parts, request, caller)
 
 
-async def given(parts: Parts, request: Request, caller: Caller) -> bytes | None:
-    """Return the stored answer of a request by its idempotency key where it is there by now; nothing is waited for."""
+async def given(parts: Parts, request: Request, caller: Caller) -> Looked:
+    """Look once at a request's idempotency key, for an answer that is stored by now; nothing is waited for."""
     _buys(caller)
     if request.idempotency_key is None:
-        return None
+        return Looked()
     try:
         found = await parts.book.lookup(buyer_id(caller), request.idempotency_key, request.body_digest)
     except GatewayError:
-        return None  # whoever asks is told as of any other question
+        return Looked()  # whoever asks is told as of any other question
     if not isinstance(found, Stored):
-        return None
+        return Looked(new=found is None)
     with parts.telemetry.query(found.query_id):
-        return found.answer
+        return Looked(found.answer)
 
 
-async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str) -> bytes:
+async def _answered(parts: Parts, request: Request, caller: Caller, query_id: str, *, new: bool) -> bytes:
     pause_s = 0.05
     while True:
         # what was paid for is given whatever has happened since: a suspension, a withdrawn grant, data that are away;
         # but for a freeze, which holds everything up until it is lifted
-        known = await _known(parts, request, caller)
+        # INVARIANT: what is found here only spares work. Of two of one key, both new, the store's transaction that
+        # charges or enters the answer takes the first and tells the second, which then looks here
+        known = None if new else await _known(parts, request, caller)
         if known is not None:
             return known
+        new = False
         job = await _admitted(parts, request, caller)
         if request.mode == SANDBOX:
             done = await _tried(parts, job, query_id)

@@ -22,7 +22,7 @@ from gateway.ledger.charging import EARLY, ended_early, told
 from gateway.ledger.events import timestamp
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.meter import MeterLog
-from gateway.ledger.model import Account, Balance, QueryRow
+from gateway.ledger.model import Account, Balance, Looked, QueryRow
 from gateway.metering.invoices import statements
 from gateway.metering.issuing import Invoices
 from gateway.metering.papers import Papers
@@ -66,9 +66,9 @@ class GatewayService:
         self._invoices = invoices
         self.statements = statements
 
-    async def answer(self, request: Request, caller: Caller) -> bytes:
-        """Return the exact stored bytes of an answer."""
-        return await pipeline.answer(self._parts, request, caller)
+    async def answer(self, request: Request, caller: Caller, *, new: bool = False) -> bytes:
+        """Return the exact stored bytes of an answer. `new`: the door has just found nothing of its key."""
+        return await pipeline.answer(self._parts, request, caller, new=new)
 
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]:
         """Return what a query would cost."""
@@ -82,8 +82,8 @@ class GatewayService:
         """Return what is stored under the idempotency key of a request, if anything is."""
         return await pipeline.stored(self._parts, request, caller)
 
-    async def given(self, request: Request, caller: Caller) -> bytes | None:
-        """Return the stored answer of a request by its idempotency key, if it is there by now."""
+    async def given(self, request: Request, caller: Caller) -> Looked:
+        """Return the stored answer of a request by its idempotency key, or whether nothing is known of it."""
         return await pipeline.given(self._parts, request, caller)
 
     def quota(self, caller: Caller) -> Quota:

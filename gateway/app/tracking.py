@@ -6,7 +6,7 @@ Charged work goes on when its asker leaves. What is told of a running question h
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -31,6 +31,12 @@ class Ending(Protocol):
 
     async def cancel(self, buyer: str, query_id: str) -> str | None: ...
     async def ended(self, running: Iterable[str]) -> Mapping[str, str]: ...
+
+
+class Answering(Protocol):
+    """The path of a question; of a `new` one the door has just found nothing in the store."""
+
+    async def __call__(self, request: Request, caller: Caller, *, new: bool) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,27 +199,27 @@ class _Room:
 class Tracker:
     """Satisfies gateway.web.service.Questions. There is room for `most` questions, and for as many who wait for one."""
 
-    def __init__(self, answer: Callable[[Request, Caller], Awaitable[bytes]], ledger: Ending, most: int) -> None:
+    def __init__(self, answer: Answering, ledger: Ending, most: int) -> None:
         self._answer = answer
         self._ledger = ledger
         self._questions: set[Question] = set()
         self._asked, self._listening = _Room(most), _Room(most)
         self.draining = False
 
-    def submit(self, request: Request, caller: Caller) -> Question:
-        """Begin a question. Raises `shutting_down`, `too_many_requests`."""
+    def submit(self, request: Request, caller: Caller, *, new: bool = False) -> Question:
+        """Begin a question; of a `new` one nothing was known just now. Raises `shutting_down`, `too_many_requests`."""
         self.refuse_draining()
         self._asked.enter(caller)
         question = Question(caller, self._ledger)
-        task = asyncio.create_task(self._work(question, request))
+        task = asyncio.create_task(self._work(question, request, new=new))
         question.task = task
         self._questions.add(question)
         task.add_done_callback(lambda _: self._done(question))
         return question
 
-    async def _work(self, question: Question, request: Request) -> bytes:
+    async def _work(self, question: Question, request: Request, *, new: bool) -> bytes:
         CURRENT.set(question)
-        return await self._answer(request, question.caller)
+        return await self._answer(request, question.caller, new=new)
 
     def _done(self, question: Question) -> None:
         self._questions.discard(question)

@@ -235,6 +235,14 @@ Known = InFlight | Stored | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look at an idempotency key settles: its stored answer, or that nothing was known of it."""
+
+    answer: bytes | None = None
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A charged query that failed, for the provider to look at; `note` says why and is never a buyer's to read."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError
+from gateway.ledger.model import Looked
 from gateway.request import Caller, Request
 from gateway.settings import Settings
 from gateway.web import strict_json
@@ -79,9 +80,10 @@ class QueryDoor:
     async def query(self, request: web.Request) -> web.Response:
         """Answer POST /v1/query: the stored bytes in the format asked for, or 202 where they take longer than asked."""
         asked, caller, delivery = await self._asked(request)
-        if asked.idempotency_key is not None and (known := await self._service.given(asked, caller)) is not None:
-            return await self._answer(known, delivery, caller)
-        question = self._questions.submit(asked, caller)
+        looked = await self._service.given(asked, caller) if asked.idempotency_key is not None else Looked()
+        if looked.answer is not None:
+            return await self._answer(looked.answer, delivery, caller)
+        question = self._questions.submit(asked, caller, new=looked.new)
         if not await waited(question, delivery):
             return goes_on(question)
         return await self._answer(await question.answer(), delivery, caller)

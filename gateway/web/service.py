@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from gateway.catalog.listing import Listing, LookedUp
 from gateway.errors import Quota
 from gateway.identity.tokens import Identified
+from gateway.ledger.model import Looked
 from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.metering.papers import Papers
 from gateway.models.asked import Model
@@ -43,12 +44,12 @@ class Service(Protocol):
 
     @property
     def statements(self) -> Statements: ...
-    async def answer(self, request: Request, caller: Caller) -> bytes: ...
+    async def answer(self, request: Request, caller: Caller, *, new: bool = False) -> bytes: ...
     async def quote(self, request: Request, caller: Caller) -> dict[str, object]: ...
     async def compose(self, model: Model, request: Request, caller: Caller) -> Request: ...
 
     async def stored(self, request: Request, caller: Caller) -> bytes | None: ...
-    async def given(self, request: Request, caller: Caller) -> bytes | None:
+    async def given(self, request: Request, caller: Caller) -> Looked:
         """Return what is stored under the idempotency key of a request by now, without waiting for it."""
         ...
 
@@ -111,8 +112,8 @@ class Questions(Protocol):
 
     draining: bool
 
-    def submit(self, request: Request, caller: Caller) -> Question:
-        """Begin a question. Raises `shutting_down`, `too_many_requests`."""
+    def submit(self, request: Request, caller: Caller, *, new: bool = False) -> Question:
+        """Begin a question; of a `new` one nothing was known just now. Raises `shutting_down`, `too_many_requests`."""
         ...
 
     def room(self, caller: Caller) -> AbstractContextManager[None]:

@@ -143,7 +143,7 @@ class Service:
             }
         ]
 
-    async def answer(self, request, _caller):
+    async def answer(self, request, _caller, *, new=False):
         self.asked.append(request)
         if self.refusal is not None:
             raise self.refusal

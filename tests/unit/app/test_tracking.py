@@ -21,7 +21,7 @@ class Path:
     def __init__(self):
         self.steps, self.ended = asyncio.Queue(), False
 
-    async def answer(self, _request, _caller):
+    async def answer(self, _request, _caller, *, new=False):
         question = CURRENT.get()
         question.named("Q1")
         try:

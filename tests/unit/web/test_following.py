@@ -37,7 +37,7 @@ class Service:
             raise StoreUnavailable
         return {"query_id": query_id, "state": "RUNNING"}
 
-    async def answer(self, _request, _caller):
+    async def answer(self, _request, _caller, *, new=False):
         question = CURRENT.get()
         question.paid("Q2")
         question.enter(Stage.EXECUTE)

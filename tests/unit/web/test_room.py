@@ -24,7 +24,7 @@ class Service:
     async def identify(self, token):
         return Caller("ana", token)
 
-    async def answer(self, _request, _caller):
+    async def answer(self, _request, _caller, *, new=False):
         await self.go.wait()
         return b"{}"
 

@@ -16,7 +16,7 @@ class Slow(Service):
         super().__init__()
         self.let = asyncio.Event()
 
-    async def answer(self, request, caller):
+    async def answer(self, request, caller, *, new=False):
         question = CURRENT.get()
         question.paid(QUERY_ID)
         question.enter(Stage.EXECUTE)

@@ -11,7 +11,7 @@ MARK = "Rows that nobody has"
 
 
 class Trying(Service):
-    async def answer(self, request, caller):
+    async def answer(self, request, caller, *, new=False):
         await super().answer(request, caller)
         return json.dumps(ANSWER | {"sandbox": True}).encode()
 
