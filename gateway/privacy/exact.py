@@ -143,10 +143,6 @@ class ExactProbe:
         """Return the cells in which the engine found something."""
         return self._of(primitive).cells
 
-    def cells_of(self, primitive: Primitive) -> list[Keys]:
-        """Return the same by their keys."""
-        return self.found(primitive).all()
-
     def histogram(self, primitive: Primitive) -> list[int]:
         """Return how many units need each candidate; those that none holds need the last."""
         counts = [0] * len(primitive.candidates)
@@ -162,10 +158,6 @@ class ExactProbe:
         sums: npt.NDArray[Any] = np.zeros(rows.cells.count, added.dtype)
         np.add.at(sums, rows.cell, added)
         return clamped(sums)
-
-    def totals(self, primitive: Primitive, index: int) -> dict[Keys, int]:
-        """Return the same by cell."""
-        return dict(zip(self.cells_of(primitive), self.sums(primitive, index).tolist(), strict=True))
 
     def totals_of(self, primitive: Primitive, index: int, cells: Sequence[Keys]) -> npt.NDArray[np.int64]:
         """Return the exact total of each of some cells: 0 where the engine found nothing."""

@@ -12,6 +12,7 @@ import pytest
 from support import tpch
 from support.answers import exact_rows
 from support.cdnow import cdnow
+from support.totals import totals_by_cell
 
 from gateway.engines.post import PostProcessor
 from gateway.planning import Planned, plan
@@ -59,7 +60,7 @@ def without_noise(measurement: Measurement, rows: list, noisy: NoisyTable) -> No
                 continue
             shown = held[primitive.name]
             index = _index(primitive, shown)
-            totals, denominator = exact.totals(primitive, index), primitive.candidates[index].denominator
+            totals, denominator = totals_by_cell(exact, primitive, index), primitive.candidates[index].denominator
             values = tuple(round(totals.get(key, 0) / denominator) for key in noisy.keys)
             columns.append(replace(shown, values=values))
     order = [c.name for c in noisy.columns]

@@ -9,6 +9,7 @@ import pytest
 from support.answers import answered as run
 from support.neighbours import exact as exact_probes
 from support.shop import column, empty_database, key, planned, unlimited
+from support.totals import found_cells, totals_by_cell
 
 from gateway.catalog.model import Table, Use
 from gateway.catalog.types import DATE, INTEGER, TIMESTAMP, decimal
@@ -91,7 +92,7 @@ def exact(sql, *values):
     probe = exact_probes(connection, measurement)[0]
     primitive = probe.probe.primitives[0]
     widest = len(primitive.candidates) - 1
-    return probe.totals(primitive, widest).get((), 0) / primitive.candidates[widest].denominator
+    return totals_by_cell(probe, primitive, widest).get((), 0) / primitive.candidates[widest].denominator
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -110,7 +111,7 @@ def test_one_long_text_is_null_when_doubled():
     )
     measurement = planned(sql).program.measurements[0]
     probe = exact_probes(connection, measurement)[0]
-    cells = probe.cells_of(probe.probe.primitives[0])
+    cells = found_cells(probe, probe.probe.primitives[0])
     assert sorted(cell or "" for (cell,) in cells) == ["", "z" * 32]
 
 
@@ -123,4 +124,4 @@ def test_a_timestamp_keeps_its_time_on_the_last_day():
 def test_a_key_beyond_its_type_is_in_no_cell(column, test):
     made = planned(f"SELECT {column} AS k, COUNT(*) AS n FROM visits WHERE {column} {test} GROUP BY 1", dataset=DATASET)
     probe = exact_probes(database(3), made.program.measurements[0])[0]
-    assert [cell for primitive in probe.probe.primitives for cell in probe.cells_of(primitive)] == []
+    assert [cell for primitive in probe.probe.primitives for cell in found_cells(probe, primitive)] == []

@@ -19,6 +19,7 @@ from gateway.privacy.exact import ExactProbe, order
 from gateway.privacy.measurement import Measurement, Noise, Primitive
 from support.answers import holding, staged
 from support.shop import empty_database, fill, insert
+from support.totals import found_cells, totals_by_cell
 
 SECRET = "0f" * 32
 NEW = 900_001
@@ -153,7 +154,7 @@ def exact_count(connection, planned) -> int:
     (probe,) = exact(connection, measurement)
     primitive = probe.probe.primitives[0]
     widest = len(primitive.candidates) - 1
-    return probe.totals(primitive, widest).get((), 0) // primitive.candidates[widest].denominator
+    return totals_by_cell(probe, primitive, widest).get((), 0) // primitive.candidates[widest].denominator
 
 
 def measurement_violations(
@@ -187,7 +188,7 @@ def _search(primitive: Primitive, a: ExactProbe, b: ExactProbe) -> list[str]:
 
 def _totals(measurement: Measurement, primitive: Primitive, index: int, a: ExactProbe, b: ExactProbe) -> list[str]:
     candidate = primitive.candidates[index]
-    before, after = a.totals(primitive, index), b.totals(primitive, index)
+    before, after = totals_by_cell(a, primitive, index), totals_by_cell(b, primitive, index)
     differences = [after.get(k, 0) - before.get(k, 0) for k in before.keys() | after.keys()]
     broken = _norm(primitive, index, differences)
     touched = sum(d != 0 for d in differences)
@@ -201,7 +202,7 @@ def _totals(measurement: Measurement, primitive: Primitive, index: int, a: Exact
 
 def _tree(measurement: Measurement, primitive: Primitive, index: int, a: ExactProbe, b: ExactProbe) -> list[str]:
     """The norm is over all levels of the tree together; also of one that is as deep as the engine counts."""
-    cells = sorted(set(a.cells_of(primitive)) | set(b.cells_of(primitive)), key=order)
+    cells = sorted(set(found_cells(a, primitive)) | set(found_cells(b, primitive)), key=order)
     difference = b.leaves(primitive, index, cells) - a.leaves(primitive, index, cells)
     broken = []
     if measurement.groups is not None and int((difference != 0).any(axis=1).sum()) > measurement.groups:

@@ -23,6 +23,7 @@ from gateway.privacy.intervals import half_width
 from gateway.privacy.measurement import Derived, Measurement, Primitive
 from gateway.privacy.release import release
 from gateway.privacy.search import choose
+from support.totals import totals_by_cell
 
 from .answers import exact_rows
 
@@ -60,7 +61,7 @@ def _draws(primitive: Primitive, exact: ExactProbe, runs: int) -> Draws:
     values, deviations, found = np.zeros(runs), np.zeros(runs), np.zeros(runs)
     for index in np.unique(chosen).tolist():
         candidate, at = primitive.candidates[index], chosen == index
-        total = exact.totals(primitive, index).get((), 0)
+        total = totals_by_cell(exact, primitive, index).get((), 0)
         drawn = noise.add_noise([total] * int(at.sum()), primitive.noise, candidate.scale)
         values[at] = np.round(np.array(drawn) / candidate.denominator)
         deviations[at] = noise.deviation(primitive.noise, candidate.scale) / candidate.denominator

@@ -11,6 +11,7 @@ import pytest
 from support.answers import exact_rows
 from support.queries import ANSWERED
 from support.shop import empty_database, fill, planned
+from support.totals import found_cells, totals_by_cell
 
 from gateway.catalog.types import BOOLEAN, DATE, INTEGER, TEXT, TIMESTAMP, decimal
 from gateway.privacy import exact, noise, norms
@@ -302,8 +303,8 @@ def test_cells_of_keys_with_more_combinations_than_64_bits_number_are_told_apart
     found = ExactProbe(measurement, measurement.probes[0], rows([key.name for key in keys], *lines)[0])
     with monkeypatch.context() as held:
         held.setattr(exact, "LIMIT", limit)
-        assert len(found.cells_of(measurement.primitives[0])) == len(lines)
-    assert found.totals(measurement.primitives[0], 0) == {line[:4]: line[4] for line in lines}
+        assert len(found_cells(found, measurement.primitives[0])) == len(lines)
+    assert totals_by_cell(found, measurement.primitives[0], 0) == {line[:4]: line[4] for line in lines}
 
 
 @pytest.mark.parametrize("dense", [0, 10**6])
@@ -331,7 +332,7 @@ def test_two_values_of_one_canonical_text_are_a_mistake_of_the_engine():
     measurement = public(primitive("p0", Quantity.ROWS, 5, groups=1), keys=(Key("k0", decimal(10, 2), None),))
     found = ExactProbe(measurement, measurement.probes[0], rows(("k0",), ("1.501", 7), ("1.502", 9))[0])
     with pytest.raises(AssertionError):
-        found.totals(measurement.primitives[0], 0)
+        totals_by_cell(found, measurement.primitives[0], 0)
 
 
 @pytest.mark.parametrize("denominator", [1, 2, 3, 7, 2**31, 2**40 + 1, 2**62 + 1])
@@ -376,7 +377,7 @@ def test_a_search_reads_a_noisy_histogram_and_a_draw_is_noised_at_the_bound_that
         assert primitive.search is not None
         assert (probe.histogram(primitive), primitive.noise, primitive.search.scale) in drawn
         totals = [
-            ([probe.totals(primitive, i).get(key, 0) for key in found.keys], primitive.noise, candidate.scale)
+            ([totals_by_cell(probe, primitive, i).get(key, 0) for key in found.keys], primitive.noise, candidate.scale)
             for i, candidate in enumerate(primitive.candidates)
         ]
         assert sum(one in totals for one in drawn) == 1
