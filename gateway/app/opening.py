@@ -53,17 +53,31 @@ class Opening:
         again_at = asyncio.get_running_loop().time() + pause_s
         return Unopened(file, error, *await self._declared(file), pause_s, again_at)
 
-    async def looked_at(self, file: PolicyFile) -> Inspection:
-        """Return what the engine sees of a policy's data. Raises what the engine raises."""
+    async def draft(self, file: PolicyFile) -> Dataset:
+        """Return the dataset that a policy makes of the data now; nothing is declared.
+
+        Raises `policy_invalid` or what the engine raises.
+        """
+        return self._draft(file, await self._looked_at(file))
+
+    async def checked(self, file: PolicyFile) -> Inspection:
+        """Return what the engine sees of a policy's data now, which fit it, and whose budgets pay for its queries.
+
+        Raises `policy_invalid` or what the engine raises.
+        """
+        inspection = await self._looked_at(file)
+        await _convert(file, self._draft(file, inspection))
+        return inspection
+
+    async def _looked_at(self, file: PolicyFile) -> Inspection:
         try:
             return await self._engine.inspect(file.source(), order(file.document))
         except GatewayError as error:  # the path is for the log alone
             log.error("dataset %s at %s: %s", file.name, file.source().path, error)  # noqa: TRY400 - words, no stack
             raise
 
-    def draft(self, file: PolicyFile, inspection: Inspection, version: str = "unpublished") -> Dataset:
-        """Return the dataset that a policy makes of the data now; nothing is declared. Raises `policy_invalid`."""
-        return self.dataset(file, inspection, DataVersion(0, version, inspection.stamp)).dataset
+    def _draft(self, file: PolicyFile, inspection: Inspection) -> Dataset:
+        return self.dataset(file, inspection, DataVersion(0, "unpublished", inspection.stamp)).dataset
 
     @staticmethod
     def dataset(file: PolicyFile, inspection: Inspection, current: DataVersion) -> Published:
@@ -94,15 +108,14 @@ class Opening:
     async def _build(self, file: PolicyFile) -> Published:
         inspection = await self._engine.inspect(file.source(), order(file.document))
         published = await self._read(file, inspection)
-        privacy, grants = published.dataset.privacy, published.dataset.grants
-        await asyncio.to_thread(convert_budgets, privacy, grants, file.lines)
+        await _convert(file, published.dataset)
         await self.bind(file, inspection)
         return published
 
     async def _read(self, file: PolicyFile, inspection: Inspection) -> Published:
         current = await self._versions.current(file.name)
         if current is None:
-            self.draft(file, inspection)  # what cannot be published declares no version
+            self._draft(file, inspection)  # what cannot be published declares no version
             current = await self._versions.declare(file.name, inspection.stamp, "first start")
         try:
             return self.dataset(file, inspection, current)
@@ -112,3 +125,8 @@ class Opening:
             # the policy fits what was declared: it is the new data that nobody has declared that do not fit it
             hint = "Mend the data or the policy, then: gateway dataset refresh."
             raise GatewayError("refresh_needed", f"The data changed and do not fit: {error.detail}", hint) from None
+
+
+async def _convert(file: PolicyFile, dataset: Dataset) -> None:
+    """Convert every budget of a dataset once. Raises `policy_invalid` where one does not pay for what it is to pay."""
+    await asyncio.to_thread(convert_budgets, dataset.privacy, dataset.grants, file.lines)

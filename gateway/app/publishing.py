@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.app.effective import FOLDER, draft_of, ended, in_effect
 from gateway.app.granted import StoreGrants
 from gateway.app.opening import Opening
-from gateway.app.policies import PolicyFile, PolicyFolder, convert_budgets, holds_alone, read_folder, read_policies
+from gateway.app.policies import PolicyFile, PolicyFolder, holds_alone, read_folder, read_policies
 from gateway.app.standing import (
     LONGEST_PAUSE_S,
     LOOK_S,
@@ -140,12 +140,10 @@ class Publisher:
             hint = "Have a version of it published: gateway policy publish."
             raise GatewayError("version_state", "No version of the dataset's policy is served.", hint)
         self._check_beside(folder, file)
-        inspection = await self._opening.looked_at(file)
+        inspection = await self._opening.checked(file)
         current = await self._versions.current(name)
         unchanged = current is not None and current.stamp == inspection.stamp and not inspection.live
         same = current.version if current is not None and unchanged else None
-        draft = self._opening.draft(file, inspection, same or "unpublished")
-        await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
         await self._opening.bind(file, inspection)
         declared = await self._versions.declare(name, inspection.stamp, f"refresh {file.version}", same)
         self._held[name] = self._opening.dataset(file, inspection, declared)
@@ -159,9 +157,7 @@ class Publisher:
         would. Raises `policy_invalid` or what the engine raises.
         """
         self._check_beside(await self._looked_into(), file)
-        inspection = await self._opening.looked_at(file)
-        draft = self._opening.draft(file, inspection)
-        await asyncio.to_thread(convert_budgets, draft.privacy, draft.grants, file.lines)
+        inspection = await self._opening.checked(file)
         if bind:
             await self._opening.bind(file, inspection)
             if await self._versions.current(file.name) is None:
@@ -172,8 +168,7 @@ class Publisher:
 
         Raises `policy_invalid` or what the engine raises.
         """
-        inspection = await self._opening.looked_at(file)
-        return self._opening.draft(file, inspection)
+        return await self._opening.draft(file)
 
     async def _looked_into(self) -> PolicyFolder:
         """Read the folder; its broken files are told to their providers' log, and hold up nobody else."""
