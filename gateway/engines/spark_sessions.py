@@ -247,7 +247,7 @@ class Sessions:
         begun: list[Any] = []
         try:
             async with asyncio.timeout(CONNECT_S):
-                spark, version, escapes = await in_thread(lambda: _connect(self._address, begun))
+                spark, version, escapes = await in_thread(lambda: connect(self._address, begun))
         except BaseException as error:
             for spark in begun:  # else its thread waits for as long as the server is silent
                 _let_go(spark)
@@ -269,7 +269,7 @@ class Sessions:
         return session
 
 
-def _connect(address: str, begun: list[Any]) -> tuple[Any, str, bool]:
+def connect(address: str, begun: list[Any]) -> tuple[Any, str, bool]:
     """Return a session with its settings, the server's version, and whether it reads texts as they are written.
 
     The session is put into `begun` before its server is asked for anything.

@@ -23,7 +23,7 @@ import pyarrow as pa
 from gateway.catalog.inspection import InspectionOrder
 from gateway.catalog.model import Dataset
 from gateway.engines.spark_engine import SparkEngine, SparkLease
-from gateway.engines.spark_sessions import _connect
+from gateway.engines.spark_sessions import connect
 from gateway.ports import Source, Statement
 from support.served import Served
 
@@ -117,7 +117,7 @@ class Server:
 
     def _warm(self) -> None:
         """Ask once: on a busy machine a first answer, for which Spark loads its classes, takes longer than a gateway waits."""
-        spark, _, _ = _connect(self.url, [])
+        spark, _, _ = connect(self.url, [])
         spark.client.close()
 
     def kill(self) -> None:
