@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from gateway.app.pacing import Pace
 from gateway.app.parts import Books
+from gateway.app.rights import only
 from gateway.catalog.model import Dataset
 from gateway.errors import GatewayError
 from gateway.identity.tokens import Tokens
@@ -61,7 +62,7 @@ class AccountService:
 
     async def cap(self, caller: Caller, currency: str, per: str, amount: Decimal | None) -> None:
         """Set the caller's own cap, or lift it with None."""
-        _only(caller, "buyer", "Spending caps are for buyers.")
+        only(caller, "buyer", "Spending caps are for buyers.")
         await self._pace.take(caller)
         cap = Cap(Decimal(0) if amount is None else amount, currency, Per(per))
         await self._books.buyers.cap(buyer_id(caller), cap, lift=amount is None)
@@ -74,7 +75,7 @@ class AccountService:
         own = (organisation or caller.organisation, subject or caller.subject) == (caller.organisation, caller.subject)
         mine = jti is None or jti == caller.token_id
         if not (own and mine):
-            _only(caller, "supervisor", "Other people's tokens are taken back by a supervisor.")
+            only(caller, "supervisor", "Other people's tokens are taken back by a supervisor.")
         by = buyer_id(caller)
         if jti is not None:
             await self._books.revocations.revoke_token(self._tokens.issuer, jti, by)
@@ -154,11 +155,6 @@ class AccountService:
 
 def _forbidden(detail: str) -> GatewayError:
     return GatewayError("forbidden", detail, "Ask with a token of that role.")
-
-
-def _only(caller: Caller, role: str, detail: str) -> None:
-    if role not in caller.roles:
-        raise _forbidden(detail)
 
 
 def _past(query: PastQuery) -> dict[str, object]:

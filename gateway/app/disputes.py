@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import Connection
 
 from gateway.app.pacing import Pace
+from gateway.app.rights import only
 from gateway.app.standing import Held
 from gateway.catalog.load import canonical_text
 from gateway.errors import GatewayError
@@ -106,8 +107,7 @@ class DisputeService:
 
     async def decide(self, caller: Caller, case_id: str, finding: str, refund: Decimal | None) -> dict[str, object]:
         """Decide a case, as an arbiter of neither party; money that is given back becomes a credit note."""
-        if "arbiter" not in caller.roles:
-            raise GatewayError("forbidden", "Cases are decided by an arbiter.", "Ask with a token of that role.")
+        only(caller, "arbiter", "Cases are decided by an arbiter.")
         by = buyer_id(caller)
 
         def decided(connection: Connection) -> tuple[Case, Refund | None]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.app.pacing import Pace
+from gateway.app.rights import only
 from gateway.app.signing_keys import KeyService
 from gateway.app.standing import Held, Published, Unserved, unavailable, unknown_dataset
 from gateway.catalog.model import Dataset
@@ -62,8 +63,7 @@ class GrantService:
 
     async def request(self, caller: Caller, dataset: str, why: str, asked: Mapping[str, Any]) -> dict[str, object]:
         """Ask for a grant to the caller's organisation; it gives nothing before the provider signs."""
-        if "buyer" not in caller.roles:
-            raise GatewayError("forbidden", "Grants are asked for by buyers.", "Ask with a buyer's token.")
+        only(caller, "buyer", "Grants are asked for by buyers.")
         self._pace.admit(caller)
         limits = read_limits(asked)
         self._refuse_past(limits.ends)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from gateway.app.pacing import Pace, StrangerPace
+from gateway.app.rights import only
 from gateway.errors import GatewayError
 from gateway.identity.tokens import Identified, Tokens
 from gateway.ledger.events import timestamp
@@ -107,12 +108,12 @@ class MembershipService:
 
     async def verify(self, caller: Caller, member_id: str) -> dict[str, object]:
         """Verify a member of another organisation, as one of the two who have to."""
-        _only(caller, "reviewer", "Members are verified by reviewers.")
+        only(caller, "reviewer", "Members are verified by reviewers.")
         return shown_member(await self._members.verify(member_id, caller.organisation, buyer_id(caller)))
 
     async def suspend(self, caller: Caller, member_id: str, reason: str) -> dict[str, object]:
         """Suspend a member at once, on every process of the store; say how many queries were ended."""
-        _only(caller, "supervisor", "Members are suspended by a supervisor.")
+        only(caller, "supervisor", "Members are suspended by a supervisor.")
         made, ended = await self._members.suspend(member_id, caller.organisation, buyer_id(caller), reason)
         return {**shown_member(made), "ended": len(ended)}
 
@@ -149,8 +150,3 @@ def shown_member(one: Member) -> dict[str, object]:
         if suspended is None
         else {"by": suspended.by, "reason": suspended.reason, "at": timestamp(suspended.at)},
     }
-
-
-def _only(caller: Caller, role: str, detail: str) -> None:
-    if role not in caller.roles:
-        raise GatewayError("forbidden", detail, f"Ask with a token whose roles include {role}.")

@@ -16,6 +16,7 @@ from gateway.app.pacing import Pace
 from gateway.app.policies import PolicyFile
 from gateway.app.publishing import Publisher
 from gateway.app.rehearsing import Rehearsal
+from gateway.app.rights import only
 from gateway.app.standing import Published, Unserved, unknown_dataset
 from gateway.catalog import entries
 from gateway.catalog.differences import differences
@@ -154,8 +155,7 @@ class RegistrationService:
         self, caller: Caller, name: str, version: str, findings: str, valid_until: date | None
     ) -> dict[str, object]:
         """Approve what a version declares until a day, or with None reject it."""
-        if "reviewer" not in caller.roles:
-            raise _forbidden("Reviews are for reviewers.")
+        only(caller, "reviewer", "Reviews are for reviewers.")
         provider = (await self._known(name)).document.provider.organisation
         if caller.organisation == provider:
             raise _forbidden("A provider does not review its own dataset.")

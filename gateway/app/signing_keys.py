@@ -1,6 +1,7 @@
 """Who stands behind the keys that grants are signed with: two persons of one provider. A supervisor may end a key."""
 
 from gateway.app.pacing import Pace
+from gateway.app.rights import only
 from gateway.errors import GatewayError
 from gateway.evidence.offline.failure import NotVerified
 from gateway.evidence.offline.grants import key_id, public_of
@@ -55,9 +56,7 @@ class KeyService:
 
 
 def _provider(caller: Caller) -> None:
-    if "provider" not in caller.roles:
-        hint = "Ask with a token whose roles include provider."
-        raise GatewayError("forbidden", "Keys that sign grants are for providers.", hint)
+    only(caller, "provider", "Keys that sign grants are for providers.")
 
 
 def shown(key: SigningKey) -> dict[str, object]:
