@@ -19,6 +19,7 @@ from gateway.ledger.events import canonical, timestamp
 from gateway.ports import Clock
 from gateway.store import epochs
 from gateway.store.database import Store
+from gateway.store.prepared import Found
 from gateway.store.tables import alerts
 
 EXCHANGE = ""
@@ -115,7 +116,7 @@ class Alert:
         )
 
 
-def _alert(row: Any) -> Alert:
+def _alert(row: Found) -> Alert:
     return Alert(
         row.sequence,
         row.alert_id,

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
@@ -22,7 +21,7 @@ from gateway.ledger.model import (
     withdrawn,
 )
 from gateway.ledger.sealing import commitment
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import claims, queries, releases
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
@@ -92,12 +91,12 @@ def microseconds(at: datetime) -> int:
     return int(at.timestamp() * 1_000_000)
 
 
-def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Any | None:
+def by_key(connection: Connection, buyer: str, idempotency_key: str) -> Found | None:
     """Return the query of an idempotency key."""
     return _BY_KEY.one_or_none(connection, {"buyer": buyer, "key": idempotency_key})
 
 
-def settled(row: Any, body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
+def settled(row: Found, body_digest: str, now: datetime) -> InFlight | Stored | Failed | None:
     """Return what is known of an earlier request with this key; None where its lease has ended without an answer.
 
     Raises GatewayError `idempotency_conflict` where the body differs, `answer_expired` where it is no longer kept,
@@ -126,7 +125,7 @@ class Lease:
     until: datetime | None
 
 
-def take_over(connection: Connection, row: Any, order: Order, now: datetime, held: Lease) -> Outcome:
+def take_over(connection: Connection, row: Found, order: Order, now: datetime, held: Lease) -> Outcome:
     """Redo a charged query whose worker is gone, under the same charge; the fence shuts the earlier worker out.
 
     A question that is no longer the same (another policy or data version) is not redone: one charge, one draw. Nor is
@@ -152,7 +151,7 @@ def moment(at_us: int) -> datetime:
     return datetime.fromtimestamp(at_us / 1_000_000, tz=UTC)
 
 
-def charge_of(row: Any, fence: int, until: datetime | None) -> Charge:
+def charge_of(row: Found, fence: int, until: datetime | None) -> Charge:
     return Charge(row.query_id, fence, row.log_index, row.leaf_hash, moment(row.charged_at_us), until)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, tuple_
 
@@ -20,7 +19,7 @@ from gateway.ledger.model import Known, Stored
 from gateway.ledger.standing import suspended_member
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import freezes, queries
 from gateway.store.upsert import upsert
 
@@ -178,7 +177,7 @@ def _refuse(found: str | None) -> None:
         raise GatewayError("frozen", _TOLD[Scope(found)], hint)
 
 
-def settled(connection: Connection, row: Any, body_digest: str, now: datetime) -> Known | None:
+def settled(connection: Connection, row: Found, body_digest: str, now: datetime) -> Known | None:
     """Return what `charging.settled` returns; but no answer that is frozen. Raises as it does, and `frozen`."""
     known = charging.settled(row, body_digest, now)
     if isinstance(known, Stored):

@@ -20,7 +20,7 @@ from gateway.ledger.paging import FIRST, Listed, Page
 from gateway.ports import Clock
 from gateway.store import log
 from gateway.store.database import Store
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import grants, queries
 from gateway.store.tables import signing_keys as keys
 
@@ -117,7 +117,7 @@ def settle(connection: Connection, content: Mapping[str, Any], at: datetime) -> 
 
 # -- at a charge ------------------------------------------------------------------------------------------------------
 
-Standing = Mapping[str, Any]
+Standing = Mapping[str, Found]
 """How grants stand, by id."""
 
 
@@ -141,7 +141,7 @@ def refuse_ended(held: Standing, basis: Basis, now: datetime) -> None:
         raise GatewayError("grant_not_valid", "The grant has just ended.", hint)
 
 
-def end_of_charged(connection: Connection, row: Any, order: Order, now: datetime) -> datetime | None:
+def end_of_charged(connection: Connection, row: Found, order: Order, now: datetime) -> datetime | None:
     """Return when the grant ends that a query was charged under, which is to be redone for an order.
 
     Its charge is of that grant for good, whichever admits the question by now: that grant's end or revocation ends it,
@@ -299,7 +299,7 @@ def _open(connection: Connection, grant_id: str, state: str) -> StoredGrant:
     return found
 
 
-def _grant(row: Any) -> StoredGrant:
+def _grant(row: Found) -> StoredGrant:
     def at(us: int | None) -> datetime | None:
         return None if us is None else moment(us)
 

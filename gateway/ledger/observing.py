@@ -7,7 +7,6 @@ is in the query's row already.
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
@@ -18,7 +17,7 @@ from gateway.ledger.model import Account, Order
 from gateway.ledger.sealing import Sealer
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import observations
 
 _OBSERVE = Prepared(insert(observations))
@@ -86,7 +85,7 @@ class Observations:
         opened = [found for row in rows if (found := self._opened(row)) is not None]
         return opened, rows[-1].sequence if rows else None
 
-    def _opened(self, row: Any) -> Observation | None:
+    def _opened(self, row: Found) -> Observation | None:
         try:
             content = json.loads(self._sealer.open(_name(row.query_id), bytes(row.sealed)))
         except GatewayError:

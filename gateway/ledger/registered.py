@@ -9,12 +9,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from gateway.errors import GatewayError
 from gateway.ledger.charging import microseconds, moment
 from gateway.ledger.model import Order
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import policy_versions, reviews
 from gateway.store.upsert import upsert
 
@@ -144,7 +144,7 @@ def review_of(connection: Connection, dataset: str, manifest: str) -> Review | N
     return Review(row.manifest, row.reviewer, bool(row.approved), row.findings, until, moment(row.reviewed_at_us))
 
 
-def read(row: Row[Any]) -> Version:
+def read(row: Found) -> Version:
     """Return a row as a version."""
 
     def step(by: str | None, at_us: int | None) -> Step | None:
@@ -171,12 +171,12 @@ def refuse_unserved(connection: Connection, order: Order, today: date, *, requir
     refuse(decisive(connection, order.dataset), order, today, required=required)
 
 
-def decisive(connection: Connection, dataset: str) -> Any | None:
+def decisive(connection: Connection, dataset: str) -> Found | None:
     """Return what a charge reads of a dataset's versions; None where none was ever published or withdrawn."""
     return _DECISIVE.one_or_none(connection, {"of": dataset})
 
 
-def refuse(row: Any | None, order: Order, today: date, *, required: bool) -> None:
+def refuse(row: Found | None, order: Order, today: date, *, required: bool) -> None:
     """Raise as `refuse_unserved`, of what was read."""
     if order.reviewed_until is not None and today > order.reviewed_until:
         raise _unreviewed()

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, tuple_
 
@@ -21,7 +20,7 @@ from gateway.ledger.model import InFlight, Known, Order
 from gateway.ledger.sealing import Sealer, commitment
 from gateway.ports import Clock
 from gateway.store.database import Store
-from gateway.store.prepared import Prepared
+from gateway.store.prepared import Found, Prepared
 from gateway.store.tables import queries
 
 _Key = tuple[str, str]
@@ -164,7 +163,7 @@ class FreeRepeats:
         keep_texts(connection, self._sealer, [one.asked.order for one in fresh], now)
 
 
-def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Any]:
+def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Found]:
     """Return the queries that the keys of repeats stand for already."""
     keys = list(dict.fromkeys(asked.key for asked in taken))
     return {(row.buyer, row.idempotency_key): row for row in _BY_KEYS.rows(connection, {"keys": keys})}

@@ -5,9 +5,9 @@ finds in microseconds takes SQLAlchemy ten times as long to ask for. Both stores
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Connection, Dialect, Integer, LargeBinary, String
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound
@@ -22,6 +22,14 @@ _AS_THEY_ARE = (String, Integer, LargeBinary, NullType)
 
 _Place = tuple[str, int | None, int | None]
 """A value by its name; one of a list also by its place there, and one of a list's tuple by its place in that."""
+
+
+class Found(Protocol):
+    """A row that was found: its cells by their columns' names, or in their order. SQLAlchemy's own are read alike."""
+
+    def __getattr__(self, column: str) -> Any: ...
+    def __getitem__(self, place: int, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,13 @@ class Prepared:
             self._row = row._make
         self._compiled: dict[object, _Compiled] = {}
 
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[Found]:
         """Return what a SELECT finds, as named tuples."""
         cursor = self._run(connection, values)
         # INVARIANT: to the end: what is read in part keeps an old state of the database open
         return [self._row(row) for row in cursor.fetchall()]
 
-    def one_or_none(self, connection: Connection, values: Mapping[str, Any]) -> Any | None:
+    def one_or_none(self, connection: Connection, values: Mapping[str, Any]) -> Found | None:
         """Return the row of a SELECT that finds one at most. Raises MultipleResultsFound."""
         found = self.rows(connection, values)
         if len(found) > 1:
