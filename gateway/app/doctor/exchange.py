@@ -168,12 +168,7 @@ def _ineffective(grant: StoredGrant, known: Known | None, source: str) -> tuple[
 
 def crossings(parties: Parties, known: Sequence[Known], year: int) -> Iterator[Finding]:
     """Compare this year's counts of people abroad with the least that a policy of their provider lets go."""
-    least: dict[str, int] = {}
-    for one in known:
-        rule = None if one.file is None or one.unserved is not None else compliance(one.file.document).cross_border
-        if one.file is not None and rule is not None:
-            provider = one.file.document.provider.organisation
-            least[provider] = min(rule.threshold, least.get(provider, rule.threshold))
+    least = _thresholds(known)
     people: Counter[tuple[str, str]] = Counter()
     for counted in parties.crossings:
         if counted.year == year:
@@ -189,6 +184,16 @@ def crossings(parties: Parties, known: Sequence[Known], year: int) -> Iterator[F
             yield warning(check, told, "Have more assessed before cross_border refuses questions from there.")
         else:
             yield good(check, told)
+
+
+def _thresholds(known: Sequence[Known]) -> dict[str, int]:
+    """Return the least threshold of people abroad that the policies served of each provider have."""
+    least: dict[str, int] = {}
+    for document in [one.file.document for one in known if one.file is not None and one.unserved is None]:
+        rule, provider = compliance(document).cross_border, document.provider.organisation
+        if rule is not None:
+            least[provider] = min(rule.threshold, least.get(provider, rule.threshold))
+    return least
 
 
 def stopped(parties: Parties) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.sql.limits import DIALECTS
+from gateway.web.console.editing import begun, editor
 from gateway.web.console.forms import stay
 from gateway.web.console.pages import Desk, is_part, only, see
 from gateway.web.console.sessions import Session
-from gateway.web.console.sketches import AIMS, Place, Sketch, place_of, read_sketch, unfinished
+from gateway.web.console.sketches import Place, Sketch, place_of, read_sketch, unfinished
 from gateway.web.queries import query_id_of
 from gateway.web.routes import Parameter, Route
 from gateway.web.service import Questions
@@ -37,8 +37,7 @@ class AskPages:
     async def editor(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/ask."""
         only(session, "buyer")
-        sketch = Sketch(sql=request.query.get("sql", ""), dataset=request.query.get("dataset", ""))
-        return await self._page(request, session, sketch)
+        return await self._page(request, session, begun(request))
 
     async def back(self, _request: web.Request, _session: Session) -> web.Response:
         """Answer GET /console/quote."""
@@ -90,16 +89,7 @@ class AskPages:
         found: Mapping[str, object] | None = None,
         status: int = 200,
     ) -> web.Response:
-        datasets = await self._desk.service.datasets(session.caller)
-        chosen = sketch.dataset or (str(datasets[0]["name"]) if datasets else "")
-        values = {
-            **_values(sketch, found or {}),
-            "datasets": datasets,
-            "chosen": chosen,
-            "dialects": DIALECTS,
-            "aims": AIMS,
-            "nonce": self._desk.sessions.nonce(),
-        }
+        values = await editor(self._desk, session, sketch) | _values(sketch, found or {})
         return self._desk.page(request, session, "ask.html", values, status)
 
 

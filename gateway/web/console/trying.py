@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.sql.limits import DIALECTS
 from gateway.web.console import charts
+from gateway.web.console.editing import begun, editor
 from gateway.web.console.forms import stay
 from gateway.web.console.pages import Desk, only
 from gateway.web.console.sessions import Session
-from gateway.web.console.sketches import AIMS, Sketch, place_of, read_sketch
+from gateway.web.console.sketches import Sketch, place_of, read_sketch
 from gateway.web.routes import Parameter, Route
 from gateway.web.service import Questions
 
@@ -40,8 +40,7 @@ class SandboxPages:
     async def editor(self, request: web.Request, session: Session) -> web.Response:
         """Answer GET /console/sandbox."""
         only(session, "buyer")
-        sketch = Sketch(sql=request.query.get("sql", ""), dataset=request.query.get("dataset", ""))
-        return await self._page(request, session, sketch)
+        return await self._page(request, session, begun(request))
 
     async def ask(self, request: web.Request, session: Session, form: Mapping[str, str]) -> web.Response:
         """Answer POST /console/sandbox: the text stays, with the answer or the refusal beside it."""
@@ -70,16 +69,9 @@ class SandboxPages:
         answer: dict[str, Any] | None = None,
         error: GatewayError | None = None,
     ) -> web.Response:
-        datasets = await self._desk.service.datasets(session.caller)
-        chosen = sketch.dataset or (str(datasets[0]["name"]) if datasets else "")
-        values = {
-            "sketch": sketch,
-            "datasets": datasets,
-            "chosen": chosen,
-            "dialects": DIALECTS,
-            "aims": AIMS,
-            "nonce": self._desk.sessions.nonce(),
-            "tables": await self._shown(session, chosen),
+        values = await editor(self._desk, session, sketch)
+        values |= {
+            "tables": await self._shown(session, str(values["chosen"])),
             "answer": answer,
             "error": error,
             "place": place_of(sketch.sql, error.position) if error is not None else None,
