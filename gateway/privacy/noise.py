@@ -6,12 +6,11 @@ map is charged at T and the mechanism runs at T + 1; opendp 2945 (Margin), so no
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import lru_cache
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from gateway.privacy.units import DELTA_UNIT, RHO_UNIT
 enable_features("contrib", "honest-but-curious")
 
 Totals = npt.NDArray[np.int64]
+_Entry = TypeVar("_Entry")
 
 TOTAL_LIMIT = 2**62
 """Exact totals lie within this before they meet 64-bit noise."""
@@ -142,33 +142,31 @@ def threshold(l0: int, scale: float, delta: int) -> tuple[int, int]:
 
 
 def add_noise(values: Sequence[int] | Totals, noise: Noise, scale: float) -> list[int]:
-    """Return the values plus discrete noise of this scale, each entry's drawn apart from all others'.
-
-    A long vector is drawn in two halves side by side: the library draws outside of the interpreter's lock, and an
-    entry's noise does not depend on which vector it stands in.
-    """
+    """Return the values plus discrete noise of this scale, each entry's drawn apart from all others'."""
     if not len(values):
         return []
     totals = np.asarray(values)
     assert totals.dtype == np.int64  # INVARIANT: whole numbers of 64 bits meet noise, and are not rounded for it
     assert totals.min() >= -TOTAL_LIMIT and totals.max() <= TOTAL_LIMIT  # noqa: PT018 - INVARIANT: clamped before
-    mechanism, middle = _mechanism(noise, scale), len(totals) // 2
-    if len(totals) < LONG:
-        return list(mechanism(totals))
-    with ThreadPoolExecutor(2) as threads:
-        return [value for half in threads.map(mechanism, (totals[:middle], totals[middle:])) for value in half]
+    return _drawn(_mechanism(noise, scale), totals)
 
 
 def select(counts: dict[int, int], scale: float, threshold_: int) -> dict[int, int]:
-    """Return the keys whose noisy count passes the threshold, with that count. Runs at T + 1 (opendp 2922).
-
-    Many keys are drawn in two halves side by side: whether a key passes does not depend on the others.
-    """
+    """Return the keys whose noisy count passes the threshold, with that count. Runs at T + 1 (opendp 2922)."""
     if not counts:
         return {}
-    mechanism, middle = _selection(scale, threshold_ + 1), len(counts) // 2
-    if len(counts) < LONG:
-        return dict(mechanism(counts))
-    halves = (dict(islice(counts.items(), middle)), dict(islice(counts.items(), middle, None)))
+    mechanism = _selection(scale, threshold_ + 1)
+    return dict(_drawn(lambda part: dict(mechanism(dict(part))).items(), list(counts.items())))
+
+
+def _drawn(mechanism: Callable[[Any], Iterable[_Entry]], whole: Any) -> list[_Entry]:
+    """Return what a mechanism makes of some entries, where they are many of two halves side by side.
+
+    The library draws outside of the interpreter's lock. INVARIANT: what becomes of an entry does not depend on which
+    others are drawn with it.
+    """
+    if len(whole) < LONG:
+        return list(mechanism(whole))
+    middle = len(whole) // 2
     with ThreadPoolExecutor(2) as threads:
-        return {key: count for half in threads.map(mechanism, halves) for key, count in half.items()}
+        return [entry for half in threads.map(mechanism, (whole[:middle], whole[middle:])) for entry in half]
