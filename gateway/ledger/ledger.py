@@ -76,7 +76,11 @@ class Ledger:
     # -- before and at the charge -------------------------------------------------------------------------------
 
     async def lookup(self, buyer: str, idempotency_key: str, body_digest: str) -> Known | None:
-        """Return what is known of an idempotency key. Raises `idempotency_conflict`, `frozen`."""
+        """Return what is known of an idempotency key.
+
+        Raises GatewayError `idempotency_conflict`, `answer_expired`, `query_cancelled`, `query_stopped`, `grant_ended`,
+        `frozen` or `member_suspended`.
+        """
         return await self._store.glance(
             lambda connection: freezing.known(connection, buyer, idempotency_key, body_digest, self._clock.now())
         )
