@@ -45,6 +45,9 @@ class DuckDBLease:
         self._running = (time.perf_counter(), usage(self._worker.pid))
         try:
             reply = await self._worker.call(way, argument, deadline_s)
+        except GatewayError:
+            self._worker.tag = ""  # whether it still has the data open is asked before the next lease
+            raise
         except WorkerError as error:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from error
         finally:

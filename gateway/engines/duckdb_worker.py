@@ -29,6 +29,9 @@ from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
 
+_FATAL = (duckdb.InternalException, duckdb.FatalException)
+"""Faults of DuckDB itself, after which an opened database answers nothing more."""
+
 
 class DuckDBHandler:
     """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id)`; for a provider `inspect(path, order)`.
@@ -99,6 +102,8 @@ class DuckDBHandler:
             check_unchanged(*self._opened)
         except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:
             log.error("query %s: the statement failed: %s", query_id, error)  # noqa: TRY400 - the text alone, to the provider
+            if isinstance(error, _FATAL):
+                self._close()  # it would fail every statement that follows, whoever asks
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:

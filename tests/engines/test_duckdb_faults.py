@@ -1,0 +1,53 @@
+"""DuckDB where its file, or DuckDB itself, is not what it was: nothing wrong is answered, and the next query is."""
+
+import os
+
+import duckdb
+import pytest
+
+from gateway.engines.duckdb_engine import DuckDBEngine
+from gateway.engines.duckdb_source import stamp_of
+from gateway.errors import GatewayError
+from gateway.ports import Source, Statement
+from gateway.workers.pool import Pool
+from gateway.workers.role import Role
+
+
+@pytest.fixture
+async def engine():
+    """Return an engine of DuckDB with one process."""
+    role = Role("engine", "gateway.engines.duckdb_worker:make", {"memory_mb": 64, "threads": 1})
+    pool = Pool(role, 1, 0, lambda _line: None)
+    await pool.start()
+    yield DuckDBEngine(pool, 20.0)
+    await pool.close()
+
+
+async def fails(awaitable):
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    assert caught.value.code == "query_failed"
+
+
+def made_of(path, seed, rows):
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            f"CREATE TABLE t AS SELECT CAST(hash(range * {seed}) % 1000 AS INTEGER) AS x, "
+            f"CAST(hash(range + {seed}) % 1000 AS INTEGER) AS y, hash(range)::VARCHAR AS text FROM range({rows})"
+        )
+    return path
+
+
+async def test_a_fault_of_the_engine_itself_is_not_the_next_querys(engine, tmp_path):
+    path, other = made_of(tmp_path / "data.duckdb", 1, 100_000), made_of(tmp_path / "other.duckdb", 7, 150_000)
+    stamp, times, whole = stamp_of(str(path)), path.stat(), path.read_bytes()
+    lease = await engine.lease(Source("duckdb", str(path)), stamp)
+    path.write_bytes(other.read_bytes())  # what is read now breaks what DuckDB asserts of a file
+    await fails(lease.run(Statement("SELECT MAX(text) AS n FROM t", ()), 20))
+    await lease.close()
+    path.write_bytes(whole)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    lease = await engine.lease(Source("duckdb", str(path)), stamp)
+    rows = await lease.run(Statement("SELECT COUNT(*) AS n FROM t", ()), 20)
+    await lease.close()
+    assert rows.table().to_pylist() == [{"n": 100_000}]
