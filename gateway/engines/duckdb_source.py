@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from gateway.engines.marks import mark
+from gateway.engines.marks import is_overwritten, mark
 from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
@@ -73,11 +73,11 @@ def stamp_of(path: str) -> str:
 
 
 def check_unchanged(path: str, stamp: str) -> None:
-    """Raise Changed where the files of a folder are not those that were opened.
+    """Raise Changed where the data are not those that were opened.
 
-    An open database file is what it was, whatever has its name by now.
+    An open database file is what it was, whatever has its name by now, unless somebody has written over it.
     """
-    if is_folder(path) and stamp_of(path) != stamp:
+    if stamp_of(path) != stamp if is_folder(path) else is_overwritten(path, stamp):
         raise Changed("the files changed while they were read")
 
 

@@ -15,3 +15,12 @@ def is_marked(path: str, stamp: str) -> bool:
         return mark(Path(path).stat()) == stamp
     except OSError:
         return False
+
+
+def is_overwritten(path: str, stamp: str) -> bool:
+    """Return whether the file that had this mark has another one now; what was renamed into its place is another file."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return False
+    return stamp.startswith(f"{status.st_ino}:") and mark(status) != stamp

@@ -38,6 +38,17 @@ def made_of(path, seed, rows):
     return path
 
 
+async def test_a_file_that_is_written_over_amid_a_lease_is_no_answer(engine, tmp_path):
+    path, other = made_of(tmp_path / "data.duckdb", 1, 100_000), made_of(tmp_path / "other.duckdb", 7, 100_000)
+    lease = await engine.lease(Source("duckdb", str(path)), stamp_of(str(path)))
+    await lease.run(Statement("SELECT SUM(x) AS n FROM t", ()), 20)
+    with path.open("r+b") as file:
+        file.write(other.read_bytes())
+    # x of the one file is in memory, y would be the other's
+    await fails(lease.run(Statement("SELECT SUM(x) AS n, SUM(y) AS m FROM t", ()), 20))
+    await lease.close()
+
+
 async def test_a_fault_of_the_engine_itself_is_not_the_next_querys(engine, tmp_path):
     path, other = made_of(tmp_path / "data.duckdb", 1, 100_000), made_of(tmp_path / "other.duckdb", 7, 150_000)
     stamp, times, whole = stamp_of(str(path)), path.stat(), path.read_bytes()
