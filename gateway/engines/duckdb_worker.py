@@ -205,8 +205,9 @@ def _read_whole(connection: duckdb.DuckDBPyConnection, tables: tuple[EngineTable
 def _table(connection: duckdb.DuckDBPyConnection, name: str, *, views: bool) -> EngineTable | None:
     where = "schema_name = 'main' AND database_name = current_database() AND lower(table_name) = lower(?)"
     columns = connection.execute(
-        f"SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE {where} "
-        "ORDER BY column_index",
+        # what is generated is computed anew each time that it is read, by whatever its provider wrote
+        "SELECT table_name, column_name, CASE WHEN is_generated THEN data_type || ' GENERATED' ELSE data_type END, "
+        f"is_nullable FROM duckdb_columns() WHERE {where} ORDER BY column_index",
         [name],
     ).fetchall()
     if not columns:
@@ -239,7 +240,7 @@ def _distinct(
 ) -> tuple[Cell, ...] | None:
     """Return the sorted distinct values of a public column, NULL last; None where there are too many, or floats."""
     plain = column.type_text in ("BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP") or "INT" in column.type_text
-    if not (plain or column.type_text.startswith("DECIMAL")):
+    if not (plain or column.type_text.startswith("DECIMAL")) or column.type_text.endswith("GENERATED"):
         return None
     name = quoted(column.name)
     rows = connection.execute(

@@ -18,7 +18,7 @@ def is_marked(path: str, stamp: str) -> bool:
 
 
 def is_overwritten(path: str, stamp: str) -> bool:
-    """Return whether the file that had this mark has another one now; what was renamed into its place is another file."""
+    """Return whether the file of this mark has another one now; what was renamed into its place is another file."""
     try:
         status = Path(path).stat()
     except OSError:

@@ -5,6 +5,9 @@ import os
 import duckdb
 import pytest
 
+from gateway.catalog.inspection import InspectionOrder
+from gateway.catalog.scalars import sql_type
+from gateway.catalog.types import TypeKind
 from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.duckdb_source import stamp_of
 from gateway.errors import GatewayError
@@ -62,3 +65,15 @@ async def test_a_fault_of_the_engine_itself_is_not_the_next_querys(engine, tmp_p
     rows = await lease.run(Statement("SELECT COUNT(*) AS n FROM t", ()), 20)
     await lease.close()
     assert rows.table().to_pylist() == [{"n": 100_000}]
+
+
+async def test_nothing_computes_with_what_is_generated_as_it_is_read(engine, tmp_path):
+    path = tmp_path / "data.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE people (id INTEGER, luck DOUBLE AS (random()), twice INTEGER AS (2 * id))")
+        connection.execute("INSERT INTO people VALUES (1); CHECKPOINT")
+    found = await engine.inspect(Source("duckdb", str(path)), InspectionOrder(("people",), ("people",), (), ()))
+    (people,) = found.tables
+    assert [column.type_text for column in people.columns] == ["INTEGER", "DOUBLE GENERATED", "INTEGER GENERATED"]
+    assert [sql_type(column.type_text).kind for column in people.columns[1:]] == [TypeKind.OTHER] * 2
+    assert found.distinct == (("people", "id", (1,)), ("people", "luck", None), ("people", "twice", None))
