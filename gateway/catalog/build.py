@@ -1,5 +1,6 @@
 """A policy and what the engine says of its tables, to the dataset that every stage reads. Pure; lists all problems."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePath
@@ -97,6 +98,7 @@ class _Builder:
         for other, led in self.document.tables.items():
             targets = [target.partition(".") for target in (led.unit_path or {}).values()]
             named += [(c, f"tables.{other}.unit_path") for table, _, c in targets if table == name]
+        self.told_apart_by_capitals(path, engine, present if entry.public else {name.casefold() for name, _ in named})
         for column, place in named:
             if column.casefold() not in present:
                 message = f"the engine's table '{name}' has no such column: '{column}'"
@@ -106,6 +108,14 @@ class _Builder:
             if folded.count(column.casefold()) > 1:
                 fix = "Name it once: capitals do not tell columns apart."
                 self.problem(f"{path}.columns.{column}", "this column stands twice", fix)
+
+    def told_apart_by_capitals(self, path: str, engine: EngineTable, read: Collection[str]) -> None:
+        """Refuse two columns of one name: which of them a constraint speaks of would be anyone's guess."""
+        names = [column.name.casefold() for column in engine.columns]
+        for column in engine.columns:
+            if names.count(column.name.casefold()) > 1 and column.name.casefold() in read:
+                fix = "Rename it in the source, or let the gateway's role read only the other."
+                self.problem(f"{path}.columns.{column.name}", "capitals alone tell this column from another", fix)
 
     def nothing_of_people(self, path: str, engine: EngineTable) -> None:
         """Refuse a public table that refers to what is not public, or holds a key that leads to the unit."""

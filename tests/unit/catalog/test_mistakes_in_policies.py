@@ -160,6 +160,22 @@ def test_public_tables_hold_nothing_of_people(calendar, word):
     assert "public: true" in error.problems[0].fix
 
 
+def test_a_column_that_capitals_alone_tell_apart_is_refused_where_it_is_read():
+    twins = table(
+        "customers", ("CUSTOMER_ID", "BIGINT", False), ("customer_id", "BIGINT", False), ("cohort", "VARCHAR", False)
+    )
+    error = refused(found=Inspection("s", (twins, *FOUND.tables[1:]), FOUND.distinct, ()))
+    told = {p.path for p in error.problems if "capitals alone" in p.message}
+    assert told == {"tables.customers.columns.CUSTOMER_ID", "tables.customers.columns.customer_id"}
+    unread = table(
+        "customers",
+        *((c.name, c.type_text, c.nullable) for c in FOUND.tables[0].columns),
+        ("Z", "DATE", True),
+        ("z", "DATE", True),
+    )
+    made(found=Inspection("s", (unread, *FOUND.tables[1:]), FOUND.distinct, ()))
+
+
 def test_public_tables_may_refer_to_public_ones():
     month = (open_data(*DAY, references=((("month",), "months"),)), table("months", ("month", "VARCHAR", False)))
     text = TEXT.replace("grants:\n", "  months: {public: true, rows: 18}\ngrants:\n", 1)
