@@ -52,7 +52,8 @@ class Inspection:
 class InspectionOrder:
     """What to look at: tables, the public ones' distinct values, and declared facts to check.
 
-    `columns` are all that the policy names of private tables: what the gateway has to be able to read.
+    `columns` are all that the policy names of private tables: what the gateway has to be able to read. `links` are the
+    steps towards the unit: table and column, and the table and key to which it leads.
     """
 
     tables: tuple[str, ...]
@@ -61,6 +62,7 @@ class InspectionOrder:
     not_null: tuple[tuple[str, str], ...]
     distinct_limit: int = 10_000
     columns: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str, str, str], ...] = ()
 
 
 def order(document: PolicyDocument) -> InspectionOrder:
@@ -77,7 +79,15 @@ def order(document: PolicyDocument) -> InspectionOrder:
             if entry.nullable is False
         ),
         columns=tuple(_named(document)),
+        links=tuple(_links(document)),
     )
+
+
+def _links(document: PolicyDocument) -> Iterator[tuple[str, str, str, str]]:
+    for name, table in document.tables.items():
+        for column, target in (table.unit_path or {}).items():
+            other, _, key = target.partition(".")
+            yield name, column, other, key
 
 
 def _named(document: PolicyDocument) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ A fact of shape counts only where the server keeps it on every write: a valid, i
 are NOT NULL. What a role would read differently from another (row security), or through another object, is refused.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -64,6 +64,19 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.relname
 """
 
+_SCHEMA = """
+SELECT has_schema_privilege(oid, 'USAGE') AS usable, quote_ident(current_user) AS role FROM pg_namespace
+WHERE nspname = $1
+"""
+
+_COLLATIONS = """
+SELECT c.relname, a.attname, quote_ident(s.nspname) || '.' || quote_ident(l.collname) AS collation
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+JOIN pg_collation l ON l.oid = a.attcollation JOIN pg_namespace s ON s.oid = l.collnamespace
+WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) AND a.attnum > 0 AND NOT a.attisdropped
+    AND l.collprovider <> 'd'
+"""
+
 _STAMP = """
 WITH t AS (
     SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, c.relhassubclass FROM pg_class c
@@ -104,23 +117,17 @@ async def stamp_of(connection: asyncpg.Connection, schema: str, tables: tuple[st
     return str(await connection.fetchval(_STAMP, schema, list(tables)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A table beside what only its inspection asks for."""
-
-    table: EngineTable
-    readable: frozenset[str]
-
-
 async def inspect(connection: asyncpg.Connection, schema: str, order: InspectionOrder) -> Inspection:
     """Return types, keys and public values of the tables that a policy names.
 
     Raises GatewayError `policy_invalid` for a table that cannot be read as it stands, and for a declared fact that no
     constraint of the server enforces.
     """
+    role = await _role(connection, schema)
     rows = await connection.fetch(_TABLES, schema, list(order.tables))
-    found = [await _table(connection, schema, row) for row in rows]
+    found = [await _table(connection, schema, row, order, role) for row in rows]
     tables = {one.name: one for one in found}
+    await _comparable(connection, schema, order)
     for name, key in order.unique:
         if name in tables:
             _enforced(schema, tables[name], key)
@@ -145,13 +152,30 @@ async def inspect(connection: asyncpg.Connection, schema: str, order: Inspection
     )
 
 
-async def _table(connection: asyncpg.Connection, schema: str, row: Any) -> EngineTable:
+async def _role(connection: asyncpg.Connection, schema: str) -> str:
+    """Return the role's name as SQL. Raises `policy_invalid` where it cannot come to the tables of the schema."""
+    row = await connection.fetchrow(_SCHEMA, schema)
+    if row is None:
+        raise _invalid(f"The database has no schema '{schema}'", "correct `engine.schema`, or the address")
+    role = str(row["role"])
+    if not row["usable"]:
+        raise _invalid(
+            f"The role {role} may not use the schema '{schema}'", f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO {role}"
+        )
+    return role
+
+
+async def _table(
+    connection: asyncpg.Connection, schema: str, row: Any, order: InspectionOrder, role: str
+) -> EngineTable:
     name, kind = row["relname"], row["kind"]
     if kind in ("v", "m"):
         return EngineTable(name, "view", (), ())
     _refuse(schema, row)
+    listed = await connection.fetch(_COLUMNS, row["oid"])
+    _granted(schema, name, listed, order, role)
     columns = []
-    for column in await connection.fetch(_COLUMNS, row["oid"]):
+    for column in listed:
         if not column["readable"]:
             continue
         type_text = type_of(column["type_text"])
@@ -170,6 +194,29 @@ async def _table(connection: asyncpg.Connection, schema: str, row: Any) -> Engin
         unique=tuple(tuple(key["names"]) for key in unique if key["names"]),
         references=tuple((tuple(one["names"]), one["relname"]) for one in references),
     )
+
+
+def _granted(schema: str, name: str, listed: Sequence[Any], order: InspectionOrder, role: str) -> None:
+    """Refuse a policy that names columns which are there and which the role may not read."""
+    named = {column.casefold() for table, column in order.columns if table == name}
+    readable = {column["attname"].casefold() for column in listed if column["readable"]}
+    missing = [c["attname"] for c in listed if c["attname"].casefold() in named - readable]
+    if missing:
+        shown = ", ".join(map(_quoted, missing))
+        what = f"The role {role} may not read what the policy names of '{name}': {', '.join(missing)}"
+        raise _invalid(what, f"GRANT SELECT ({shown}) ON {_name(schema, name)} TO {role}")
+
+
+async def _comparable(connection: asyncpg.Connection, schema: str, order: InspectionOrder) -> None:
+    """Refuse keys of two collations that are no default: the server does not compare texts of such two at all."""
+    rows = await connection.fetch(_COLLATIONS, schema, list(order.tables))
+    collations = {(row["relname"], row["attname"].casefold()): row["collation"] for row in rows}
+    for table, column, target, key in order.links:
+        here, there = collations.get((table, column.casefold())), collations.get((target, key.casefold()))
+        if here is not None and there is not None and here != there:
+            what = f"'{table}.{column}' has the collation {here}, '{target}.{key}', to which it leads, {there}"
+            fix = f"ALTER TABLE {_name(schema, table)} ALTER COLUMN {_quoted(column)} TYPE text COLLATE {there}"
+            raise _invalid(what, fix)
 
 
 def _refuse(schema: str, row: Any) -> None:
@@ -205,8 +252,12 @@ def _invalid(what: str, fix: str) -> GatewayError:
     return GatewayError("policy_invalid", f"{what}.", f"{fix[0].upper()}{fix[1:]}.")
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _name(schema: str, table: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
+    return f"{_quoted(schema)}.{_quoted(table)}"
 
 
 def _enforced(schema: str, table: EngineTable, key: tuple[str, ...]) -> None:
@@ -237,7 +288,7 @@ async def _distinct(
     decimal = column.type_text.startswith("DECIMAL")
     if column.type_text not in _LISTED and not decimal:
         return None
-    name = '"' + column.name.replace('"', '""') + '"'
+    name = _quoted(column.name)
     read = f"NULLIF({name}, 'NaN')" if decimal else name
     read = f'CAST({name} AS TEXT) COLLATE "C"' if column.type_text == "VARCHAR" else read
     shown = "CAST(v AS TEXT)" if column.type_text in ("DATE", "TIMESTAMP") else "v"

@@ -29,6 +29,7 @@ def test_the_worked_example():
     assert (dataset.grants[0].rate_count, dataset.grants[0].rate_seconds) == (60, 60)
     assert dataset.privacy.budget.delta == D("1e-6")
     assert order(parse(TEXT, "x")).unique == (("customers", ("customer_id",)), ("calendar", ("day",)))
+    assert order(parse(TEXT, "x")).links == (("purchases", "customer_id", "customers", "customer_id"),)
     assert warnings(dataset) == []
 
 

@@ -1,0 +1,92 @@
+"""What a provider of PostgreSQL forgot, or set in another way: told before a query fails of it."""
+
+import pytest
+from support.two_engines import ROLE, SOURCE, address, connected, new_database
+
+from gateway.catalog.inspection import InspectionOrder
+from gateway.engines.postgres_engine import PostgresEngine
+from gateway.errors import GatewayError
+from gateway.ports import Source, Statement
+
+NUMBER = (("n", "BIGINT"),)
+COUNT = Statement("SELECT COUNT(*) AS n FROM t", columns=NUMBER)
+ORDER = InspectionOrder(("t",), (), ((("t", ("x",))),), (), columns=(("t", "x"), ("t", "name")))
+
+
+class Reading:
+    """A database of this test's own, its owner's connection, and an engine that reads it by the gateway's role."""
+
+    def __init__(self, database, owner):
+        self.database, self.owner = database, owner
+        self.engine = PostgresEngine({"DATA_DSN": address(database, "gateway_reader")}.get, 2, 5.0, 20.0)
+
+    async def inspect(self, order=ORDER):
+        return await self.engine.inspect(SOURCE, order)
+
+    async def count(self, statement, order=ORDER):
+        lease = await self.engine.lease(SOURCE, (await self.inspect(order)).stamp)
+        try:
+            return (await lease.run(statement, 5.0)).table().to_pylist()[0]["n"]
+        finally:
+            await lease.close()
+
+
+@pytest.fixture
+async def reading():
+    database = new_database()
+    owner = await connected(database)
+    await owner.execute(
+        f"{ROLE}; GRANT USAGE ON SCHEMA public TO gateway_reader; CREATE TABLE t (x bigint PRIMARY KEY, name text NOT NULL);"
+        "INSERT INTO t SELECT g, 'a' FROM generate_series(1, 3) g; GRANT SELECT (x, name) ON t TO gateway_reader"
+    )
+    made = Reading(database, owner)
+    yield made
+    await made.engine.close()
+    await owner.close()
+
+
+async def told(awaitable):
+    with pytest.raises(GatewayError) as caught:
+        await awaitable
+    assert caught.value.code == "policy_invalid"
+    return caught.value
+
+
+LINKED = InspectionOrder(("t", "o"), (), (("t", ("name",)),), (), links=(("o", "who", "t", "name"),))
+
+
+async def test_keys_of_two_collations_are_refused_before_they_fail_every_query(reading):
+    await reading.owner.execute(
+        'ALTER TABLE t ALTER COLUMN name TYPE text COLLATE "C"; DELETE FROM t WHERE x > 1; ALTER TABLE t ADD UNIQUE (name);'
+        "CREATE TABLE o (who text COLLATE \"POSIX\"); INSERT INTO o VALUES ('a'); GRANT SELECT ON o TO gateway_reader"
+    )
+    error = await told(reading.inspect(LINKED))
+    assert "'o.who' has the collation pg_catalog.\"POSIX\"" in error.detail
+    await reading.owner.execute(error.hint.rstrip("."))
+    joined = Statement("SELECT COUNT(*) AS n FROM o JOIN t ON o.who = t.name", columns=NUMBER)
+    for collation in ("C", "default"):
+        await reading.owner.execute(f'ALTER TABLE o ALTER COLUMN who TYPE text COLLATE "{collation}"')
+        assert await reading.count(joined, LINKED) == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "granted"),
+    [
+        (
+            "REVOKE USAGE ON SCHEMA public FROM gateway_reader, PUBLIC",
+            'GRANT USAGE ON SCHEMA "public" TO gateway_reader.',
+        ),
+        ("REVOKE SELECT (name) ON t FROM gateway_reader", 'GRANT SELECT ("name") ON "public"."t" TO gateway_reader.'),
+    ],
+)
+async def test_a_role_that_lacks_a_right_is_told_which_before_a_query_fails(reading, done, granted):
+    await reading.owner.execute(done)
+    error = await told(reading.inspect())
+    assert error.hint == granted
+    await reading.owner.execute(granted.rstrip("."))
+    assert await reading.count(COUNT) == 3
+
+
+async def test_a_schema_that_is_not_there_is_named(reading):
+    error = await told(reading.engine.inspect(Source("postgres", "DATA_DSN/shop"), ORDER))
+    assert "no schema 'shop'" in error.detail
