@@ -52,6 +52,7 @@ def pinned(schema: str, deadline_s: float) -> dict[str, str]:
         "DateStyle": "ISO, YMD",
         "IntervalStyle": "postgres",
         "standard_conforming_strings": "on",
+        "transform_null_equals": "off",
         "statement_timeout": f"{int((deadline_s + 5) * 1000)}",
         "lock_timeout": f"{LOCK_S * 1000}",
         "idle_in_transaction_session_timeout": f"{int((deadline_s * 3 + 60) * 1000)}",

@@ -90,3 +90,9 @@ async def test_a_role_that_lacks_a_right_is_told_which_before_a_query_fails(read
 async def test_a_schema_that_is_not_there_is_named(reading):
     error = await told(reading.engine.inspect(Source("postgres", "DATA_DSN/shop"), ORDER))
     assert "no schema 'shop'" in error.detail
+
+
+async def test_nothing_equals_null_whatever_the_server_is_set_to(reading):
+    await reading.owner.execute(f'ALTER DATABASE "{reading.database}" SET transform_null_equals = on')
+    sql = "SELECT COUNT(*) AS n FROM t WHERE NULLIF(name, 'a') = NULL"
+    assert await reading.count(Statement(sql, columns=NUMBER)) == 0
