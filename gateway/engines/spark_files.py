@@ -75,6 +75,19 @@ def listed(spark: Any, folders: Sequence[str]) -> tuple[File, ...]:
     return tuple(sorted((row["path"], row["length"], row["changed"]) for row in found.to_pylist()))
 
 
+def _passed_over(spark: Any, place: str) -> str | None:
+    """Return a folder with files in it that begins with _ or a dot: Spark leaves such out of its lists."""
+    try:
+        found = listed(spark, [f"{place}/[_.]*"])
+    except Exception as error:
+        if getattr(error, "getCondition", lambda: "")() == "PATH_NOT_FOUND":
+            return None
+        raise
+    name = place.rpartition("/")[2]
+    within = (path.rpartition(f"/{name}/")[2] for path, _, _ in found)
+    return next((path.partition("/")[0] for path in within if "/" in path), None)
+
+
 def place_of(uri: str, table: str) -> str:
     return f"{uri.rstrip('/')}/{table}"
 
@@ -109,6 +122,9 @@ def read_table(spark: Any, uri: str, name: str) -> Table | None:
     if not files:
         return None
     _plain(name, files)
+    if (folder := _passed_over(spark, place)) is not None:
+        what = f"The folder of '{name}' holds '{folder}', of a write under way or a table format with deleted rows"
+        raise _invalid(what, "Write the table's rows into a folder of plain Parquet files")
     schema = spark.read.option("mergeSchema", "true").parquet(*(path for path, _, _ in files)).schema
     columns = tuple((part.name, type_of(part.dataType.simpleString())) for part in schema.fields)
     kept = [part for part, (_, type_text) in zip(schema.fields, columns, strict=True) if understood(type_text)]

@@ -222,6 +222,10 @@ async def test_a_null_in_a_column_that_is_declared_to_have_none_is_told(provider
         (lambda folder: (folder / "t" / "more.csv").write_text("x\n1\n"), "more.csv"),
         (lambda folder: ((folder / "t" / "p=1").mkdir(), pq.write_table(rows(), folder / "t" / "p=1" / "a.parquet")), "folders below"),
         (lambda folder: pq.write_table(rows(), folder / "t" / "part-[9].parquet"), "patterns"),
+        (lambda folder: ((folder / "t" / "_delta_log").mkdir(), (folder / "t" / "_delta_log" / "00.json").write_text("{}")), "_delta_log"),
+        (lambda folder: ((folder / "t" / ".hoodie").mkdir(), (folder / "t" / ".hoodie" / "hoodie.properties").write_text("a=b")), ".hoodie"),
+        (lambda folder: ((folder / "t" / "_temporary" / "0" / "task_1").mkdir(parents=True),
+            pq.write_table(rows(), folder / "t" / "_temporary" / "0" / "task_1" / "part-9.parquet")), "_temporary"),
         (lambda folder: pq.write_table(
             pa.table({"x": pa.array([9999], pa.int64()), "name": pa.array([b"\xff\xfe"]).view(pa.utf8())}),
             folder / "t" / "part-9.parquet"), "UTF-8"),
@@ -231,6 +235,15 @@ async def test_what_is_no_plain_table_is_refused_by_name(provider, make, told):
     make(provider.folder)
     error = await fails(provider.inspect(), "policy_invalid")
     assert told in error.detail
+
+
+async def test_what_spark_itself_writes_beside_its_files_is_no_table_format(provider):
+    for name in ("_SUCCESS", "._SUCCESS.crc", "_started"):
+        (provider.folder / "t" / name).write_bytes(b"")
+    (provider.folder / "t" / "_temporary").mkdir()
+    lease = await provider.lease()
+    assert await count(lease) == ROWS
+    await lease.close()
 
 
 async def test_files_of_several_schemas_are_one_table_only_where_they_agree(provider):
