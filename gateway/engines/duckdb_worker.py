@@ -25,12 +25,10 @@ from gateway.engines.duckdb_source import (
     refuse_open_writer,
     stamp_of,
 )
+from gateway.engines.faults import FAULTS
 from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
-
-_FATAL = (duckdb.InternalException, duckdb.FatalException)
-"""Faults of DuckDB itself, after which an opened database answers nothing more."""
 
 
 class DuckDBHandler:
@@ -102,7 +100,7 @@ class DuckDBHandler:
             check_unchanged(*self._opened)
         except (duckdb.Error, pa.ArrowInvalid, AssertionError, Changed) as error:
             log.error("query %s: the statement failed: %s", query_id, error)  # noqa: TRY400 - the text alone, to the provider
-            if isinstance(error, _FATAL):
+            if isinstance(error, FAULTS):
                 self._close()  # it would fail every statement that follows, whoever asks
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
         sink = pa.BufferOutputStream()

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from gateway.catalog.listing import Listing, LookedUp
 from gateway.engines.bars import Bars, bars, spread_sql
+from gateway.engines.faults import FAULTS
 from gateway.engines.lookups import look_up
 from gateway.engines.rendering import safe_rows
 from gateway.engines.shown import MAX_ROWS, FinishedRows, Rows, Shown, direct, limit_of, shown_of
@@ -31,14 +32,19 @@ _LOCKS = (
 )
 
 
+def _opened() -> duckdb.DuckDBPyConnection:
+    """Return a database in memory, with everything else shut."""
+    connection = duckdb.connect(":memory:", config={"temp_directory": ""})
+    for statement in (*_LOCKS, "SET lock_configuration = true"):
+        connection.execute(statement)
+    return connection
+
+
 class PostProcessor:
     """Runs the finish SQL of one answer at a time; keeps no table afterwards."""
 
     def __init__(self) -> None:
-        self._connection = duckdb.connect(":memory:", config={"temp_directory": ""})
-        for statement in _LOCKS:
-            self._connection.execute(statement)
-        self._connection.execute("SET lock_configuration = true")
+        self._connection = _opened()
 
     def finish(
         self,
@@ -83,7 +89,17 @@ class PostProcessor:
 
     def look_up(self, sql: str, listings: Mapping[str, Listing]) -> LookedUp:
         """Return the rows of a question over listings. Raises what `lookups.look_up` raises."""
-        return look_up(self._connection, sql, listings)
+        with self._renewing():
+            return look_up(self._connection, sql, listings)
+
+    @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """Open another database behind a fault: whoever asks next has nothing to do with it."""
+        try:
+            yield
+        except FAULTS:
+            self._connection = _opened()
+            raise
 
     @contextmanager
     def _holding(self, shown: Sequence[Shown], reads: Mapping[str, bytes]) -> Iterator[None]:
@@ -98,7 +114,8 @@ class PostProcessor:
                     detail = f"More than {MAX_ROWS:,} public rows would have to be read."
                     raise GatewayError("too_large", detail, "Filter or aggregate the public table first.")
                 self._connection.register(name, numbered_rows(rows))
-            yield
+            with self._renewing():
+                yield
         finally:
             for name in (*names, "__draws"):
                 self._connection.unregister(name)
@@ -115,12 +132,13 @@ class PostProcessor:
             return nothing
         redraws = Redraws(seed)
         try:
-            self._draw(shown, redraws, 0)
-            draws = draws_for(self._work(finish.redraw_sql))
-            if draws == 0:
-                return nothing
-            self._draw(shown, redraws, draws)
-            found = self._connection.execute(spread_sql(finish.redraw_sql, finish.identity, derived)).fetchall()
+            with self._renewing():
+                self._draw(shown, redraws, 0)
+                draws = draws_for(self._work(finish.redraw_sql))
+                if draws == 0:
+                    return nothing
+                self._draw(shown, redraws, draws)
+                found = self._connection.execute(spread_sql(finish.redraw_sql, finish.identity, derived)).fetchall()
         except duckdb.Error:
             return nothing
         tellers = [row[len(finish.columns) :] for row in rows]
