@@ -93,6 +93,7 @@ def connect(path: str, memory_mb: int, threads: int) -> duckdb.DuckDBPyConnectio
             _check_plain(Path(path))
             connection = duckdb.connect(":memory:", config=config)
             tables = list(tables_of(Path(path)))
+            _check_names(tables)
             _allow(connection, tables)
         else:
             connection = duckdb.connect(path, read_only=True, config={**config, "access_mode": "READ_ONLY"})
@@ -157,6 +158,16 @@ def _check_plain(folder: Path) -> None:
         else:
             continue
         log.warning("%s is no plain data", path)
+        raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
+
+
+def _check_names(tables: list[Table]) -> None:
+    """Raise `engine_unavailable` where two tables have one name: a file and a folder, or but for capitals."""
+    names = [name.casefold() for name, _ in tables]
+    twice = [name for name, _ in tables if names.count(name.casefold()) > 1]
+    if twice:
+        log.warning("two tables have one name: %s", ", ".join(twice))
+        hint = "The provider has to give each table one folder, or one Parquet file: capitals do not tell them apart."
         raise GatewayError("engine_unavailable", UNAVAILABLE, hint)
 
 

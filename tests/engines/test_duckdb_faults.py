@@ -3,6 +3,8 @@
 import os
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gateway.catalog.inspection import InspectionOrder
@@ -77,3 +79,14 @@ async def test_nothing_computes_with_what_is_generated_as_it_is_read(engine, tmp
     assert [column.type_text for column in people.columns] == ["INTEGER", "DOUBLE GENERATED", "INTEGER GENERATED"]
     assert [sql_type(column.type_text).kind for column in people.columns[1:]] == [TypeKind.OTHER] * 2
     assert found.distinct == (("people", "id", (1,)), ("people", "luck", None), ("people", "twice", None))
+
+
+@pytest.mark.parametrize("other", ["orders.parquet", "Orders/part-0.parquet"])
+async def test_two_tables_of_one_name_are_told_as_such(engine, tmp_path, other):
+    for place in ("orders/part-0.parquet", other):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({"x": [1]}), tmp_path / place)
+    with pytest.raises(GatewayError) as caught:
+        await engine.lease(Source("duckdb", str(tmp_path)), stamp_of(str(tmp_path)))
+    assert caught.value.code == "engine_unavailable"
+    assert "one folder" in caught.value.hint
