@@ -96,3 +96,17 @@ async def test_nothing_equals_null_whatever_the_server_is_set_to(reading):
     await reading.owner.execute(f'ALTER DATABASE "{reading.database}" SET transform_null_equals = on')
     sql = "SELECT COUNT(*) AS n FROM t WHERE NULLIF(name, 'a') = NULL"
     assert await reading.count(Statement(sql, columns=NUMBER)) == 0
+
+
+async def test_what_may_be_called_in_place_of_the_servers_own_is_told(reading):
+    assert (await reading.inspect()).warnings == ()
+    await reading.owner.execute(
+        "CREATE TYPE mine AS (n int); CREATE FUNCTION length(mine) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        "CREATE FUNCTION times(numeric, int) RETURNS numeric LANGUAGE sql AS 'SELECT 1.0';"
+        "CREATE OPERATOR * (LEFTARG = numeric, RIGHTARG = int, FUNCTION = times);"
+        "CREATE FUNCTION concat_ws(text, text, text) RETURNS text LANGUAGE sql AS $$SELECT 'another'$$;"
+    )
+    warned = (await reading.inspect()).warnings
+    assert [one.partition(", which")[0] for one in warned] == [
+        "the schema has *(numeric,integer)", "the schema has concat_ws(text,text,text)",
+    ]  # fmt: skip
