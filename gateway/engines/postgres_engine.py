@@ -5,7 +5,8 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -29,12 +30,16 @@ WORTH_MS = 20.0
 CANCEL_S = 2.0
 """How long a cancelled statement may take to end before its connection is."""
 
+_RIGHTS = (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)
+"""A right was taken from the role, on a table or its schema: no query is answered until that is looked at again."""
+
 
 class PostgresLease:
     """A connection inside one read-only snapshot of the declared data, until `close`."""
 
-    def __init__(self, sessions: Sessions, connection: asyncpg.Connection) -> None:
+    def __init__(self, sessions: Sessions, connection: asyncpg.Connection, unreadable: Callable[[], object]) -> None:
         self._sessions = sessions
+        self._unreadable = unreadable
         self._connection: asyncpg.Connection | None = connection
         self._since: float | None = None
 
@@ -62,6 +67,8 @@ class PostgresLease:
         except (*AWAY, ValueError, TypeError, OverflowError) as error:
             # the words of an engine may hold values: they are the provider's log's alone, and in no cause that is kept
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
+            if isinstance(error, _RIGHTS):
+                self._unreadable()
             cause = error if isinstance(error, TimeoutError) else None
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
         finally:
@@ -167,7 +174,7 @@ class PostgresEngine:
                 await _end(sessions, connection)
                 hint = "The provider has to declare the new data: gateway dataset refresh."
                 raise GatewayError("refresh_needed", "The tables changed and were not declared.", hint)
-            return PostgresLease(sessions, connection)
+            return PostgresLease(sessions, connection, partial(self._tables.pop, (source.path, stamp), None))
         raise AssertionError  # INVARIANT: the second attempt returns or raises
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:

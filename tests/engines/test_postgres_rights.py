@@ -98,6 +98,24 @@ async def test_nothing_equals_null_whatever_the_server_is_set_to(reading):
     assert await reading.count(Statement(sql, columns=NUMBER)) == 0
 
 
+@pytest.mark.parametrize(
+    "taken",
+    ["REVOKE SELECT (name) ON t FROM gateway_reader", "REVOKE USAGE ON SCHEMA public FROM gateway_reader, PUBLIC"],
+)
+async def test_a_right_that_is_taken_back_fails_one_query_and_no_other(reading, taken):
+    stamp = (await reading.inspect()).stamp
+    await reading.owner.execute(taken)
+    lease = await reading.engine.lease(SOURCE, stamp)
+    with pytest.raises(GatewayError) as caught:
+        await lease.run(Statement("SELECT COUNT(name) AS n FROM t", columns=NUMBER), 5.0)
+    await lease.close()
+    assert caught.value.code == "query_failed"
+    with pytest.raises(GatewayError) as caught:
+        await reading.engine.lease(SOURCE, stamp)
+    assert caught.value.code == "refresh_needed"
+    assert "GRANT" in (await told(reading.inspect())).hint
+
+
 async def test_what_may_be_called_in_place_of_the_servers_own_is_told(reading):
     assert (await reading.inspect()).warnings == ()
     await reading.owner.execute(
