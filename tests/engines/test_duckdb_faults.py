@@ -10,22 +10,9 @@ import pytest
 from gateway.catalog.inspection import InspectionOrder
 from gateway.catalog.scalars import sql_type
 from gateway.catalog.types import TypeKind
-from gateway.engines.duckdb_engine import DuckDBEngine
 from gateway.engines.duckdb_source import stamp_of
 from gateway.errors import GatewayError
 from gateway.ports import Source, Statement
-from gateway.workers.pool import Pool
-from gateway.workers.role import Role
-
-
-@pytest.fixture
-async def engine():
-    """Return an engine of DuckDB with one process."""
-    role = Role("engine", "gateway.engines.duckdb_worker:make", {"memory_mb": 64, "threads": 1})
-    pool = Pool(role, 1, 0, lambda _line: None)
-    await pool.start()
-    yield DuckDBEngine(pool, 20.0)
-    await pool.close()
 
 
 async def fails(awaitable):
