@@ -31,6 +31,18 @@ def can_fork() -> bool:
     return True
 
 
+def begun(control: socket.socket, modules: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Start the process to fork from, in a session of its own, with `control` as its standard input."""
+    return subprocess.Popen(  # noqa: S603 - our own module
+        (*INTERPRETER, "gateway.workers.forkserver", *modules),
+        stdin=control.fileno(),
+        stdout=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
 class Forking:
     """Starts workers as forks of one process, which is started at once and anew when it has ended.
 
@@ -47,14 +59,7 @@ class Forking:
     def _begin(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._server = subprocess.Popen(  # noqa: S603 - our own module
-                (*INTERPRETER, "gateway.workers.forkserver", *self._modules),
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env=ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-            )
+            self._server = begun(theirs, self._modules)
         self._control.settimeout(0)
 
     async def process(self, channel: socket.socket, errors: socket.socket) -> Process:

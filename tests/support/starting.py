@@ -1,7 +1,8 @@
 """Starts a gateway's process: as an operator types it, or forked from one that has loaded its code and done nothing.
 
 A fork is served by the same `gateway serve` in a process of its own; it only spares the seconds of the imports, which a
-hundred tests would else spend. Python's own fork server does it, one for each process of pytest.
+hundred tests would else spend. Python's own fork server does it, one for each process of pytest. The process that a
+gateway forks its workers from is forked as well, before the gateway does anything; a second one is started as ever.
 """
 
 import functools
@@ -21,22 +22,23 @@ from unittest import mock
 
 from gateway.workers.starting import ENVIRONMENT
 
-LOADED = ["gateway.cli.main", "gateway.app.running"]
-QUIET = ("JE_ARROW_MALLOC_CONF", "OPENBLAS_NUM_THREADS")
-"""Without these, libraries start threads as they are imported, and a process with threads is not forked."""
+READ_EARLY = ("JE_ARROW_MALLOC_CONF", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS")
+"""What libraries read as they are loaded: else some start threads, and a process with threads is not forked."""
 
 
 @functools.cache
 def _context():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(LOADED)
-    with mock.patch.dict(os.environ, {name: ENVIRONMENT[name] for name in QUIET}):
+    context.set_forkserver_preload(["support.loaded"])
+    found = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    with mock.patch.dict(os.environ, {name: ENVIRONMENT[name] for name in READ_EARLY} | {"PYTHONPATH": found}):
         forkserver.ensure_running()
     return context
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection, log: Path) -> None:
     from gateway import __main__ as entry
+    from support.forked_workers import offer
 
     sys.modules["__main__"] = entry  # as where it is typed: a library may look whose program it is in
     os.chdir(folder)
@@ -46,6 +48,8 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
     out.close()
     with log.open("a") as errors:
         os.dup2(errors.fileno(), 2)
+    if arguments[0] == "serve":
+        offer()
     sys.argv = ["gateway", *arguments]
     entry.main()
 
