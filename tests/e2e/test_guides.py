@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.commands import offered
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -30,13 +31,16 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def run(folder, *guides, before=""):
-    """Run the blocks of guides in one shell that ends with what it started; return its output."""
+def run(folder, *guides, before="", path=""):
+    """Run the blocks of guides in one shell that ends with what it started; return its output.
+
+    The command line's commands are found in `path` before others.
+    """
     port = str(free_port())
     script = "\n".join(["set -euo pipefail", before, *(block for guide in guides for block in blocks(guide))])
     script = re.sub(r"\b80(80|81)\b", port, script)
     environment = {
-        "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120",
+        "PATH": f"{path}:{BIN}:{os.environ['PATH']}" if path else f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }  # fmt: skip
     output = folder / "output"
@@ -59,7 +63,10 @@ def folder(tmp_path):
 
 
 def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
-    code, output = run(folder, "provider", "billing", "supervisor", "disputes")
+    commands = folder / "commands"
+    commands.mkdir()
+    with offered(commands):  # eighty of them; the buyer's are run as they are typed
+        code, output = run(folder, "provider", "billing", "supervisor", "disputes", path=commands)
     assert code == 0, output[-4000:]
     assert "nobody has confirmed privacy.unit" in output
     assert "unit_path: {customer_id: customers.customer_id}" in output

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -36,7 +38,13 @@ def _context():
     return context
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection, log: Path) -> None:
+Standard = Mapping[int, Connection]
+"""By number, what a process has as its standard input, output and error: any descriptor, as a Connection of it."""
+
+_one_at_a_time = threading.Lock()
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard) -> None:
     from gateway import __main__ as entry
     from support.forked_workers import offer
 
@@ -44,14 +52,28 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    os.dup2(out.fileno(), 1)
-    out.close()
-    with log.open("a") as errors:
-        os.dup2(errors.fileno(), 2)
+    for number, given in standard.items():
+        os.dup2(given.fileno(), number)
+        given.close()
     if arguments[0] == "serve":
         offer()
     sys.argv = ["gateway", *arguments]
     entry.main()
+
+
+def forked(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard
+) -> BaseProcess:
+    """Start a command in a fork; return its process."""
+    process = _context().Process(target=_run, args=(arguments, dict(environment), folder, standard))
+    with _one_at_a_time:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # pytest's own is not loaded again
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main
+    return process
 
 
 class Forked:
@@ -59,10 +81,10 @@ class Forked:
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         said, says = _context().Pipe(duplex=False)
-        self._process = _context().Process(target=_run, args=(arguments, dict(environment), os.getcwd(), says, log))
-        with mock.patch.dict(sys.modules, {"__main__": ModuleType("__main__")}):  # pytest's own is not loaded again
-            self._process.start()
-        says.close()
+        with log.open("a") as errors, says:
+            standard = {1: says, 2: Connection(os.dup(errors.fileno()))}
+            self._process = forked(arguments, environment, os.getcwd(), standard)
+            standard[2].close()
         self.stdout = os.fdopen(os.dup(said.fileno()), encoding="utf-8")
         said.close()
         self.pid = self._process.pid
