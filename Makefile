@@ -28,6 +28,7 @@ demo: $(STAMP)   ## the whole story on real purchases, over HTTP, in under a min
 serve: $(STAMP)  ## leave the demo gateway running
 	$(BIN)/gateway demo --serve
 
+test: export PYTHONDONTWRITEBYTECODE := # what pytest rewrites of two hundred files is kept for the next run
 test: $(STAMP)   ## everything that must pass before a commit
 # where Python is told to write no bytecode, every process that a test starts would compile the gateway for itself
 	$(BIN)/python -m compileall -q gateway

@@ -4,13 +4,12 @@ import hashlib
 import hmac
 import json
 import sqlite3
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from support.gateways import POLICY, Gateway, eventually
+from support.starting import ended
 
 ONE_DAY = "SELECT COUNT(*) AS n FROM purchases WHERE purchased_on = DATE '1997-03-03'"
 LESS = f"{ONE_DAY} AND quantity <> 7"
@@ -249,8 +248,7 @@ def test_a_webhook_is_told_and_told_again_until_it_takes_it(own):
 
 
 def command(gateway, *arguments):
-    call = [sys.executable, "-m", "gateway", *arguments]
-    return subprocess.run(call, text=True, capture_output=True, cwd=gateway.folder, timeout=120)
+    return ended(arguments, folder=gateway.folder)
 
 
 def test_the_command_lists_alerts_and_notes_that_one_was_seen(own):

@@ -3,13 +3,12 @@
 import copy
 import hashlib
 import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
 from support.gateways import Gateway
 from support.policy_life import DRAFT, REQUIRED, Cast
+from support.starting import ended
 
 from gateway.evidence.offline import certificates, receipts
 from gateway.evidence.offline.check import Asked, check
@@ -54,8 +53,7 @@ def test_it_states_who_holds_what_in_which_version(registered, tmp_path):
     path.write_text(json.dumps(alone))
     said = "\n".join(check(Asked(path, Trust((alone["public_key"],)))))
     assert "plan standard: exchange is paid 0.1" in said
-    command = [sys.executable, "-m", "gateway", "evidence", "verify", str(path), "--key", alone["public_key"]]
-    assert subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    assert ended(["evidence", "verify", str(path), "--key", alone["public_key"]]).returncode == 0
 
 
 def test_who_may_have_one(registered):
@@ -75,8 +73,7 @@ def test_a_bundle_has_the_text_of_the_version_that_was_served_and_not_of_the_fil
     assert status == 200
     out = tmp_path / "case.zip"
     where = ("--state", str(gateway.state), "--policies", str(gateway.policies), "--out", str(out))
-    command = [sys.executable, "-m", "gateway", "evidence", "export", answer["query_id"], *where]
-    assert subprocess.run(command, capture_output=True, timeout=120).returncode == 0
+    assert ended(["evidence", "export", answer["query_id"], *where]).returncode == 0
     with zipfile.ZipFile(out) as bundle:
         text = bundle.read("policy.json")
     assert f"sha256:{hashlib.sha256(text).hexdigest()}" == second

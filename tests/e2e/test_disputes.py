@@ -3,10 +3,9 @@
 import itertools
 import json
 import os
-import subprocess
-import sys
 
 import pytest
+from support.starting import ended
 
 other = itertools.count(1)
 """Each question is another: a free answer has nothing to give back."""
@@ -102,12 +101,8 @@ def test_a_dispute_on_the_command_line_and_the_bundle_verifies(gateway, disputed
     known, answer, made = disputed
 
     def run(*words, token=None):
-        command = [sys.executable, "-m", "gateway", *words]
-        if token is not None:
-            command += ["--token", token, "--url", gateway.url]
-        done = subprocess.run(
-            command, text=True, capture_output=True, cwd=tmp_path, timeout=120, env={**os.environ, "COLUMNS": "200"}
-        )
+        reach = [] if token is None else ["--token", token, "--url", gateway.url]
+        done = ended([*words, *reach], {**os.environ, "COLUMNS": "200"}, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -3,11 +3,10 @@
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 
 import pytest
 from support.gateways import POLICY, held_up, states
+from support.starting import ended
 
 DRILLED = POLICY.replace(
     "grants:\n", "grants:\n  - {to: {organisation: drill}, purposes: [research], price_plan: standard}\n"
@@ -20,8 +19,7 @@ def supervisor(gateway):
 
 
 def command(gateway, *arguments):
-    call = [sys.executable, "-m", "gateway", *arguments]
-    return subprocess.run(call, text=True, capture_output=True, cwd=gateway.folder, timeout=120)
+    return ended(arguments, folder=gateway.folder)
 
 
 def test_a_drill_freezes_its_own_target_measures_and_lifts_it(own):

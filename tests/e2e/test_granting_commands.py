@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from support.starting import ended
 
 SQL = "SELECT COUNT(*) AS n FROM customers"
 
@@ -18,12 +19,11 @@ def run(gateway):
         "mei": gateway.token("mei", "acme", ("provider",), None),
     }
 
-    def command(person, *words, **known):
+    def command(person, *words, given=""):
         environment = {
             **os.environ, "QUERY_GATEWAY_URL": gateway.url, "QUERY_GATEWAY_TOKEN": people[person], "COLUMNS": "160",
         }  # fmt: skip
-        line = [sys.executable, "-m", "gateway", *words]
-        return subprocess.run(line, env=environment, text=True, capture_output=True, timeout=60, **known)
+        return ended(words, environment, given=given)
 
     return command
 
@@ -45,7 +45,7 @@ def test_from_the_key_to_the_checked_grant(gateway, run, tmp_path):
     assert asked.returncode == 0, asked.stderr
     grant_id = json.loads(asked.stdout)["grant_id"]
     assert grant_id in run("eve", "grant", "list").stdout
-    declined = run("eve", "grant", "sign", grant_id, "--key", str(file), input="n\n")
+    declined = run("eve", "grant", "sign", grant_id, "--key", str(file), given="n\n")
     assert declined.returncode == 1
     wide = run("eve", "grant", "sign", grant_id, "--key", str(file), "--set", "uses=10", "--yes")
     assert (wide.returncode, "wider than what was asked" in wide.stderr) == (2, True)

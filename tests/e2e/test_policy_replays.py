@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 
 from support.gateways import POLICY
 from support.policy_life import DRAFT, LATER, REQUIRED, Cast
+from support.starting import ended
 
 KEPT = POLICY + "retention: {query_texts: 30, answers: 90}\n"
 COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort"
@@ -112,9 +111,8 @@ def test_the_life_of_a_policy_by_command(own, tmp_path):
     changed.write_text(DRAFT.replace("title: A shop", "title: The shop"))
 
     def run(*words, token, fails=False):
-        command = [sys.executable, "-m", "gateway", "policy", *words, "--token", token, "--url", gateway.url]
-        wide = {**os.environ, "COLUMNS": "200"}
-        done = subprocess.run(command, text=True, capture_output=True, timeout=120, env=wide)
+        command = ["policy", *words, "--token", token, "--url", gateway.url]
+        done = ended(command, {**os.environ, "COLUMNS": "200"})
         assert (done.returncode != 0) is fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 

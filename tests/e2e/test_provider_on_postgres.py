@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
@@ -14,6 +12,7 @@ import pytest
 from support.classifying import command, confirmed
 from support.gateways import POLICY, Gateway, eventually
 from support.shop import empty_database, fill
+from support.starting import ended
 from support.two_engines import SHOP_KEYS, address, copy_tables, end, kill, own_server, provided, run
 
 ON_POSTGRES = re.sub(r"engine: \{.*\}", "engine: {kind: postgres, dsn_env: SHOP_DATA}", POLICY)
@@ -84,14 +83,14 @@ def test_a_policy_is_proposed_for_a_database(gateway, tmp_path):
 
 def test_a_check_reads_the_database_and_warns_of_what_the_role_may_do(gateway):
     policy = gateway.policies / "shop.yaml"
-    command = [sys.executable, "-m", "gateway", "policy", "check", str(policy)]
+    command = ["policy", "check", str(policy)]
     environment = {**os.environ, **gateway.environment, "COLUMNS": "200"}
-    told = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    told = ended(command, environment)
     assert told.returncode == 0, told.stderr
     assert "is well formed" in told.stdout
     assert "lines.price" in told.stdout, "a table beyond the policy that the role may read"
     away = {**environment, "SHOP_DATA": ""}
-    told = subprocess.run(command, capture_output=True, text=True, env=away, timeout=60)
+    told = ended(command, away)
     assert told.returncode != 0
     assert "environment variable" in told.stdout + told.stderr
 

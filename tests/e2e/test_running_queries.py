@@ -1,11 +1,10 @@
 """What a provider sees of the work on its data while it runs, over HTTP, and that nobody else sees any of it."""
 
 import json
-import subprocess
-import sys
 import threading
 
 from support.gateways import Gateway, eventually, held_up, states
+from support.starting import ended
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort"
 
@@ -17,8 +16,9 @@ def running(gateway, token):
 
 
 def typed(gateway, token):
-    words = [sys.executable, "-m", "gateway", "dataset", "running", "shop", "--url", gateway.url, "--token", token]
-    return subprocess.run(words, text=True, capture_output=True, timeout=60, check=True).stdout
+    done = ended(["dataset", "running", "shop", "--url", gateway.url, "--token", token])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_provider_sees_what_runs_and_how_far_its_engine_is(own):

@@ -182,7 +182,7 @@ def _plain(value):
         return text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_generated_queries_equal_plain_sql(database, post, sql):
     _compare(sql, database, post)

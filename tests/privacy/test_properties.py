@@ -95,7 +95,7 @@ def attempt(sql: str) -> Planned | None:
 # -- what is planned is what was written --------------------------------------------------------------------------
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(queries(), st.booleans())
 def test_written_out_again_it_is_the_same_plan(sql, pretty):
     assume("SYMMETRIC" not in sql)  # the parser's own writer leaves that word out
@@ -125,13 +125,24 @@ def test_duckdb_reads_nothing_else_in_what_is_answered(name):
         assert escapes(text) == []
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(queries())
-def test_generated_queries_do_not_escape(sql):
+def _stay_inside(sql: str) -> None:
     made = attempt(sql)
     event("answered" if made else "refused")
     for text in engine_texts(made) if made else []:
         assert escapes(text) == [], sql
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(queries())
+def test_generated_queries_do_not_escape(sql):
+    _stay_inside(sql)
+
+
+@pytest.mark.long
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(queries())
+def test_a_thousand_generated_queries_do_not_escape(sql):
+    _stay_inside(sql)
 
 
 @cache
@@ -165,22 +176,35 @@ PLACES = (
 )
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.sampled_from(engine_functions()), st.lists(st.sampled_from(ARGUMENTS), max_size=3), st.sampled_from(PLACES))
-def test_no_function_of_the_engine_escapes(function, arguments, where):
-    sql = where.format(f"{function}({', '.join(arguments)})")
-    made = attempt(sql)
-    for text in engine_texts(made) if made else []:
-        assert escapes(text) == [], sql
+def calls(names):
+    """Return calls of functions by a name, with arguments of any kind, in places of any kind."""
+    some = st.lists(st.sampled_from(ARGUMENTS), max_size=3)
+    return st.builds(
+        lambda name, arguments, where: where.format(f"{name}({', '.join(arguments)})"),
+        st.sampled_from(names), some, st.sampled_from(PLACES),
+    )  # fmt: skip
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(st.sampled_from(_nodes()), st.lists(st.sampled_from(ARGUMENTS), max_size=3), st.sampled_from(PLACES))
-def test_no_function_that_the_parser_knows_escapes(kind, arguments, where):
-    sql = where.format(f"{kind.sql_name()}({', '.join(arguments)})")
-    made = attempt(sql)
-    for text in engine_texts(made) if made else []:
-        assert escapes(text) == [], sql
+OF_THE_ENGINE, OF_THE_PARSER = calls(engine_functions()), calls([kind.sql_name() for kind in _nodes()])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(OF_THE_ENGINE)
+def test_no_function_of_the_engine_escapes(sql):
+    _stay_inside(sql)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(OF_THE_PARSER)
+def test_no_function_that_the_parser_knows_escapes(sql):
+    _stay_inside(sql)
+
+
+@pytest.mark.long
+@settings(max_examples=3_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(OF_THE_ENGINE | OF_THE_PARSER)
+def test_no_function_escapes_in_thousands_of_places(sql):
+    _stay_inside(sql)
 
 
 def test_the_second_parser_sees_what_does_not_belong():
@@ -207,7 +231,7 @@ def _keep_their_bounds(sql: str, seed: int) -> None:
     assert made is None or violations(made, *pair(seed)) == []
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(queries(), st.integers(0, 3))
 def test_neighbours_of_generated_expressions(sql, seed):
     _keep_their_bounds(sql, seed)

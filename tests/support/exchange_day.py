@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,6 +15,7 @@ from support.gateways import Gateway
 from support.grants import Signer
 from support.members import REVIEWERS, apply, found, join
 from support.policy_life import DRAFT
+from support.starting import ended
 from support.stores import Clock
 
 GRANT = "grants:\n  - {to: {organisation: widgets}, purposes: [research], price_plan: standard}\n"
@@ -129,8 +128,7 @@ class Day:
     def command(self, *words, token=None):
         """Run a command of the gateway; return what it said."""
         reach = [] if token is None else ["--token", self.tokens[token], "--url", self.gateway.url]
-        command = [sys.executable, "-m", "gateway", *map(str, words), *reach]
-        done = subprocess.run(command, text=True, capture_output=True, cwd=self.gateway.folder, timeout=120)
+        done = ended([*map(str, words), *reach], folder=self.gateway.folder)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 

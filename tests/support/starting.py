@@ -61,9 +61,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
     entry.main()
 
 
-def forked(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard
-) -> BaseProcess:
+def forked(arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard) -> BaseProcess:
     """Start a command in a fork; return its process."""
     process = _context().Process(target=_run, args=(arguments, dict(environment), folder, standard))
     with _one_at_a_time:
@@ -79,12 +77,22 @@ def forked(
 class Forked:
     """A forked process, with as much of a Popen as gateways ask of one."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path | str | None = None,
+        given: Path | str = os.devnull,
+    ) -> None:
         said, says = _context().Pipe(duplex=False)
-        with log.open("a") as errors, says:
-            standard = {1: says, 2: Connection(os.dup(errors.fileno()))}
-            self._process = forked(arguments, environment, os.getcwd(), standard)
-            standard[2].close()
+        with (
+            says,
+            Connection(os.open(given, os.O_RDONLY)) as reads,
+            Connection(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)) as errors,
+        ):
+            standard = {0: reads, 1: says, 2: errors}
+            self._process = forked(arguments, environment, str(folder or os.getcwd()), standard)
         self.stdout = os.fdopen(os.dup(said.fileno()), encoding="utf-8")
         said.close()
         self.pid = self._process.pid
@@ -107,11 +115,20 @@ class Forked:
         self.send_signal(signal.SIGTERM)
 
 
-def ended(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a fork to its end; return what became of it, as `subprocess.run` does. Raises TimeoutError."""
-    with tempfile.TemporaryDirectory() as folder:
-        errors = Path(folder) / "errors"
-        process = Forked(arguments, os.environ if environment is None else environment, errors)
+def ended(
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | str | None = None,
+    given: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a fork to its end, in a working folder and with what it is given to read.
+
+    Returns what became of it, as `subprocess.run` does. Raises TimeoutError.
+    """
+    with tempfile.TemporaryDirectory() as kept:
+        errors, reads = Path(kept) / "errors", Path(kept) / "given"
+        reads.write_text(given)
+        process = Forked(arguments, os.environ if environment is None else environment, errors, folder, reads)
         with process.stdout as said, ThreadPoolExecutor(1) as reading:
             output = reading.submit(said.read)
             try:

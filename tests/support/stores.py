@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import contextlib
 import functools
 import itertools
 import json
@@ -9,6 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +50,29 @@ def server():
         shutil.rmtree(folder, ignore_errors=True)
 
     atexit.register(end)
+    _set(made, "off")
     return made
+
+
+def _set(made, value):
+    """Switch what guards a server's data against a machine that goes down, and no test's does."""
+    for name in ("fsync", "full_page_writes"):
+        made.psql(f"ALTER SYSTEM SET {name} = {value}")
+    made.psql("SELECT pg_reload_conf()")
+    deadline = time.monotonic() + 20
+    while made.psql("SHOW full_page_writes").split()[2] != value:  # a session that begins after it sees it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def synced():
+    """Have the server write as one does that keeps what it commits."""
+    _set(server(), "on")
+    try:
+        yield
+    finally:
+        _set(server(), "off")
 
 
 def database():

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.gateways import POLICY
 from support.shop import empty_database
+from support.stores import synced
 from support.two_engines import SHOP_KEYS, address, connected, provided
 from typer.testing import CliRunner
 
@@ -120,10 +121,27 @@ def test_a_policy_that_stops_soon_or_promises_little(folder, change, verdict):
     assert found[0].fix
 
 
-async def test_both_stores_keep_what_they_commit(store):
+@pytest.fixture
+async def lasting(store_place):
+    with synced():
+        made = await open_store(*store_place)
+        yield made
+        await made.close()
+
+
+async def test_both_stores_keep_what_they_commit(lasting):
+    store = lasting
     assert verdicts(await store.read(lambda c: list(books.durability(c))))["store durability"] is GOOD
     assert verdicts(await store.read(lambda c: list(books.clock(c, datetime.now(UTC)))))["clock"] is GOOD
     assert verdicts(await store.read(lambda c: list(books.fence(c))))["fence"] is GOOD
+
+
+async def test_a_server_that_syncs_nothing_is_named(store_place, request):
+    store = await open_store(*store_place)
+    found = await store.read(lambda c: list(books.durability(c)))
+    await store.close()
+    synced_alone = request.node.callspec.params["store_place"] == "sqlite"
+    assert verdicts(found)["store durability"] is (GOOD if synced_alone else BAD)
 
 
 async def test_a_clock_that_went_back_is_found(tmp_path):

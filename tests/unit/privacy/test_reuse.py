@@ -21,7 +21,7 @@ from gateway.privacy.reuse import COMBINED, LEAST_DRAW, SERVED, reuse, series_of
 PURE = replace(SHOP, privacy=replace(SHOP.privacy, accounting=Accounting.PURE))
 UNITS = "SELECT quantity, COUNT(DISTINCT customer_id) AS n FROM purchases GROUP BY 1"
 SEARCHED = "SELECT gift, SUM(amount) AS s FROM purchases GROUP BY 1"
-DRAWS = 400
+DRAWS = 100, pytest.param(400, marks=pytest.mark.long)
 
 
 def program(sql, epsilon, dataset=SHOP, calls=None):
@@ -102,12 +102,13 @@ def test_a_draw_that_would_tell_nothing_is_not_made():
     assert left.rho == pytest.approx(more.measurements[0].primitives[0].rho / LEAST_DRAW, rel=1e-6)
 
 
-def test_two_releases_together_are_as_exact_as_they_say():
+@pytest.mark.parametrize("draws", DRAWS)
+def test_two_releases_together_are_as_exact_as_they_say(draws):
     little, more = program(UNITS, "0.5"), program(UNITS, "1")
     (asked,) = more.measurements[0].primitives
     bare = drawn(program(UNITS, "1000000")).columns[0].values  # noise of far below one half
     errors, scales = [], set()
-    for _ in range(DRAWS):
+    for _ in range(draws):
         reused = reuse(more, {}, held(little))
         (column,) = drawn(reused.program, reused.beside).columns
         errors += [value - truth for value, truth in zip(column.values, bare, strict=True)]
