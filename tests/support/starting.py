@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
+import typer.main
+
 from gateway.workers.starting import ENVIRONMENT
 
 READ_EARLY = ("JE_ARROW_MALLOC_CONF", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS")
@@ -46,8 +48,10 @@ _one_at_a_time = threading.Lock()
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard) -> None:
     from gateway import __main__ as entry
+    from support import loaded
     from support.forked_workers import offer
 
+    typer.main.get_command = lambda _: loaded.COMMAND
     sys.modules["__main__"] = entry  # as where it is typed: a library may look whose program it is in
     os.chdir(folder)
     os.environ.clear()
