@@ -48,8 +48,8 @@ class Handler:
                 from gateway.privacy.measurement import Noise
                 from gateway.privacy.noise import add_noise, select
 
-                chosen = select(dict.fromkeys(range(argument), 10**6), 10.0**5, 1)
-                return {}, json.dumps([add_noise([0] * argument, Noise.GAUSSIAN, 1e6), list(chosen.values())]).encode()
+                chosen = select(dict.fromkeys(range(argument), 10**12), 10.0**9, 1)
+                return {}, json.dumps([add_noise([0] * argument, Noise.GAUSSIAN, 1e9), list(chosen.values())]).encode()
             case "arrow":
                 import pyarrow as pa
 
