@@ -1,77 +1,37 @@
 """The documents that a buyer gets: an answer, a quote. Pure; names and shapes are those of docs/API.md."""
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 
 from gateway.catalog.model import Dataset
-from gateway.catalog.types import TypeKind
+from gateway.engines.encoded import Encoded
+from gateway.engines.rendering import as_json
 from gateway.ledger.model import Charge
 from gateway.orders import Cost
 from gateway.planning import Planned
 from gateway.privacy import accounting
 from gateway.privacy.forecast import Cells, Level, Proposal
-from gateway.privacy.intervals import half_width, score
-from gateway.privacy.measurement import Measurement, Noise, NoisyTable, Primitive
+from gateway.privacy.measurement import Measurement, Primitive
 from gateway.privacy.units import epsilon_of_budget
 from gateway.request import Accuracy
 
 
 @dataclass(slots=True)
 class Known:
-    """What may be known of a query while it runs: noisy tables, and public rows by name as Arrow IPC streams.
+    """What may be known of a query while it runs: releases, and public rows by name as Arrow IPC streams.
 
+    `releases` holds for each measurement those that its primitives are read from, by digest and as they are stored.
     INVARIANT: nothing exact is ever put here.
     """
 
     measurements: list[Measurement] = field(default_factory=list)
-    tables: list[NoisyTable] = field(default_factory=list)
+    releases: list[Mapping[str, bytes]] = field(default_factory=list)
     reads: dict[str, bytes] = field(default_factory=dict)
 
-    def add(self, measurement: Measurement, table: NoisyTable) -> None:
+    def add(self, measurement: Measurement, releases: Mapping[str, bytes]) -> None:
         self.measurements.append(measurement)
-        self.tables.append(table)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Noisy rows after post-processing, with a 95 % interval for each noisy cell."""
-
-    rows: list[list[object]]
-    intervals: Mapping[str, list[list[object] | None]]
-    truncated: bool
-
-
-def reached(planned: Planned, known: Known, finished: Finished) -> dict[str, float | None]:
-    """Return the half-width that each noisy column reached, at the confidence of the accuracy asked for.
-
-    A count or sum: from the scale of its noise. An average: the widest of its intervals, from 95 % to that confidence
-    as the normal distribution has it; None where no cell has an interval.
-    """
-    assert planned.accuracy is not None  # INVARIANT: asked of such plans alone
-    confidence = float(planned.accuracy.confidence)
-    noise = {(table.name, column.name): column for table in known.tables for column in table.columns}
-    found: dict[str, float | None] = {}
-    for column in planned.program.finish.columns:
-        if not column.noisy:
-            continue
-        if column.direct is None:
-            bars = [bar for bar in finished.intervals[column.name] if bar is not None]
-            scaled = score(Noise.GAUSSIAN, confidence) / score(Noise.GAUSSIAN, 0.95)
-            found[column.name] = max((_half(bar) * scaled for bar in bars), default=None)
-            continue
-        source = noise[column.direct.measurement, column.direct.column]
-        wide = half_width(source.scale, source.noise, confidence) * abs(float(Fraction(column.direct.factor)))
-        found[column.name] = float(math.ceil(wide)) if column.type.kind is TypeKind.INTEGER else wide
-    return found
-
-
-def _half(bar: Sequence[object]) -> float:
-    low, high = (float(str(end)) for end in bar)
-    return (high - low) / 2
+        self.releases.append(releases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +43,7 @@ class Written:
 
     def of(self, query_id: str, at: datetime) -> bytes:
         """Return the exact bytes of the answer to one asking."""
-        own = (_json(query_id), _json(_time(at)))
+        own = (as_json(query_id), as_json(_time(at)))
         return b"".join((b'{"query_id": ', own[0], b", ", self.first, b', "as_of": ', own[1], b"}, ", self.last))
 
 
@@ -93,21 +53,16 @@ SYNTHETIC = "sandbox: the rows are synthetic, made of the policy alone; no figur
 def written(
     planned: Planned,
     dataset: Dataset,
-    known: Known,
-    finished: Finished,
+    finished: Encoded,
     due: Cost,
     charge: Charge | None,
     *,
     sandbox: bool = False,
 ) -> Written:
     """Return an answer as it is written; `charge` is None where everything was stored, and in the sandbox."""
-    first = {
-        "state": "FINISHED",
-        **({"sandbox": True} if sandbox else {}),
-        "columns": columns(planned),
-        "rows": finished.rows,
-        "intervals": {"confidence": 0.95, "columns": finished.intervals},
-        **_accuracy(planned, known, finished),
+    head = {"state": "FINISHED", **({"sandbox": True} if sandbox else {}), "columns": columns(planned)}
+    rest = {
+        **_accuracy(planned, finished),
         "privacy": {
             **privacy(dataset, due.rho, due.delta),
             "stored": charge is None and not sandbox,
@@ -125,17 +80,21 @@ def written(
         "price": price(due),
         "receipt": {"log_index": charge.log_index, "leaf": f"sha256:{charge.leaf_hash}"} if charge else None,
     }
-    return Written(_json(first)[1:-2], _json(last)[1:])
+    rows = (
+        b', "rows": ',
+        finished.rows,
+        b', "intervals": {"confidence": 0.95, "columns": ',
+        finished.intervals,
+        b"}, ",
+    )
+    return Written(b"".join((as_json(head)[1:-1], *rows, as_json(rest)[1:-2])), as_json(last)[1:])
 
 
-def _json(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
-
-
-def _accuracy(planned: Planned, known: Known, finished: Finished) -> dict[str, object]:
+def _accuracy(planned: Planned, finished: Encoded) -> dict[str, object]:
     if planned.accuracy is None:
         return {}
-    return {"accuracy": {**_aim(planned, planned.accuracy), "reached": reached(planned, known, finished)}}
+    assert finished.reached is not None  # INVARIANT: finished at the confidence that was asked for
+    return {"accuracy": {**_aim(planned, planned.accuracy), "reached": finished.reached}}
 
 
 def _aim(planned: Planned, accuracy: Accuracy) -> dict[str, object]:

@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.answer import Finished, Known, written
+from gateway.answer import Known, written
 from gateway.catalog.model import Dataset, Grant
+from gateway.engines.encoded import Encoded
 from gateway.errors import GatewayError, Interrupted, Overloaded, StoreUnavailable
 from gateway.ledger.model import Charge, Release
 from gateway.orders import Cost, public_draw
@@ -16,6 +17,7 @@ from gateway.parts import Parts
 from gateway.planning import Planned
 from gateway.ports import EngineCost, ExactRows, InputTable, Lease, Statement
 from gateway.privacy.measurement import Derived, Measurement, Probe, PublicRead, Step
+from gateway.privacy.release import recalled
 from gateway.programs import PlanJob
 from gateway.request import Caller
 from gateway.stages import Stage
@@ -104,7 +106,7 @@ class Run:
     async def _measure(self, measurement: Measurement) -> None:
         # a draw that an earlier step or query has made is the same draw here
         stored = {**self.quoted.stored, **{digest: release.content for digest, release in self.drawn.items()}}
-        earlier = await self.parts.releaser.recall(measurement, stored)
+        earlier = recalled(measurement, stored)
         if earlier is not None:
             self.known.add(measurement, earlier)
             return
@@ -113,10 +115,10 @@ class Run:
             exact = [await self._executed(measurement, probe) for probe in measurement.probes]
         # 10. release: the last line that holds an exact row
         with self.parts.telemetry.stage(Stage.RELEASE):
-            noisy, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
+            releases, drawn = await self.parts.releaser.release(measurement, exact, stored, self.party)
         costs = [rows.cost for rows in exact]
         del exact
-        self.known.add(measurement, noisy)
+        self.known.add(measurement, releases)
         made = {primitive.digest: primitive for primitive in measurement.primitives}
         self.drawn |= {d: Release(content, made[d].series, made[d].worth) for d, content in drawn.items()}
         for spent in costs:
@@ -152,8 +154,8 @@ async def draw(parts: Parts, quoted: Quoted, lease: Lease, charge: Charge) -> by
                     await run.take(step)
             await lease.close()  # the engine is free while the answer is finished
             # 11. finish
-            shown = await finish(parts, quoted, run.known)
-            made = written(quoted.planned, quoted.dataset, run.known, shown, quoted.due, charge)
+            shown = await finish(parts, quoted.job, quoted.planned, run.known)
+            made = written(quoted.planned, quoted.dataset, shown, quoted.due, charge)
             out = made.of(charge.query_id, charge.charged_at)
             # 12. record, durably, before a byte leaves
             with parts.telemetry.stage(Stage.RECORD):
@@ -202,13 +204,12 @@ def seed_of(planned: Planned) -> int:
     return int.from_bytes(hashlib.sha256(planned.question.encode()).digest()[:8], "big")
 
 
-async def finish(parts: Parts, quoted: Quoted, known: Known) -> Finished:
+async def finish(parts: Parts, job: PlanJob, planned: Planned, known: Known) -> Encoded:
     """Return what an answer shows of the releases and public rows that are known."""
-    planned = quoted.planned
-    seed = seed_of(planned)
+    confidence = float(planned.accuracy.confidence) if planned.accuracy is not None else None
+    seed, limit, party = seed_of(planned), job.request.row_limit, job.caller.organisation
     with parts.telemetry.stage(Stage.FINISH):
-        party = quoted.caller.organisation
-        return await parts.releaser.finish(known, planned.program.finish, seed, quoted.job.request.row_limit, party)
+        return await parts.releaser.finish(known, planned.program.finish, seed, limit, confidence, party)
 
 
 def cause(error: BaseException) -> str:

@@ -5,14 +5,15 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.answer import Finished, Known
+from gateway.answer import Known
 from gateway.catalog.model import Dataset, Grant
+from gateway.engines.encoded import Encoded
 from gateway.errors import GatewayError, Quota
 from gateway.ledger.model import Charge, Failed, Held, InFlight, Order, Release, Spent, Stored
 from gateway.models.asked import Model
 from gateway.planning import Planned
 from gateway.ports import Clock, EngineCost, ExactRows, Lease
-from gateway.privacy.measurement import Derived, Finish, Measurement, NoisyTable
+from gateway.privacy.measurement import Derived, Finish, Measurement
 from gateway.programs import PlanJob
 from gateway.repeats import Repeats
 from gateway.request import Caller
@@ -56,12 +57,16 @@ class Planner(Protocol):
 class Releaser(Protocol):
     """`party` is the organisation in whose turn a worker is taken."""
 
-    async def recall(self, measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None: ...
     async def release(
         self, measurement: Measurement, exact: Sequence[ExactRows], stored: Mapping[str, bytes], party: str
-    ) -> tuple[NoisyTable, dict[str, bytes]]: ...
+    ) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        """Return the releases that a measurement is made of, and those of them that were drawn now."""
+        ...
+
     async def derive(self, known: Known, derived: Derived, party: str) -> bytes: ...
-    async def finish(self, known: Known, finish: Finish, seed: int, row_limit: int | None, party: str) -> Finished: ...
+    async def finish(
+        self, known: Known, finish: Finish, seed: int, row_limit: int | None, confidence: float | None, party: str
+    ) -> Encoded: ...
 
 
 class Book(Protocol):

@@ -9,9 +9,10 @@ file, a socket or a database: the parts do, and are passed in.
 from dataclasses import replace
 
 from gateway import trying
-from gateway.answer import Finished, Known, quote_document, written
+from gateway.answer import Known, quote_document, written
 from gateway.catalog.model import Dataset, Grant
-from gateway.drawing import Quoted, cause, draw, finish, grant_of, query_failed, seed_of
+from gateway.drawing import Quoted, cause, draw, finish, grant_of, query_failed
+from gateway.engines.encoded import Encoded
 from gateway.errors import GatewayError, Interrupted
 from gateway.ledger.model import MAX_FAILURES, Charge, Failed, InFlight, Looked, Order, Stored, suspended
 from gateway.models.asked import Model
@@ -22,6 +23,7 @@ from gateway.policy.decide import admit
 from gateway.policy.model import Refusal
 from gateway.policy.rules.mode import preferred
 from gateway.ports import Lease, Statement
+from gateway.privacy.release import recalled
 from gateway.privacy.reuse import reuse, series_of
 from gateway.programs import PlanJob
 from gateway.repeats import Repeat
@@ -129,7 +131,7 @@ async def _tried(parts: Parts, job: PlanJob, query_id: str) -> bytes | None:
     """Answer a question of the sandbox: nothing is charged, recalled or kept but the answer itself."""
     there, planned = await _tried_plan(parts, job)
     try:
-        made = await trying.tried(parts, there, planned, seed_of(planned))
+        made = await trying.tried(parts, there, planned)
     except GatewayError as error:
         error.fingerprint = planned.fingerprint
         await _refused(parts, job.dataset, job.caller, job.grant, error)
@@ -282,9 +284,9 @@ async def _replayed(parts: Parts, quoted: Quoted, wanted: Order) -> bytes | None
     """
     known = Known()
     for measurement in quoted.planned.program.measurements:
-        table = await parts.releaser.recall(measurement, quoted.stored)
-        assert table is not None  # INVARIANT: nothing is due, so every primitive is stored
-        known.add(measurement, table)
+        releases = recalled(measurement, quoted.stored)
+        assert releases is not None  # INVARIANT: nothing is due, so every primitive is stored
+        known.add(measurement, releases)
     if quoted.reads:
         lease = await _leased(parts, quoted)
         try:
@@ -296,7 +298,6 @@ async def _replayed(parts: Parts, quoted: Quoted, wanted: Order) -> bytes | None
     made = written(
         quoted.planned,
         quoted.dataset,
-        known,
         await _finished_free(parts, quoted, known, wanted.query_id),
         quoted.due,
         None,
@@ -334,10 +335,10 @@ async def _read_free(parts: Parts, lease: Lease, asked: Statement) -> bytes:
         raise GatewayError("engine_unavailable", "The public rows cannot be read now.", hint) from None
 
 
-async def _finished_free(parts: Parts, quoted: Quoted, known: Known, query_id: str) -> Finished:
+async def _finished_free(parts: Parts, quoted: Quoted, known: Known, query_id: str) -> Encoded:
     """Finish a free answer. It is made of what was released: that this is too much work tells of nobody."""
     try:
-        return await finish(parts, quoted, known)
+        return await finish(parts, quoted.job, quoted.planned, known)
     except GatewayError:
         raise
     except Exception as error:  # noqa: BLE001 - a deadline or memory, as the finisher met it

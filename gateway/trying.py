@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import replace
 
 from gateway.answer import Known, Written, written
-from gateway.drawing import grant_of
+from gateway.drawing import finish, grant_of
 from gateway.errors import GatewayError, Interrupted, Overloaded
 from gateway.ledger.model import Allowance, Order
 from gateway.metering.prices import FREE
@@ -35,7 +35,7 @@ async def planned(parts: Parts, job: PlanJob) -> tuple[PlanJob, Planned]:
         return there, await parts.planner.plan(there)
 
 
-async def tried(parts: Parts, job: PlanJob, plan: Planned, seed: int) -> Written:
+async def tried(parts: Parts, job: PlanJob, plan: Planned) -> Written:
     """Return the answer over synthetic rows. Raises GatewayError: nothing is charged, whatever happens."""
     party = job.caller.organisation
     with parts.telemetry.stage(Stage.LEASE):
@@ -43,8 +43,7 @@ async def tried(parts: Parts, job: PlanJob, plan: Planned, seed: int) -> Written
     try:
         known = await _known(parts, lease, plan, party)
         await lease.close()  # the engine is free while the answer is finished
-        with parts.telemetry.stage(Stage.FINISH):
-            finished = await parts.releaser.finish(known, plan.program.finish, seed, job.request.row_limit, party)
+        finished = await finish(parts, job, plan, known)
     except (Interrupted, Overloaded):
         raise
     except Exception:  # noqa: BLE001 - rows that nobody has tell of nobody: whatever fails is too much work
@@ -52,7 +51,7 @@ async def tried(parts: Parts, job: PlanJob, plan: Planned, seed: int) -> Written
         raise GatewayError("sql_too_complex", "The synthetic rows could not be asked in time.", hint) from None
     finally:
         await lease.close()
-    return written(plan, job.dataset, known, finished, NOTHING, None, sandbox=True)
+    return written(plan, job.dataset, finished, NOTHING, None, sandbox=True)
 
 
 async def _known(parts: Parts, lease: Lease, plan: Planned, party: str) -> Known:
@@ -72,8 +71,8 @@ async def _known(parts: Parts, lease: Lease, plan: Planned, party: str) -> Known
                     given = tuple(inputs[name] for name in probe.inputs)
                     asked = Statement(probe.sql, secret, given, "", step.columns(probe), step.few(probe))
                     exact.append(await lease.run(asked, parts.engine_deadline_s))
-                noisy, _ = await parts.releaser.release(step, exact, {}, party)
-                known.add(step, noisy)
+                releases, _ = await parts.releaser.release(step, exact, {}, party)
+                known.add(step, releases)
             case PublicRead():
                 asked = Statement(step.sql, columns=step.returned)
                 known.reads[step.name] = (await lease.read(asked, parts.engine_deadline_s)).ipc

@@ -1,20 +1,18 @@
 """The releasing process: noise for one measurement, post-processing, or a look-up. It keeps nothing between."""
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from pydantic import TypeAdapter
 
 from gateway.catalog.listing import LookedUp
+from gateway.engines.encoded import encoded
 from gateway.engines.post import PostProcessor
-from gateway.engines.shown import FinishedRows
-from gateway.privacy.measurement import NoisyTable
-from gateway.privacy.release import release
+from gateway.privacy.measurement import Measurement, NoisyTable
+from gateway.privacy.release import from_stored, release, to_stored
 
-_NOISY = TypeAdapter(NoisyTable)
-_FINISHED = TypeAdapter(FinishedRows)
 _LOOKED_UP = TypeAdapter(LookedUp)
 
 
@@ -25,9 +23,10 @@ YOUNG_OBJECTS = 500_000
 class FinishingHandler:
     """Handles `release`, `derive`, `finish` and `look_up`.
 
-    `release(measurement, arrow bytes of each probe, stored)`, `derive(tables, reads, measurements, derived)` and
-    `finish(tables, reads, measurements, finish, seed, limit)`; `reads` are public rows by name.
-    `look_up(sql, listings)`: tables about tables, and no released row.
+    `release(measurement, arrow bytes of each probe, stored)`, `derive(releases, reads, measurements, derived)` and
+    `finish(releases, reads, measurements, finish, seed, limit, confidence)`; `reads` are public rows by name, and
+    `releases` for each measurement what is stored of it. `look_up(sql, listings)`: tables about tables, and no
+    released row.
     """
 
     def __init__(self) -> None:
@@ -37,25 +36,44 @@ class FinishingHandler:
         """Nothing is left over from a call."""
 
     def handle(self, method: str, argument: Any) -> tuple[dict[str, Any], bytes]:
-        """Return an empty header and the result: JSON, or of `derive` an Arrow IPC stream."""
+        """Return a header and the result.
+
+        `release`: what is to be stored of each primitive that was drawn now, and in the header its digest and length,
+        in order. `finish`: rows, then intervals, and in the header the length of the rows and the rest of `Encoded`.
+        `derive`: an Arrow IPC stream. `look_up`: JSON.
+        """
         match method:
             case "release":
                 measurement, probes, stored = argument
                 exact = tuple(pa.ipc.open_stream(ipc).read_all() for ipc in probes)
-                return {}, _NOISY.dump_json(release(measurement, exact, stored))
+                made = to_stored(measurement, release(measurement, exact, stored))
+                drawn = {digest: content for digest, content in made.items() if digest not in stored}
+                return {"drawn": [(digest, len(content)) for digest, content in drawn.items()]}, b"".join(
+                    drawn.values()
+                )
             case "derive":
-                tables, reads, measurements, derived = argument
-                return {}, self._post.derive(tables, reads, measurements, derived)
+                releases, reads, measurements, derived = argument
+                return {}, self._post.derive(_tables(measurements, releases), reads, measurements, derived)
             case "finish":
                 # INVARIANT: noisy tables and public rows only; no method takes both exact and noisy rows
-                tables, reads, measurements, finish, seed, row_limit = argument
+                releases, reads, measurements, finish, seed, row_limit, confidence = argument
+                tables = _tables(measurements, releases)
                 finished = self._post.finish(tables, reads, measurements, finish, seed, row_limit)
-                return {}, _FINISHED.dump_json(finished)
+                out = encoded(finished, finish, tables, confidence)
+                facts = {"rows_bytes": len(out.rows), "truncated": out.truncated, "reached": out.reached}
+                return facts, out.rows + out.intervals
             case "look_up":
                 sql, listings = argument
                 return {}, _LOOKED_UP.dump_json(self._post.look_up(sql, listings))
             case _:
                 raise ValueError(method)
+
+
+def _tables(measurements: Sequence[Measurement], releases: Sequence[Mapping[str, bytes]]) -> list[NoisyTable]:
+    tables = [from_stored(measurement, own) for measurement, own in zip(measurements, releases, strict=True)]
+    found = [table for table in tables if table is not None]
+    assert len(found) == len(tables)  # INVARIANT: every primitive was drawn or stored before
+    return found
 
 
 def make(config: Mapping[str, Any]) -> FinishingHandler:

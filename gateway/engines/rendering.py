@@ -1,5 +1,6 @@
 """Values of an answer as JSON may carry them: no NaN, no integer that a reader would round, no type of our own."""
 
+import json
 import math
 from collections.abc import Sequence
 from datetime import date
@@ -10,6 +11,11 @@ MAX_SAFE = 2**53
 """Integers beyond this are written as text: many readers keep numbers as floats."""
 
 _ROUNDABLE = 1e300
+
+
+def as_json(document: object) -> bytes:
+    """Return the bytes of what an answer says; of the same values they are the same wherever they are written."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 
 def safe_rows(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

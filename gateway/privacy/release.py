@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -211,6 +212,10 @@ def _stored_columns(primitive: Primitive, stored: Mapping[str, bytes], keys: lis
 def _read(primitive: Primitive, release_: bytes, keys: list[Keys]) -> list[NoisyColumn]:
     content = json.loads(release_)
     assert [tuple(key) for key in content["keys"]] == keys  # INVARIANT: one digest, one set of cells
+    return _columns_of(primitive, content)
+
+
+def _columns_of(primitive: Primitive, content: Mapping[str, Any]) -> list[NoisyColumn]:
     return [
         NoisyColumn(
             f"{primitive.name}{column['suffix']}",
@@ -226,7 +231,7 @@ def _read(primitive: Primitive, release_: bytes, keys: list[Keys]) -> list[Noisy
 
 def to_stored(measurement: Measurement, noisy: NoisyTable) -> dict[str, bytes]:
     """Return what is stored of each primitive, by digest: its cells, noisy values and their scale, as JSON."""
-    found = {}
+    found, keys = {}, json.dumps(noisy.keys)
     for primitive in measurement.primitives:
         own = primitive.name
         columns = [c for c in noisy.columns if c.name == own or (primitive.tree and c.name.startswith(f"{own}_"))]
@@ -234,7 +239,7 @@ def to_stored(measurement: Measurement, noisy: NoisyTable) -> dict[str, bytes]:
             {"suffix": c.name[len(own) :], "values": c.values, "scale": c.scale, "curves": c.curves, "bound": c.bound}
             for c in columns
         ]
-        found[primitive.digest] = json.dumps({"keys": noisy.keys, "columns": shown}).encode()
+        found[primitive.digest] = f'{{"keys": {keys}, "columns": {json.dumps(shown)}}}'.encode()
     return found
 
 
@@ -243,11 +248,19 @@ def bound_of(release_: bytes) -> int:
     return int(json.loads(release_)["columns"][0]["bound"])
 
 
+def recalled(measurement: Measurement, stored: Mapping[str, bytes]) -> dict[str, bytes] | None:
+    """Return the stored draws that a measurement is made of alone, or None where a primitive is missing."""
+    digests = [primitive.digest for primitive in measurement.primitives]
+    return {digest: stored[digest] for digest in digests} if all(digest in stored for digest in digests) else None
+
+
 def from_stored(measurement: Measurement, stored: Mapping[str, bytes]) -> NoisyTable | None:
     """Return the noisy table made of stored draws alone, or None where a primitive is missing."""
-    if any(primitive.digest not in stored for primitive in measurement.primitives):
+    if recalled(measurement, stored) is None:
         return None
     primitives = _ordered(measurement)
-    keys = [tuple(key) for key in json.loads(stored[primitives[0].digest])["keys"]]
-    columns = [column for primitive in primitives for column in _stored_columns(primitive, stored, keys) or []]
-    return NoisyTable(measurement.name, tuple(keys), tuple(_complete(columns, measurement)))
+    contents = [json.loads(stored[primitive.digest]) for primitive in primitives]
+    keys = contents[0]["keys"]
+    assert all(content["keys"] == keys for content in contents)  # INVARIANT: of one measurement, one set of cells
+    columns = [column for one in zip(primitives, contents, strict=True) for column in _columns_of(*one)]
+    return NoisyTable(measurement.name, tuple(map(tuple, keys)), tuple(_complete(columns, measurement)))

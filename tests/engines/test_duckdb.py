@@ -57,6 +57,17 @@ async def test_what_few_rows_took_from_disk_is_told_whatever_their_types(engine,
     assert found.cost.read_bytes > 100_000
 
 
+async def test_many_rows_arrive_whole_in_fewer_bytes_than_they_are(engine, file):
+    lease = await engine.lease(Source("duckdb", str(file)), stamp_of(str(file)))
+    try:
+        rows = await lease.run(Statement("SELECT range % 7 AS x, range AS y FROM range(200000)"), 20.0)
+    finally:
+        await lease.close()
+    table = pa.ipc.open_stream(rows.ipc).read_all()
+    assert table.equals(pa.table({"x": [i % 7 for i in range(200_000)], "y": range(200_000)}))
+    assert len(rows.ipc) < table.nbytes * 3 / 4
+
+
 async def test_a_query_over_its_deadline_is_killed_and_the_next_one_runs(engine, file):
     error = await refused(run(engine, file, HEAVY, deadline_s=0.4), "query_failed")
     assert error.detail == "The engine could not finish the query."

@@ -1,5 +1,6 @@
 """What the pipeline is passed, in this process: a database that may fail, a releaser, what the provider is told."""
 
+import json
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -24,8 +25,8 @@ class InThisProcess:
         self.handler = make({})
 
     async def call(self, method, argument, _deadline_s, _wait_s, _party):
-        _, payload = self.handler.handle(method, argument)
-        return SimpleNamespace(payload=payload)
+        header, payload = self.handler.handle(method, argument)
+        return SimpleNamespace(header=json.loads(json.dumps(header)), payload=payload)
 
 
 class Releaser(WorkerReleaser):
