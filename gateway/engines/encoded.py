@@ -14,10 +14,9 @@ from gateway.engines.shown import FinishedRows
 from gateway.privacy.intervals import half_width, score
 from gateway.privacy.measurement import Finish, Noise, NoisyTable
 
-_QUOTE = ord('"')
-_STEPS = np.zeros(256, np.int8)
-_STEPS[[ord("["), ord("{")]] = 1
-_STEPS[[ord("]"), ord("}")]] = -1
+_QUOTE, _OPENED, _CLOSED = b'"{}'
+_CASE = 0x20
+"""The bit that `{` and `}` have beyond `[` and `]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,14 @@ def is_one(text: bytes) -> bool:
     """
     bare = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     codes = np.frombuffer(bare, np.uint8)
-    quoted = np.cumsum(codes == _QUOTE, dtype=np.uint8) & 1
-    depth = np.cumsum(np.where(quoted, 0, _STEPS[codes]), dtype=np.int64)
-    return len(depth) > 1 and not quoted[-1] and depth[-1] == 0 and bool(depth[:-1].min() > 0)
+    quoted = (np.cumsum(codes == _QUOTE, dtype=np.uint8) & 1).astype(np.bool_)
+    opened = ((codes | _CASE) == _OPENED) & ~quoted
+    closed = ((codes | _CASE) == _CLOSED) & ~quoted
+    places = np.flatnonzero(opened | closed)
+    depth = np.cumsum(np.where(opened[places], 1, -1))
+    if len(depth) < 2 or quoted[-1] or places[0] != 0 or places[-1] != len(codes) - 1:
+        return False
+    return bool(depth[-1] == 0 and depth[:-1].min() > 0)
 
 
 def reached(

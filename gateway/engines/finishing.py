@@ -9,7 +9,9 @@ from pydantic import TypeAdapter
 
 from gateway.catalog.listing import LookedUp
 from gateway.engines.encoded import encoded
+from gateway.engines.plain import plain_rows
 from gateway.engines.post import PostProcessor
+from gateway.engines.shown import MAX_ROWS
 from gateway.privacy.measurement import Measurement, NoisyTable
 from gateway.privacy.release import from_stored, release, to_stored
 
@@ -48,9 +50,8 @@ class FinishingHandler:
                 exact = tuple(pa.ipc.open_stream(ipc).read_all() for ipc in probes)
                 made = to_stored(measurement, release(measurement, exact, stored))
                 drawn = {digest: content for digest, content in made.items() if digest not in stored}
-                return {"drawn": [(digest, len(content)) for digest, content in drawn.items()]}, b"".join(
-                    drawn.values()
-                )
+                named = [(digest, len(content)) for digest, content in drawn.items()]
+                return {"drawn": named}, b"".join(drawn.values())
             case "derive":
                 releases, reads, measurements, derived = argument
                 return {}, self._post.derive(_tables(measurements, releases), reads, measurements, derived)
@@ -58,7 +59,8 @@ class FinishingHandler:
                 # INVARIANT: noisy tables and public rows only; no method takes both exact and noisy rows
                 releases, reads, measurements, finish, seed, row_limit, confidence = argument
                 tables = _tables(measurements, releases)
-                finished = self._post.finish(tables, reads, measurements, finish, seed, row_limit)
+                plain = None if reads else plain_rows(tables, measurements, finish, row_limit, MAX_ROWS)
+                finished = plain or self._post.finish(tables, reads, measurements, finish, seed, row_limit)
                 out = encoded(finished, finish, tables, confidence)
                 facts = {"rows_bytes": len(out.rows), "truncated": out.truncated, "reached": out.reached}
                 return facts, out.rows + out.intervals

@@ -1,4 +1,4 @@
-"""Step 11 where nothing is computed: a few visible cells as rows, the very ones that the post-processor would give."""
+"""Step 11 where nothing is computed: visible cells as rows, the very ones that the post-processor would give."""
 
 import re
 from collections.abc import Sequence
@@ -18,15 +18,19 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def plain_rows(
-    tables: Sequence[NoisyTable], measurements: Sequence[Measurement], finish: Finish, row_limit: int | None
+    tables: Sequence[NoisyTable],
+    measurements: Sequence[Measurement],
+    finish: Finish,
+    row_limit: int | None,
+    cells: int = FEW_CELLS,
 ) -> FinishedRows | None:
-    """Return the rows of an answer that shows few cells as they were released; None: the post-processor makes them.
+    """Return the rows of an answer that shows cells as they were released; None: the post-processor makes them.
 
-    Pure, of released values alone.
+    So it does where there are more than `cells` of them. Pure, of released values alone.
     """
     if finish.plain is None or any(column.noisy and column.direct is None for column in finish.columns):
         return None
-    if sum(len(table.keys) for table in tables) > FEW_CELLS:
+    if sum(len(table.keys) for table in tables) > cells:
         return None
     shown = shown_of(tables, measurements)
     one = next(each for each in shown if each.table.name == finish.plain.measurement)
@@ -40,10 +44,11 @@ def plain_rows(
     for key, values in reversed(list(zip(finish.plain.order, by, strict=True))):
         places = _in_order(places, key, values)
     whole = list(places)
-    rows = [tuple(column[place] for column in made) for place in whole[:limit]]
-    found = direct(rows, finish, shown)
+    at = whole[:limit]
+    taken = [[column[place] for place in at] for column in made]
+    found = direct(taken, finish, shown)
     ordered = {c.name: found[c.name] for c in finish.columns if c.name in found}
-    return FinishedRows(safe_rows(rows, len(finish.columns)), ordered, len(whole) > limit)
+    return FinishedRows(safe_rows(taken[: len(finish.columns)], len(at)), ordered, len(whole) > limit)
 
 
 def _in_order(places: Sequence[int], key: Sorted, values: Sequence[Any]) -> Sequence[int]:
@@ -75,14 +80,14 @@ def _decimal(unscaled: int, scale: int) -> Decimal:
 
 
 def _keys(cells: Sequence[Cell], type_: SqlType) -> Sequence[object] | None:
+    kinds = set(map(type, cells))
     match type_.kind:
         case TypeKind.TEXT:
-            return cells if all(cell is None or isinstance(cell, str) for cell in cells) else None
+            return cells if kinds <= {str, type(None)} else None
         case TypeKind.BOOLEAN:
-            return cells if all(cell is None or isinstance(cell, bool) for cell in cells) else None
+            return cells if kinds <= {bool, type(None)} else None
         case TypeKind.INTEGER:
-            whole = all(cell is None or (isinstance(cell, int) and not isinstance(cell, bool)) for cell in cells)
-            return cells if whole else None
+            return cells if kinds <= {int, type(None)} else None
         case TypeKind.DATE:
             return _dates(cells)
         case _:
@@ -91,15 +96,13 @@ def _keys(cells: Sequence[Cell], type_: SqlType) -> Sequence[object] | None:
 
 def _dates(cells: Sequence[Cell]) -> Sequence[object] | None:
     """Return days of their texts; None where one is no day of the calendar as it is written."""
-    found: list[date | None] = []
-    for cell in cells:
-        if cell is None:
-            found.append(None)
-        elif isinstance(cell, str) and _DAY.fullmatch(cell):
+    days: dict[Cell, date | None] = {None: None}
+    for cell in set(cells):
+        if isinstance(cell, str) and _DAY.fullmatch(cell):
             try:
-                found.append(date.fromisoformat(cell))
+                days[cell] = date.fromisoformat(cell)
             except ValueError:
                 return None
-        else:
+        elif cell is not None:
             return None
-    return found
+    return [days[cell] for cell in cells]

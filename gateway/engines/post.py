@@ -66,10 +66,11 @@ class PostProcessor:
             fetched = self._connection.execute(finish.sql).fetchmany(limit + 1)
             self._connection.abort()  # whatever lies beyond the limit is not computed
             rows, truncated = fetched[:limit], len(fetched) > limit
-            found = direct(rows, finish, shown) | self._redrawn(rows, finish, shown, seed)
+            columns = list(zip(*rows, strict=True)) or [()] * len(finish.columns)
+            found = direct(columns, finish, shown) | self._redrawn(rows, finish, shown, seed)
         width = len(finish.columns)
         ordered = {c.name: found[c.name] for c in finish.columns if c.name in found}
-        return FinishedRows(safe_rows(rows, width), ordered, truncated)
+        return FinishedRows(safe_rows(columns[:width], len(rows)), ordered, truncated)
 
     def derive(
         self,

@@ -18,10 +18,10 @@ def as_json(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
 
 
-def safe_rows(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Return the first `width` values of every row as JSON may carry them: `safe` of each, column by column."""
-    columns = [_safe_column(column) for column in list(zip(*rows, strict=True))[:width]]
-    return [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in rows]
+def safe_rows(columns: Sequence[Sequence[object]], rows: int) -> list[list[object]]:
+    """Return so many rows of columns with each value as JSON may carry it: `safe` of each, column by column."""
+    safe_ = [_safe_column(column) for column in columns]
+    return list(map(list, zip(*safe_, strict=True))) if safe_ else [[] for _ in range(rows)]
 
 
 _AS_THEY_ARE, _DATED = {str, bool, type(None)}, {date, type(None)}

@@ -44,8 +44,8 @@ def limit_of(row_limit: int | None) -> int:
     return min(row_limit or MAX_ROWS, MAX_ROWS)
 
 
-def direct(rows: Rows, finish: Finish, shown: Sequence[Shown]) -> Bars:
-    """Return closed-form intervals of the columns that are a multiple of one noisy integer."""
+def direct(columns: Sequence[Sequence[object]], finish: Finish, shown: Sequence[Shown]) -> Bars:
+    """Return closed-form intervals of the columns that are a multiple of one noisy integer. `columns`: the finish's."""
     noise = {(s.table.name, column.name): column for s in shown for column in s.table.columns}
     found: Bars = {}
     for index, column in enumerate(finish.columns):
@@ -54,5 +54,5 @@ def direct(rows: Rows, finish: Finish, shown: Sequence[Shown]) -> Bars:
         source = noise[column.direct.measurement, column.direct.column]
         width = half_width(source.scale, source.noise) * abs(float(Fraction(column.direct.factor)))
         whole = column.type.kind is TypeKind.INTEGER
-        found[column.name] = bars_around([row[index] for row in rows], width, whole=whole)
+        found[column.name] = bars_around(columns[index], width, whole=whole)
     return found

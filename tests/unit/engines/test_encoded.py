@@ -43,7 +43,9 @@ def test_rows_and_intervals_are_written_as_the_api_says():
         ("", -2, 3.0, False, 0, Decimal("-1E+2"), float("nan"), None, []),
     ]  # fmt: skip
     finished = FinishedRows(
-        safe_rows(rows, 9), {"n": [[-1, 5], None], "m": [[0.5, 1e22], ["9007199254740993", 7]]}, False
+        safe_rows(list(zip(*rows, strict=True)), 2),
+        {"n": [[-1, 5], None], "m": [[0.5, 1e22], ["9007199254740993", 7]]},
+        False,
     )
     program = plan().program
     found = encoded(finished, program.finish, [], None)

@@ -47,7 +47,7 @@ def test_a_column_is_written_as_its_values_are_and_so_are_its_intervals(column):
     for whole in (True, False):
         expected = [around(value, 2.5, whole=whole) for value in column]
         assert bars_around(column, 2.5, whole=whole) == expected
-    found = safe_rows([(value, "kept", "left out") for value in column], 2)
+    found = safe_rows([column, ["kept"] * len(column)], len(column))
     assert found == [[safe(value), "kept"] for value in column]
     assert [[type(value) for value in row] for row in found] == [[type(safe(value)), str] for value in column]
 
@@ -71,7 +71,7 @@ def test_keys_are_shown_in_their_own_types():
 
 
 def test_rows_of_no_columns_stay_rows():
-    assert safe_rows([(1,), (2,)], 0) == [[], []]
+    assert safe_rows([], 2) == [[], []]
 
 
 def test_an_exact_value_has_an_interval_of_itself():
