@@ -158,7 +158,7 @@ def _understood(job: PlanJob, tree: exp.Query, mark: str) -> Understood:
 def _compiled(step: Measure, bounded: Bounded, dataset: Dataset) -> Compiled:
     """Compile a measurement for the dataset's engine; what that does not compute is refused at the aggregate."""
     try:
-        return compile_measurement(bounded, dataset.source.kind)
+        return compile_measurement(bounded, dataset.source.kind, dataset.source.schema)
     except GatewayError as error:
         error.position = error.position or step.aggregate.place
         raise

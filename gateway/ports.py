@@ -130,6 +130,11 @@ class Source:
     kind: str
     path: str
 
+    @property
+    def schema(self) -> str | None:
+        """The schema that its tables are in; None where an engine has one place for them all."""
+        return self.path.partition("/")[2] if self.kind == "postgres" else None
+
 
 class Lease(Protocol):
     """An engine worker with the data open, held before the charge so that a dead engine costs nothing."""

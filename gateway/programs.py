@@ -182,7 +182,8 @@ class _Steps:
         self.leaves[bounded.name] = Leaf.of(measurement, bounded.outputs)
 
     def read(self, step: Read) -> None:
-        self.steps[step.name] = compile_read(step, self.understood.job.dataset.source.kind)
+        source = self.understood.job.dataset.source
+        self.steps[step.name] = compile_read(step, source.kind, source.schema)
 
     def stage(self, step: Staged) -> None:
         derived = compile_derived(step, self.leaves)

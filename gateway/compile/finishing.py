@@ -28,14 +28,14 @@ from gateway.sql.walk import upward
 from gateway.sql.writing import text
 
 
-def compile_read(read: Read, engine: str = "duckdb") -> PublicRead:
+def compile_read(read: Read, engine: str = "duckdb", schema: str | None = None) -> PublicRead:
     """Return the engine's SQL for public rows, sorted by all their columns so that they are the same each time."""
     fields = _distinct(read.fields)
     names = [field.id for field in fields]
     columns: list[exp.Expr | str] = [*names] if names else [named(whole(1), "present")]
     query = listing(*columns, source=sub(select(read.plan, names), "r"))
     _sort(query, names)
-    return PublicRead(read.name, write(query, engine, tables_of([read.plan])).sql, _typed(fields))
+    return PublicRead(read.name, write(query, engine, tables_of([read.plan], schema)).sql, _typed(fields))
 
 
 def compile_derived(staged: Staged, leaves: Mapping[str, Leaf]) -> Derived:

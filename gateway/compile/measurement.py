@@ -24,12 +24,12 @@ from gateway.sql.walk import upward
 from gateway.sql.writing import reference
 
 
-def compile_measurement(bounded: Bounded, engine: str = "duckdb") -> Compiled:
+def compile_measurement(bounded: Bounded, engine: str = "duckdb", schema: str | None = None) -> Compiled:
     """Return the engine's SQL of a bounded group-by, with how often it takes the secret of the keyed hash.
 
     What names a part is the canonical text, the same on every engine. Raises GatewayError `unsupported_on_engine`.
     """
-    tables = tables_of([bounded.relation, *(factor.plan for factor in bounded.factors)])
+    tables = tables_of([bounded.relation, *(factor.plan for factor in bounded.factors)], schema)
     shared = tuple(i for i, part in enumerate(bounded.parts) if _shares(part))
     queries = [(cells.statement(bounded, shared), shared)] if shared else []
     for index, part in enumerate(bounded.parts):
@@ -42,7 +42,7 @@ def compile_measurement(bounded: Bounded, engine: str = "duckdb") -> Compiled:
     return Compiled(probes, _identities(bounded))
 
 
-def tables_of(plans: Iterable[Plan]) -> Tables:
+def tables_of(plans: Iterable[Plan], schema: str | None) -> Tables:
     """Return the base tables and staged tables that some plans read, with the types of their columns."""
     base: dict[str, dict[str, SqlType]] = {}
     staged: dict[str, dict[str, SqlType]] = {}
@@ -53,7 +53,7 @@ def tables_of(plans: Iterable[Plan]) -> Tables:
                     base[table.name] = {column.name: column.type for column in table.columns}
             elif isinstance(node, Staged):
                 staged[node.name] = {field.id: field.term.type for field in node.fields}
-    return Tables(base, staged)
+    return Tables(base, staged, schema)
 
 
 def _shares(part: Partial | TreePart) -> bool:

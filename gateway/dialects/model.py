@@ -11,10 +11,15 @@ Columns = Mapping[str, SqlType]
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables that a statement may name: base tables and staged (released) ones, each with its columns' types."""
+    """The tables that a statement may name: base tables and staged (released) ones, each with its columns' types.
+
+    `schema` is where the base tables are, for an engine that is told with each of them: what else is there is not found
+    by its name alone.
+    """
 
     base: Mapping[str, Columns] = field(default_factory=lambda: MappingProxyType({}))
     staged: Mapping[str, Columns] = field(default_factory=lambda: MappingProxyType({}))
+    schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

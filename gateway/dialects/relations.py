@@ -191,7 +191,10 @@ class Writer(ABC):
         match node:
             case exp.Table():
                 sources[alias] = self.table(node)
-                return node.copy()
+                built = node.copy()
+                if sources[alias].base and self.tables.schema is not None:
+                    built.set("db", exp.to_identifier(self.tables.schema, quoted=True))
+                return built
             case exp.Subquery():
                 made, shown = self.query(node.this, outer)
                 sources[alias] = _Source(_under(alias, shown))

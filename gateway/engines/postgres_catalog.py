@@ -77,23 +77,6 @@ WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) AND a.attnum > 0 AND NOT a.
     AND l.collprovider <> 'd'
 """
 
-_NAMESAKES = """
-SELECT p.oid::regprocedure::text AS named FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = $1 AND EXISTS (
-        SELECT FROM pg_proc own WHERE own.proname = p.proname AND own.pronamespace = 'pg_catalog'::regnamespace)
-    AND NOT EXISTS (
-        SELECT FROM unnest(p.proargtypes::oid[]) a JOIN pg_type t ON t.oid = a
-        WHERE t.typnamespace <> 'pg_catalog'::regnamespace)
-UNION ALL
-SELECT o.oid::regoperator::text FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
-WHERE n.nspname = $1 AND EXISTS (
-        SELECT FROM pg_operator own WHERE own.oprname = o.oprname AND own.oprnamespace = 'pg_catalog'::regnamespace)
-    AND NOT EXISTS (
-        SELECT FROM pg_type t WHERE t.oid IN (o.oprleft, o.oprright) AND t.typnamespace <> 'pg_catalog'::regnamespace)
-ORDER BY named
-"""
-"""What a schema has under names of the server's own, for arguments of its own types."""
-
 _STAMP = """
 WITH t AS (
     SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, c.relhassubclass FROM pg_class c
@@ -368,10 +351,6 @@ async def _excess(connection: asyncpg.Connection, schema: str, order: Inspection
     if beyond:
         more = f" and {len(beyond) - 5} more" if len(beyond) > 5 else ""
         found.append(f"the role may read what no query does: {', '.join(beyond[:5])}{more}: REVOKE it")
-    found += [
-        f"the schema has {row['named']}, which may be called in place of the server's own: DROP it, or rename it"
-        for row in await connection.fetch(_NAMESAKES, schema)
-    ]
     granted = await connection.fetch(
         "SELECT p FROM unnest(ARRAY['TEMPORARY', 'CREATE']) p WHERE has_database_privilege(current_database(), p)"
     )

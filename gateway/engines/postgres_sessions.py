@@ -37,14 +37,14 @@ class Working:
     waits_for: str | None
 
 
-def pinned(schema: str, deadline_s: float) -> dict[str, str]:
+def pinned(deadline_s: float) -> dict[str, str]:
     """Return the settings that every session begins with, and that nothing here changes.
 
     The server's own timeouts are the second line, behind the gateway's deadline and its cancel.
     """
     return {
         "application_name": "gateway",
-        "search_path": f'pg_catalog, "{schema.replace(chr(34), chr(34) * 2)}", pg_temp',
+        "search_path": "pg_catalog, pg_temp",  # every table is named with its schema, where no function is looked for
         "default_transaction_read_only": "on",
         "default_transaction_isolation": "repeatable read",
         "row_security": "off",
@@ -132,10 +132,7 @@ class Sessions:
         return connection
 
     async def _connect(self) -> asyncpg.Connection:
-        _, schema = named(self._source)
-        connection = await asyncpg.connect(
-            self._address, timeout=CONNECT_S, server_settings=pinned(schema, self._deadline_s)
-        )
+        connection = await asyncpg.connect(self._address, timeout=CONNECT_S, server_settings=pinned(self._deadline_s))
         try:
             await self._check(connection)
             for name, (encoder, decoder) in CODECS.items():

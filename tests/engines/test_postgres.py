@@ -37,7 +37,7 @@ async def test_released_rows_are_read_as_arrays(provider):
         writer.write_table(given)
     sql = (
         'WITH "__s" AS (SELECT c1, c2 FROM UNNEST(CAST($2 AS BIGINT[]), CAST($3 AS DATE[])) AS t(c1, c2)) '
-        'SELECT COUNT(*) AS n FROM t JOIN "__s" AS s ON s.c1 = t.x '
+        'SELECT COUNT(*) AS n FROM public.t JOIN "__s" AS s ON s.c1 = t.x '
         "WHERE c2 IN (DATE '2000-02-29', DATE 'infinity') AND CAST($1 AS TEXT) = 'secret'"
     )
     inputs = (InputTable("__s", sink.getvalue().to_pybytes()),)
@@ -62,7 +62,9 @@ async def test_a_long_statement_tells_what_the_server_expected_to_read(provider)
     await provider.owner.execute("ANALYZE t")
     lease = await provider.lease()
     try:
-        slow = "SELECT COUNT(*) AS n FROM t AS a JOIN t AS b ON a.x <> b.x AND a.x < 400 WHERE b.name <> $1"
+        slow = (
+            "SELECT COUNT(*) AS n FROM public.t AS a JOIN public.t AS b ON a.x <> b.x AND a.x < 400 WHERE b.name <> $1"
+        )
         cost = (await lease.run(Statement(slow, ("z",), columns=NUMBER), 20.0)).cost
         quick = (await lease.run(COUNT, 20.0)).cost
     finally:

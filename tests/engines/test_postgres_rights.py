@@ -1,7 +1,9 @@
 """What a provider of PostgreSQL forgot, or set in another way: told before a query fails of it."""
 
 import pytest
-from support.two_engines import ROLE, SOURCE, address, connected, new_database
+import sqlglot
+from support.shop import SHOP, planned
+from support.two_engines import ROLE, SOURCE, address, connected, new_database, on_postgres
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.postgres_engine import PostgresEngine
@@ -9,7 +11,7 @@ from gateway.errors import GatewayError
 from gateway.ports import Source, Statement
 
 NUMBER = (("n", "BIGINT"),)
-COUNT = Statement("SELECT COUNT(*) AS n FROM t", columns=NUMBER)
+COUNT = Statement("SELECT COUNT(*) AS n FROM public.t", columns=NUMBER)
 ORDER = InspectionOrder(("t",), (), ((("t", ("x",))),), (), columns=(("t", "x"), ("t", "name")))
 
 
@@ -63,7 +65,7 @@ async def test_keys_of_two_collations_are_refused_before_they_fail_every_query(r
     error = await told(reading.inspect(LINKED))
     assert "'o.who' has the collation pg_catalog.\"POSIX\"" in error.detail
     await reading.owner.execute(error.hint.rstrip("."))
-    joined = Statement("SELECT COUNT(*) AS n FROM o JOIN t ON o.who = t.name", columns=NUMBER)
+    joined = Statement("SELECT COUNT(*) AS n FROM public.o JOIN public.t ON o.who = t.name", columns=NUMBER)
     for collation in ("C", "default"):
         await reading.owner.execute(f'ALTER TABLE o ALTER COLUMN who TYPE text COLLATE "{collation}"')
         assert await reading.count(joined, LINKED) == 1
@@ -94,7 +96,7 @@ async def test_a_schema_that_is_not_there_is_named(reading):
 
 async def test_nothing_equals_null_whatever_the_server_is_set_to(reading):
     await reading.owner.execute(f'ALTER DATABASE "{reading.database}" SET transform_null_equals = on')
-    sql = "SELECT COUNT(*) AS n FROM t WHERE NULLIF(name, 'a') = NULL"
+    sql = "SELECT COUNT(*) AS n FROM public.t WHERE NULLIF(name, 'a') = NULL"
     assert await reading.count(Statement(sql, columns=NUMBER)) == 0
 
 
@@ -107,7 +109,7 @@ async def test_a_right_that_is_taken_back_fails_one_query_and_no_other(reading, 
     await reading.owner.execute(taken)
     lease = await reading.engine.lease(SOURCE, stamp)
     with pytest.raises(GatewayError) as caught:
-        await lease.run(Statement("SELECT COUNT(name) AS n FROM t", columns=NUMBER), 5.0)
+        await lease.run(Statement("SELECT COUNT(name) AS n FROM public.t", columns=NUMBER), 5.0)
     await lease.close()
     assert caught.value.code == "query_failed"
     with pytest.raises(GatewayError) as caught:
@@ -116,15 +118,19 @@ async def test_a_right_that_is_taken_back_fails_one_query_and_no_other(reading, 
     assert "GRANT" in (await told(reading.inspect())).hint
 
 
-async def test_what_may_be_called_in_place_of_the_servers_own_is_told(reading):
-    assert (await reading.inspect()).warnings == ()
+async def test_nothing_of_the_schema_is_called_in_place_of_the_servers_own(reading):
     await reading.owner.execute(
-        "CREATE TYPE mine AS (n int); CREATE FUNCTION length(mine) RETURNS int LANGUAGE sql AS 'SELECT 1';"
         "CREATE FUNCTION times(numeric, int) RETURNS numeric LANGUAGE sql AS 'SELECT 1.0';"
         "CREATE OPERATOR * (LEFTARG = numeric, RIGHTARG = int, FUNCTION = times);"
         "CREATE FUNCTION concat_ws(text, text, text) RETURNS text LANGUAGE sql AS $$SELECT 'another'$$;"
     )
-    warned = (await reading.inspect()).warnings
-    assert [one.partition(", which")[0] for one in warned] == [
-        "the schema has *(numeric,integer)", "the schema has concat_ws(text,text,text)",
-    ]  # fmt: skip
+    sql = "SELECT COUNT(*) AS n FROM public.t WHERE CONCAT_WS('-'::text, name, name) = 'a-a' AND 2.0::numeric * 3::int = 6"
+    assert await reading.count(Statement(sql, columns=NUMBER)) == 3
+
+
+async def test_every_table_of_a_question_is_named_with_its_schema(reading):
+    made = planned("SELECT COUNT(*) AS n FROM purchases JOIN customers USING (customer_id)", dataset=on_postgres(SHOP))
+    ours = {table.name for table in SHOP.tables}
+    for probe in made.program.measurements[0].probes:
+        named = list(sqlglot.parse_one(probe.sql, read="postgres").find_all(sqlglot.exp.Table))
+        assert {one.db for one in named if one.name in ours} == {"public"}

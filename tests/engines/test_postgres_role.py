@@ -13,9 +13,9 @@ from gateway.ports import Statement
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT kept AS n FROM t",
+        "SELECT kept AS n FROM public.t",
         "SELECT 1 AS n; SELECT 2 AS n",
-        "INSERT INTO t VALUES (9, 'b', NULL)",
+        "INSERT INTO public.t VALUES (9, 'b', NULL)",
         "CREATE TEMP TABLE u AS SELECT 1 AS n",
         "SELECT lo_create(0) AS n",
         "SELECT pg_advisory_lock(1) AS n",
@@ -36,7 +36,7 @@ async def test_what_the_role_may_not_do_fails_in_the_same_words(provider, sql):
 
 async def test_every_setting_is_pinned(provider):
     lease = await provider.lease()
-    wanted = pinned("public", 20.0)
+    wanted = pinned(20.0)
     for name, value in wanted.items():
         sql = f"SELECT CAST(current_setting('{name}') AS TEXT) AS v"
         (row,) = (await lease.run(Statement(sql, columns=(("v", "VARCHAR"),)), 5.0)).table().to_pylist()

@@ -10,7 +10,7 @@ HEAVY = Statement(
     "SELECT COUNT(*) AS n FROM generate_series(1, 100000) AS a CROSS JOIN generate_series(1, 100000) AS b",
     columns=NUMBER,
 )
-COUNT = Statement("SELECT COUNT(*) AS n FROM t", columns=NUMBER)
+COUNT = Statement("SELECT COUNT(*) AS n FROM public.t", columns=NUMBER)
 ORDER = InspectionOrder(("t",), (), ((("t", ("x",))),), (), columns=(("t", "x"), ("t", "name")))
 TABLE = "CREATE TABLE t (x bigint PRIMARY KEY, name text NOT NULL, kept text)"
 
