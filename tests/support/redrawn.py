@@ -23,9 +23,9 @@ from gateway.privacy.intervals import half_width
 from gateway.privacy.measurement import Derived, Measurement, Primitive
 from gateway.privacy.release import release
 from gateway.privacy.search import choose
-from support.totals import totals_by_cell
 
 from .answers import exact_rows
+from .totals import totals_by_cell
 
 Array = npt.NDArray[np.float64]
 
