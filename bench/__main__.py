@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if arguments[0] not in BENCHES:
         print(__doc__)
-        return 2
+        return 0 if arguments[0] in ("-h", "--help") else 2
     BENCHES[arguments[0]](arguments[1:])
     return 0
 
