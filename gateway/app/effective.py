@@ -74,7 +74,7 @@ async def _of_store(registry: Registry, name: str, folder: Path) -> Known:
     text = await registry.text(one.text)
     if text is None:
         return Known(name, None, "unavailable", filed=False, stored=True)
-    found = await _read(text, name)
+    found = await of_store(text, name)
     if found is None:
         return Known(name, None, "unreadable", filed=False, stored=True)
     document, lines = found
@@ -102,7 +102,7 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
     if text is None:
         log.error("the text of %s, version %s, is not in the store: propose it again", file.name, served.version)
         return replace(file, told=Told(stands.change)), "unavailable"
-    found = await _read(text, file.lines.name)
+    found = await of_store(text, file.lines.name)
     if found is None:
         return replace(file, told=Told(stands.change)), "unreadable"
     document, lines = found
@@ -112,7 +112,7 @@ async def in_effect(registry: Registry, file: PolicyFile) -> tuple[PolicyFile, s
     return replace(stored, told=told), None
 
 
-async def _read(text: str, name: str) -> tuple[PolicyDocument, PolicyLines] | None:
+async def of_store(text: str, name: str) -> tuple[PolicyDocument, PolicyLines] | None:
     """Return a text of the store as a policy; None where this gateway does not read it."""
     try:
         return await asyncio.to_thread(read, text, name)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select
 
 from gateway.app.clock import SystemClock
-from gateway.app.effective import Known, every
+from gateway.app.effective import Known, every, of_store
 from gateway.app.offline import existing
 from gateway.app.policies import PolicyFile, read_folder, read_policies
-from gateway.catalog.load import PolicyErrors, canonical_text, parse, policy_version
+from gateway.catalog.load import canonical_text, policy_version
 from gateway.errors import GatewayError
 from gateway.evidence import archives, exporting, rotation
 from gateway.evidence.filing import Period, Policy, pack
@@ -102,11 +102,10 @@ async def _published_text(store: Store, decision: dict[str, Any]) -> dict[str, b
     for one, _ in await all_of(lambda page: registry.versions(str(named), page)):
         text = await registry.text(one.text) if one.version == version else None
         if text is not None:
-            try:
-                document = parse(text, str(named))
-            except PolicyErrors:  # another version of the gateway kept it: the bundle is whole without it
+            read = await of_store(text, str(named))  # None where another version of the gateway kept it
+            if read is None or policy_version(read[0]) != version:
                 return {}
-            return {bundles.POLICY: canonical_text(document)} if policy_version(document) == version else {}
+            return {bundles.POLICY: canonical_text(read[0])}
     return {}
 
 

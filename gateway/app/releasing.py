@@ -17,7 +17,7 @@ from gateway.engines.plain import plain_rows
 from gateway.errors import GatewayError
 from gateway.ports import ExactRows
 from gateway.privacy.measurement import Derived, Finish, Measurement
-from gateway.privacy.release import from_stored, recalled
+from gateway.privacy.release import recalled, released_tables
 from gateway.workers.pool import Pool
 from gateway.workers.role import Reply, WorkerError
 
@@ -137,8 +137,6 @@ def _few(known: Known, finish: Finish, row_limit: int | None, confidence: float 
     """Return the answer where it shows few cells as they were released."""
     if finish.plain is None or sum(len(one) for own in known.releases for one in own.values()) > SMALL_BYTES:
         return None
-    read = [from_stored(measurement, own) for measurement, own in zip(known.measurements, known.releases, strict=True)]
-    tables = [table for table in read if table is not None]
-    assert len(tables) == len(read)  # INVARIANT: every primitive was drawn or stored before
+    tables = released_tables(known.measurements, known.releases)
     finished = plain_rows(tables, known.measurements, finish, row_limit)
     return None if finished is None else encoded(finished, finish, tables, confidence)

@@ -26,6 +26,7 @@ from gateway.engines.duckdb_source import (
     stamp_of,
 )
 from gateway.engines.faults import FAULTS
+from gateway.engines.streams import stream
 from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
@@ -106,7 +107,7 @@ class DuckDBHandler:
             if isinstance(error, FAULTS):
                 self._close()  # it would fail every statement that follows, whoever asks
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
-        stream = _stream(table)
+        rows = _stream(table)
         cost = {
             "wall_ms": (time.perf_counter() - wall) * 1000,
             "cpu_ms": (time.process_time() - cpu) * 1000,
@@ -114,7 +115,7 @@ class DuckDBHandler:
             **read,
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
-        return cost, stream
+        return cost, rows
 
     def _inspect(self, path: str, order: InspectionOrder) -> tuple[dict[str, Any], bytes]:
         self._close()  # one process has a file open once, and what is locked down cannot be opened anew
@@ -132,11 +133,7 @@ class DuckDBHandler:
 
 def _stream(table: pa.Table) -> bytes:
     """Return rows as an Arrow IPC stream; many are compressed, as they are copied from process to process."""
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="lz4" if table.nbytes > LONG_BYTES else None)
-    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
+    return stream(table, "lz4" if table.nbytes > LONG_BYTES else None)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The releasing process: noise for one measurement, post-processing, or a look-up. It keeps nothing between."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +12,7 @@ from gateway.engines.encoded import encoded
 from gateway.engines.plain import plain_rows
 from gateway.engines.post import PostProcessor
 from gateway.engines.shown import MAX_ROWS
-from gateway.privacy.measurement import Measurement, NoisyTable
-from gateway.privacy.release import from_stored, release, to_stored
+from gateway.privacy.release import release, released_tables, to_stored
 
 _LOOKED_UP = TypeAdapter(LookedUp)
 
@@ -54,11 +53,11 @@ class FinishingHandler:
                 return {"drawn": named}, b"".join(drawn.values())
             case "derive":
                 releases, reads, measurements, derived = argument
-                return {}, self._post.derive(_tables(measurements, releases), reads, measurements, derived)
+                return {}, self._post.derive(released_tables(measurements, releases), reads, measurements, derived)
             case "finish":
                 # INVARIANT: noisy tables and public rows only; no method takes both exact and noisy rows
                 releases, reads, measurements, finish, seed, row_limit, confidence = argument
-                tables = _tables(measurements, releases)
+                tables = released_tables(measurements, releases)
                 plain = None if reads else plain_rows(tables, measurements, finish, row_limit, MAX_ROWS)
                 finished = plain or self._post.finish(tables, reads, measurements, finish, seed, row_limit)
                 out = encoded(finished, finish, tables, confidence)
@@ -69,13 +68,6 @@ class FinishingHandler:
                 return {}, _LOOKED_UP.dump_json(self._post.look_up(sql, listings))
             case _:
                 raise ValueError(method)
-
-
-def _tables(measurements: Sequence[Measurement], releases: Sequence[Mapping[str, bytes]]) -> list[NoisyTable]:
-    tables = [from_stored(measurement, own) for measurement, own in zip(measurements, releases, strict=True)]
-    found = [table for table in tables if table is not None]
-    assert len(found) == len(tables)  # INVARIANT: every primitive was drawn or stored before
-    return found
 
 
 def make(config: Mapping[str, Any]) -> FinishingHandler:

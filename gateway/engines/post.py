@@ -13,6 +13,7 @@ from gateway.engines.faults import FAULTS
 from gateway.engines.lookups import look_up
 from gateway.engines.rendering import safe_rows
 from gateway.engines.shown import MAX_ROWS, FinishedRows, Rows, Shown, direct, limit_of, shown_of
+from gateway.engines.streams import stream
 from gateway.engines.tables import cells_of, drawn_cells, draws_table, numbered_rows
 from gateway.errors import GatewayError
 from gateway.privacy.intervals import Redraws, draws_for
@@ -83,10 +84,7 @@ class PostProcessor:
         with self._holding(shown_of(tables, measurements), reads):
             table = self._connection.sql(derived.sql).to_arrow_table()
         assert tuple(table.column_names) == tuple(name for name, _ in derived.columns)  # INVARIANT: as was planned
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return bytes(sink.getvalue().to_pybytes())
+        return stream(table)
 
     def look_up(self, sql: str, listings: Mapping[str, Listing]) -> LookedUp:
         """Return the rows of a question over listings. Raises what `lookups.look_up` raises."""

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-import pyarrow as pa
 
 from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.postgres_catalog import inspect, stamp_of
 from gateway.engines.postgres_rows import Columns, arguments, packed, unpacked
 from gateway.engines.postgres_sessions import AWAY, Sessions, Sources
 from gateway.engines.sources import Addresses, named, unavailable
+from gateway.engines.streams import stream
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
 
@@ -118,10 +118,7 @@ def _scans(node: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 def _stream(row: Sequence[Any], columns: Columns) -> tuple[bytes, int]:
     """Return a packed row as an Arrow IPC stream, and how many rows it holds."""
     table = unpacked(row, columns)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes()), table.num_rows
+    return stream(table), table.num_rows
 
 
 async def _end(sessions: Sessions, connection: asyncpg.Connection) -> None:

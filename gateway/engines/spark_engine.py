@@ -12,8 +12,9 @@ from gateway.engines import spark_catalog, spark_files
 from gateway.engines.sources import Addresses, named, unavailable
 from gateway.engines.spark_files import Folder
 from gateway.engines.spark_frames import asked, fetched
-from gateway.engines.spark_rows import holding, planned, scanned, stream
+from gateway.engines.spark_rows import holding, planned, scanned
 from gateway.engines.spark_sessions import Failed, Session, Sessions, Sources
+from gateway.engines.streams import stream
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
 

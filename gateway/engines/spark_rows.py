@@ -34,14 +34,6 @@ def planned(found: pa.Table, columns: Columns) -> pa.Table:
     return pa.table(arrays, names=[name for name, _ in columns])
 
 
-def stream(table: pa.Table) -> bytes:
-    """Return a table as an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue().to_pybytes())
-
-
 @contextmanager
 def holding(spark: Any, inputs: Sequence[InputTable]) -> Iterator[None]:
     """Keep released tables as views beside the others for one statement."""

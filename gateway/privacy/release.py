@@ -243,6 +243,14 @@ def to_stored(measurement: Measurement, noisy: NoisyTable) -> dict[str, bytes]:
     return found
 
 
+def released_tables(measurements: Sequence[Measurement], releases: Sequence[Mapping[str, bytes]]) -> list[NoisyTable]:
+    """Return the noisy table of each measurement; `releases` has for each what is stored of all its primitives."""
+    tables = [from_stored(measurement, own) for measurement, own in zip(measurements, releases, strict=True)]
+    found = [table for table in tables if table is not None]
+    assert len(found) == len(tables)  # INVARIANT: every primitive was drawn or stored before
+    return found
+
+
 def bound_of(release_: bytes) -> int:
     """Return the index of the candidate that a stored release was made at."""
     return int(json.loads(release_)["columns"][0]["bound"])

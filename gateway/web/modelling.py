@@ -1,7 +1,6 @@
 """Models for every front door: asked or quoted, and fitted. What one is fitted from is an ordinary answer."""
 
 import asyncio
-from collections.abc import Awaitable
 
 from gateway.errors import GatewayError
 from gateway.models.asked import Model
@@ -19,7 +18,7 @@ async def fit(
     Raises GatewayError as a question does; a place in it is one in the model's own source.
     """
     begun = await begin(service, questions, model, asked, caller)
-    return await of_answer(model, begun if isinstance(begun, bytes) else begun.answer())
+    return await of_answer(model, begun)
 
 
 async def begin(
@@ -34,10 +33,10 @@ async def begin(
     return questions.submit(composed, caller)
 
 
-async def of_answer(model: Model, answer: bytes | Awaitable[bytes]) -> dict[str, object]:
-    """Return the model that is fitted from an answer. Raises GatewayError as `fit`."""
+async def of_answer(model: Model, begun: bytes | Question) -> dict[str, object]:
+    """Return the model that is fitted from what `begin` gave, once it is answered. Raises GatewayError as `fit`."""
     try:
-        found = answer if isinstance(answer, bytes) else await answer
+        found = begun if isinstance(begun, bytes) else await begun.answer()
     except GatewayError as error:
         raise located(error, model) from None
     return await asyncio.to_thread(fitted, model, found)

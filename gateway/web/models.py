@@ -41,7 +41,7 @@ class ModelDoor:
         begun = await modelling.begin(self._service, self._questions, model, asked, caller)
         if not isinstance(begun, bytes) and not await waited(begun, delivery):
             return goes_on(begun)
-        found = await modelling.of_answer(model, begun if isinstance(begun, bytes) else begun.answer())
+        found = await modelling.of_answer(model, begun)
         headers = {QUERY_ID: str(found["query_id"]), **paced(self._service.quota(caller))}
         return json_response(found, headers=headers)
 

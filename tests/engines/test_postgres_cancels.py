@@ -5,7 +5,7 @@ import time
 
 import asyncpg
 import pytest
-from support.postgres import COUNT, HEAVY, ORDER, TABLE, running
+from support.postgres import COUNT, HEAVY, ORDER, TABLE, at_work, running
 from support.stores import refused
 from support.two_engines import SOURCE, address, end, kill, own_server
 
@@ -28,9 +28,7 @@ async def test_a_query_over_its_deadline_is_cancelled_within_a_second(provider):
 
 async def test_a_task_that_is_cancelled_takes_its_statement_along(provider):
     lease = await provider.lease()
-    task = asyncio.create_task(lease.run(HEAVY, 30.0))
-    while await running(provider) == 0:
-        await asyncio.sleep(0.02)
+    task = await at_work(provider, lease)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.postgres import COUNT, HEAVY, running
+from support.postgres import COUNT, at_work
 from support.two_engines import connected
 
 from gateway.engines.postgres_sessions import Working
@@ -12,9 +12,7 @@ from gateway.engines.postgres_sessions import Working
 async def test_what_a_statement_is_at_is_told_while_it_runs(provider):
     lease = await provider.lease()
     assert await lease.progress() is None
-    task = asyncio.create_task(lease.run(HEAVY, 30.0))
-    while await running(provider) == 0:
-        await asyncio.sleep(0.02)
+    task = await at_work(provider, lease)
     found = await lease.progress()
     assert found.elapsed_ms > 0
     assert found.processes == 1, "functions that make rows are not read in parallel"
@@ -27,9 +25,7 @@ async def test_what_a_statement_is_at_is_told_while_it_runs(provider):
 
 async def test_however_often_it_is_asked_the_server_has_one_connection_more(provider, monkeypatch):
     lease = await provider.lease()
-    task = asyncio.create_task(lease.run(HEAVY, 30.0))
-    while await running(provider) == 0:
-        await asyncio.sleep(0.02)
+    task = await at_work(provider, lease)
     connect, there, most = lease._sessions._connect, 0, 0
 
     class Counted:
@@ -60,9 +56,7 @@ async def test_however_often_it_is_asked_the_server_has_one_connection_more(prov
 async def test_of_a_statement_that_ended_while_it_was_asked_nothing_is_told(provider, monkeypatch):
     """Its connection may be another query's by then: of another dataset, and another provider."""
     lease = await provider.lease()
-    task = asyncio.create_task(lease.run(HEAVY, 30.0))
-    while await running(provider) == 0:
-        await asyncio.sleep(0.02)
+    task = await at_work(provider, lease)
     working, sessions = lease._sessions.working, lease._sessions
 
     async def late(pid):

@@ -1,5 +1,7 @@
 """A provider's database in PostgreSQL, and an engine that reads it by the gateway's own role."""
 
+import asyncio
+
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.postgres_engine import PostgresEngine
 from gateway.ports import Statement
@@ -43,6 +45,14 @@ class Provider:
     async def close(self):
         await self.engine.close()
         await self.owner.close()
+
+
+async def at_work(provider, lease):
+    """Return the task of a heavy statement, once the server works on it."""
+    task = asyncio.create_task(lease.run(HEAVY, 30.0))
+    while await running(provider) == 0:
+        await asyncio.sleep(0.02)
+    return task
 
 
 async def running(provider):
