@@ -7,16 +7,17 @@ from gateway.compile import norming
 from gateway.compile.rows import (
     held,
     inside,
-    inside_grouped,
     integer,
     listed,
     names,
+    owned_inside,
     picked,
     place_among,
     row,
     rows_of,
     together,
     unit_row,
+    waiting,
 )
 from gateway.compile.statements import grouped, join, listing, more, named, step, sub
 from gateway.privacy.bounding import Bounded
@@ -29,7 +30,7 @@ from gateway.sql.writing import reference
 def statement(bounded: Bounded, parts: tuple[int, ...]) -> exp.Query:
     """Return the sums of the parts by cell and bin, and the units in each bin.
 
-    r: owned rows; a: counts and sums by (unit, key); b: the same within their clamps, of private keys those picked;
+    r: rows; a: counts and sums by (unit, key); b: those of an owner within their clamps, of private keys those picked;
     n: each unit's norms; m: its bins and ratios; g: sums by cell and all bins together. Where a unit has one line in b
     (without keys, or with one row of its own) its norm is there, and m is b with bins and ratios.
     """
@@ -45,13 +46,13 @@ class _Cells:
             part = bounded.parts[index]
             assert isinstance(part, Partial)  # INVARIANT: trees have a statement of their own
             self.parts[index] = part
-        self.inside = inside_grouped(bounded, f"p{parts[0]}")
+        self.first = f"p{parts[0]}"
         self.scaled = [i for i in parts if bounded.clips[i].scaled]
         self.alone = bounded.single or not self.names
 
     def statement(self) -> exp.Query:
         rows: list[exp.Select | None] = [listed(self.bounded, leaf=False)]
-        owned = rows_of(self.bounded, list(self.parts.values()))
+        owned = rows_of(self.bounded, list(self.parts.values()), every=not self.bounded.single)
         if self.bounded.single and not self.scaled:
             rows += [row(self.bounded, i, integer(0), self._kept(i)) for i in self.parts]
             return together(rows, {"r": owned, "g": self._straight()}, ("g",) if len(self.parts) > 1 else ())
@@ -98,10 +99,11 @@ class _Cells:
                 made = exp.Sum(this=clamp(value, whole(part.lower), whole(part.upper)))
             columns.append(named(made, f"p{index}"))
         rows = grouped(listing(*self.names, *columns, source=step("r")), *self.names)
-        if self.inside is None:
+        tests = inside(self.bounded)
+        if tests is None:
             return rows
         kept = [*self.names, *(f"p{index}" for index in self.parts)]
-        return listing(*kept, source=sub(rows, "s"), where=self.inside)
+        return listing(*kept, source=sub(rows, "s"), where=waiting(tests, self.first))
 
     def _combined(self) -> exp.Select:
         """Return one line for each (unit, key): counts and sums as integers."""
@@ -124,13 +126,13 @@ class _Cells:
             named(cast(clamp(reference(f"p{i}"), whole(part.lower), whole(part.upper)), INTEGER), f"p{i}")
             for i, part in self.parts.items()
         ]
-        kept_inside = None if self.bounded.single else self.inside
-        query = listing("u", *self.names, *columns, source=step("a"), where=kept_inside)
+        kept = None if self.bounded.single else owned_inside(self.bounded, self.first)
+        query = listing("u", *self.names, *columns, source=step("a"), where=kept)
         if self.bounded.single or not self.bounded.private_keys:
             return query
         more(query, named(place_among(["u"], self.names), "pick"))
-        kept = ["u", *self.names, *(f"p{i}" for i in self.parts)]
-        return listing(*kept, source=sub(query, "p"), where=picked(self.bounded))
+        shown = ["u", *self.names, *(f"p{i}" for i in self.parts)]
+        return listing(*shown, source=sub(query, "p"), where=picked(self.bounded))
 
     def _size(self, index: int) -> exp.Expr:
         return norming.size(self.bounded.noise, reference(f"p{index}"), self.parts[index].linf)

@@ -34,10 +34,13 @@ def relation(
     return select(Project(plan, columns, None), told=told)
 
 
-def rows_of(bounded: Bounded, parts: Sequence[Partial | TreePart], *, told: bool = False) -> exp.Select:
-    """Return one line for each owned row: unit `u`, keys, and what each part adds as `v0`.. ; none without an owner.
+def rows_of(
+    bounded: Bounded, parts: Sequence[Partial | TreePart], *, told: bool = False, every: bool = False
+) -> exp.Select:
+    """Return one line for each owned row: unit `u`, keys, and what each part adds as `v0`.. .
 
-    Rows that are only `told`, as text, hold expressions as their text.
+    A row without an owner is none of them; with `every` it is, and left out once rows are grouped by their owners. Rows
+    that are only `told`, as text, hold expressions as their text.
     """
     columns = [named(reference(bounded.owner), "u")]
     columns += [named(copied(key.expression), key.key.name) for key in bounded.keys]
@@ -47,7 +50,7 @@ def rows_of(bounded: Bounded, parts: Sequence[Partial | TreePart], *, told: bool
     computed = {name: term for name, term in bounded.computed if name in asked}
     wanted = [name for name in asked if name not in computed]
     below = relation(bounded.relation, wanted, computed, told=told)
-    return listing(*columns, source=sub(below, "q"), where=present(reference(bounded.owner)))
+    return listing(*columns, source=sub(below, "q"), where=None if every else present(reference(bounded.owner)))
 
 
 def rows_inside(bounded: Bounded, part: Partial | TreePart, *, told: bool = False) -> exp.Select:
@@ -61,21 +64,28 @@ def rows_inside(bounded: Bounded, part: Partial | TreePart, *, told: bool = Fals
 
 def inside(bounded: Bounded) -> exp.Expr | None:
     """Return the test that every key lies in its domain; None where nothing needs one."""
-    tests = [copied(key.inside) for key in bounded.keys if key.inside is not None]
+    tests = _tests(bounded)
     return chain(exp.And, tests) if tests else None
 
 
-def inside_grouped(bounded: Bounded, aggregate: str) -> exp.Expr | None:
-    """Return the same test for rows that are grouped by all keys and have some aggregate.
+def _tests(bounded: Bounded) -> list[exp.Expr]:
+    return [copied(key.inside) for key in bounded.keys if key.inside is not None]
 
-    An engine would move it below the grouping and test every row; what waits for an aggregate, whatever that is, it
-    cannot move.
+
+def owned_inside(bounded: Bounded, aggregate: str) -> exp.Expr:
+    """Return the test that rows grouped by unit `u` and all keys have an owner, and keys in their domains.
+
+    An engine would move it below the grouping and test every row, and add up none before it joins them. What waits for
+    an aggregate of theirs, whatever that is, it cannot move.
     """
-    tests = inside(bounded)
-    if tests is None:
-        return None
+    tests = [present(reference("u")), *_tests(bounded)]
+    return waiting(chain(exp.And, tests), aggregate)
+
+
+def waiting(test: exp.Expr, aggregate: str) -> exp.Expr:
+    """Return a test that an engine can only make where it has an aggregate."""
     missing = exp.Is(this=reference(aggregate), expression=exp.Null())
-    return exp.Case(ifs=[exp.If(this=exp.Or(this=missing, expression=present(reference(aggregate))), true=tests)])
+    return exp.Case(ifs=[exp.If(this=exp.Or(this=missing, expression=present(reference(aggregate))), true=test)])
 
 
 def present(column: exp.Expr) -> exp.Expr:

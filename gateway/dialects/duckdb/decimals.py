@@ -1,7 +1,8 @@
 """Decimals of one SELECT in fewer steps for DuckDB: a clamp or a cast that provably changes no value is left out.
 
 What a value may be is known from what columns are stored in and from clamps of the statement itself, never from what a
-policy says of the data. A column of a SELECT keeps its type.
+policy says of the data. A column of a SELECT keeps its type, but for one that another SELECT reads once, and computes
+with.
 """
 
 import re
@@ -15,7 +16,9 @@ from sqlglot import exp
 from gateway.catalog.types import SqlType, TypeKind
 
 SMALL_DIGITS = 18
-"""Decimals of so many digits are 64-bit integers; DuckDB tests none of their results of so many for overflow."""
+"""Decimals of so many digits are 64-bit integers. DuckDB tests no result of so many for overflow; two of them that have
+more together make a product of just so many, and one that needs more is an error.
+"""
 
 _STORED_BITS = {4: 15, 9: 31, SMALL_DIGITS: 63}
 """Bits of the integers that hold decimals of up to so many digits: a file may hold more than its type says."""
@@ -48,6 +51,9 @@ class Exact:
 Shown = Mapping[str, Exact | None]
 """What is known of the columns of a relation by name; None: it is no small decimal."""
 
+Needless = tuple[exp.Cast, Exact]
+"""A cast that may go where another type of its scale does as well, and what is known of what stands beneath."""
+
 
 def stored(type_: SqlType) -> Exact | None:
     """Return what holds a base column; its type's digits bound no value."""
@@ -61,12 +67,13 @@ def stored(type_: SqlType) -> Exact | None:
 class Sparing:
     """Leaves out what changes no value in expressions over the relations of a FROM clause, by alias.
 
-    `needless` are casts that may go where another type of their scale does as well, by identity, with what is known of
-    what stands beneath.
+    `needless` are the casts of this SELECT that may go, by identity; `beneath` those that are a subquery's columns, by
+    column: where it is read once.
     """
 
     sources: Mapping[str, Shown]
-    needless: dict[int, tuple[exp.Expr, Exact]] = field(default_factory=dict)
+    beneath: Mapping[str, Needless]
+    needless: dict[int, Needless] = field(default_factory=dict)
 
     def known(self, node: exp.Expr, *, free: bool = False) -> Exact | None:
         """Return what is known of a value. `free`: what reads it takes any type of its scale."""
@@ -138,22 +145,37 @@ class Sparing:
         return _result(node, left, right)
 
     def _bare(self, node: exp.Expr) -> Exact | None:
-        """Return what is known beneath a needless cast."""
-        found = self.needless.get(id(node.unnest()))
+        """Return what is known beneath a needless cast, or beneath the column that one is."""
+        found = self._needless(node.unnest())
         return None if found is None else found[1]
+
+    def _needless(self, inner: exp.Expr) -> Needless | None:
+        if not isinstance(inner, exp.Column):
+            return self.needless.get(id(inner))
+        return self.beneath.get(inner.name) if _read_once(inner) else None
 
     def _drop(self, node: exp.Expr, bare: Exact) -> Exact:
         """Put what stands beneath a cast in its place."""
-        beneath = node.unnest().this
-        node.replace(beneath if isinstance(beneath, _BARE) else exp.paren(beneath, copy=False))
+        inner = node.unnest()
+        place = self.beneath[inner.name][0] if isinstance(inner, exp.Column) else node
+        beneath = place.unnest().this
+        place.replace(beneath if isinstance(beneath, _BARE) else exp.paren(beneath, copy=False))
         return bare
+
+
+def _read_once(column: exp.Column) -> bool:
+    """Return whether nothing else of a SELECT, or of what it reads, has a column's name."""
+    select = column.parent_select
+    return select is not None and sum(other.name == column.name for other in select.find_all(exp.Column)) == 1
 
 
 def _result(node: exp.Binary, left: Exact, right: Exact) -> Exact | None:
     """Return what is known of a result; None where it is too wide, or where a value might not fit its type."""
     if isinstance(node, exp.Mul):
         corners = [a * b for a in (left.lo, left.hi) for b in (right.lo, right.hi)]
-        made = Exact(left.digits + right.digits, left.scale + right.scale, min(corners), max(corners))
+        digits, scale = left.digits + right.digits, left.scale + right.scale
+        digits = SMALL_DIGITS if scale < SMALL_DIGITS < digits else digits
+        made = Exact(digits, scale, min(corners), max(corners))
     else:
         scale = max(left.scale, right.scale)
         digits = max(left.digits - left.scale, right.digits - right.scale) + scale + 1

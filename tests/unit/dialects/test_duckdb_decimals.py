@@ -30,6 +30,8 @@ SHARE = f"CAST({clamped('d', '0', '0.10', 15, 2)} AS DECIMAL(4, 2))"
 REST = f"(CAST(((CAST(CAST(1 AS BIGINT) AS DECIMAL(4, 2))) - ({SHARE})) AS DECIMAL(3, 2)))"
 PAID = f"CAST((({PRICE}) * {REST}) AS DECIMAL(10, 4))"
 
+MANY = f"CAST({clamped('p', '0', '9999999999', 15, 2)} AS DECIMAL(12, 2))"
+
 
 def written(expression: str) -> str:
     """Return an expression as it is written for DuckDB, over the table's columns."""
@@ -80,6 +82,10 @@ SAME = {
         f"CAST(CAST({clamped('p', '-9', '-0.01', 15, 2)} AS DECIMAL(3, 2)) * {SHARE} AS DECIMAL(9, 4))",
         None,
     ),
+    "a product in eighteen digits": (
+        f"CAST(({PRICE}) * CAST({clamped('w', '0', '1', 18, 4)} AS DECIMAL(5, 4)) AS DECIMAL(14, 6))",
+        f"CAST({clamped('p', '0', '105000', 15, 2)} * {clamped('w', '0', '1', 18, 4)} AS DECIMAL(14, 6))",
+    ),
     "nothing of a wide one": (f"CAST({clamped('h', '0', '9', 25, 2)} AS DECIMAL(3, 2))", None),
 }
 
@@ -96,8 +102,8 @@ def test_every_value_and_its_type_are_the_same(name, engine):
 
 def test_a_product_is_computed_in_what_its_columns_are_stored_in():
     made = written(PAID)
-    assert "DECIMAL(8, 2)" not in made and "DECIMAL(4, 2)) AS" not in made  # noqa: PT018
-    assert made.count("CAST(") == PAID.count("CAST(") - 2  # the two narrower ones, of the price and of its share
+    assert not any(f"DECIMAL({digits}, 2)) AS" in made for digits in (8, 4, 3))
+    assert made.count("CAST(") == PAID.count("CAST(") - 3  # the narrower ones: of the price, its share, and the rest
     assert made.startswith("CAST((") and made.endswith("AS DECIMAL(10, 4))")  # noqa: PT018 - the column's own type
 
 
@@ -107,7 +113,7 @@ def test_a_clamp_above_a_bounded_product_is_none_and_then_its_integer_reads_the_
     )
     tree = sqlglot.parse_one(f"SELECT {over} AS v FROM (SELECT {PAID} AS c FROM t) AS q", read="duckdb")
     made = text(spared(tree, TABLES))
-    assert made.startswith("SELECT CAST((c) * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT) AS v FROM")
+    assert made.startswith("SELECT CAST(c * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT) AS v FROM")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,7 @@ def test_a_clamp_above_a_bounded_product_is_none_and_then_its_integer_reads_the_
         clamped("s", "-99.99", "99.99", 4, 2),
         f"CAST({PRICE} AS TEXT)",
         f"({PRICE}) * ({SHARE})",  # which is a column, of its own type
-        f"CAST(({PRICE}) * CAST({clamped('w', '0', '1', 18, 4)} AS DECIMAL(5, 4)) AS DECIMAL(14, 6))",  # 15 and 18 digits
+        f"CAST(({MANY}) * CAST({clamped('w', '0', '999', 18, 4)} AS DECIMAL(7, 4)) AS DECIMAL(18, 6))",  # 19 digits
         f"CASE WHEN p < {literal('0', 15, 2)} THEN {literal('1', 15, 2)} ELSE p END",  # no clamp
         f"CASE WHEN p < {literal('0', 15, 2)} THEN {literal('0', 15, 2)} ELSE d END",
         f"CAST({clamped('p', '5', '-5', 15, 2)} AS DECIMAL(3, 2))",  # ends that cross
@@ -136,3 +142,42 @@ def test_a_column_of_two_joined_relations_or_of_a_union_is_not_known_by_its_name
     union = f"SELECT CAST(c AS DECIMAL(8, 2)) * c AS v FROM (SELECT {PRICE} AS c FROM t UNION ALL SELECT p AS c FROM t) AS q"
     tree = sqlglot.parse_one(union, read="duckdb")
     assert text(spared(tree, TABLES)) == sqlglot.parse_one(union, read="duckdb").sql("duckdb")
+
+
+INNER = f"SELECT {PAID} AS c FROM t"
+SCALED = "CAST((c) * CAST(10000 AS DECIMAL(5, 0)) AS BIGINT)"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        f"SELECT {SCALED} AS v FROM ({INNER}) AS q",
+        f"SELECT SUM(v) AS v FROM (SELECT {SCALED} AS v FROM ({INNER}) AS q) AS r",
+        f"SELECT CAST(c AS DECIMAL(12, 4)) + c AS v FROM ({INNER}) AS q",  # twice, once in its own type
+        f"SELECT CAST(c AS TEXT) AS v FROM ({INNER}) AS q",
+        INNER.replace("AS c", "AS v"),
+    ],
+)
+def test_a_column_that_another_select_reads_gives_it_the_same_values_of_the_same_types(read, engine):
+    shown = "SELECT v, typeof(v) FROM ({}) ORDER BY ALL"
+    made = text(spared(sqlglot.parse_one(read, read="duckdb"), TABLES))
+    assert engine.sql(shown.format(made)).fetchall() == engine.sql(shown.format(read)).fetchall()
+
+
+def test_what_a_select_computes_with_once_needs_no_type_of_its_own():
+    made = text(spared(sqlglot.parse_one(f"SELECT {SCALED} AS v FROM ({INNER}) AS q", read="duckdb"), TABLES))
+    assert "DECIMAL(10, 4)" not in made and "DECIMAL(3, 2)" not in made  # noqa: PT018 - the column's, and its factor's
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        f"SELECT {SCALED} AS v, c FROM ({INNER}) AS q",
+        f"SELECT {SCALED} AS v FROM ({INNER}) AS q WHERE c > 1",
+        f"SELECT {SCALED.replace('(c)', '(q.c)')} AS v FROM ({INNER}) AS q, ({INNER}) AS r",
+        f"WITH q AS ({INNER}) SELECT {SCALED} AS v FROM q",  # a step, which others may read
+        INNER,
+    ],
+)
+def test_a_column_that_is_read_otherwise_keeps_its_type(read):
+    assert "DECIMAL(10, 4)" in text(spared(sqlglot.parse_one(read, read="duckdb"), TABLES))
