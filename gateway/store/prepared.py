@@ -146,6 +146,11 @@ class Prepared:
         return _compiled(compiled, compiled.string, compiled.positiontup or (), {})
 
 
+def run_text(connection: Connection, sql: str) -> None:
+    """Run a text without values, as a statement that is prepared. Raises DBAPIError."""
+    _execute(connection, sql, "execute", ())
+
+
 _KEPT = 256
 """How many forms of one statement are kept: one for each length of its lists."""
 

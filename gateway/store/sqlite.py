@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, StoreUnavailable
 from gateway.store.batches import MAX_BATCH, Work, run_all
 from gateway.store.folder import STORE_NAME, own_folder
 from gateway.store.migrate import prepare
+from gateway.store.prepared import run_text
 
 Result = TypeVar("Result")
 
@@ -36,12 +37,31 @@ def _engine(path: Path, *pragmas: str) -> Engine:
     return engine
 
 
-@contextmanager
-def _begun(engine: Engine, begin: str) -> Iterator[Connection]:
-    """Hold a transaction. A listener of the engine's would begin it as well, and cost each statement a look at it."""
-    with engine.begin() as connection:
-        connection.exec_driver_sql(begin)
-        yield connection
+class _Held:
+    """The one connection of an engine, of one thread: to take it out and give it back takes longer than to begin."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def begun(self, begin: str) -> Iterator[Connection]:
+        """Hold a transaction. After an error the next one has the connection anew."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                run_text(self._connection, begin)
+                yield self._connection
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the connection go, with whatever it has begun."""
+        held, self._connection = self._connection, None
+        if held is not None:
+            held.close()
 
 
 def unavailable(error: Exception) -> GatewayError:
@@ -64,6 +84,7 @@ class SQLiteStore:
         # each statement is a transaction; where another process has the file to itself, it fails and waits elsewhere
         self._glancing = _engine(path, "query_only=ON", "busy_timeout=0")
         self._glance: Connection | None = None
+        self._writes, self._reads = _Held(self._writing), _Held(self._reading)
         self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
@@ -94,7 +115,7 @@ class SQLiteStore:
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         try:
-            with _begun(self._reading, "BEGIN DEFERRED") as connection:
+            with self._reads.begun("BEGIN DEFERRED") as connection:
                 return work(connection)
         except DBAPIError as error:
             raise unavailable(error) from error
@@ -113,7 +134,7 @@ class SQLiteStore:
 
     def _commit(self, asked: list[tuple[Work, Future[Any]]]) -> None:
         try:
-            with _begun(self._writing, "BEGIN IMMEDIATE") as connection:
+            with self._writes.begun("BEGIN IMMEDIATE") as connection:
                 done = run_all(connection, [work for work, _ in asked])
         except Exception as error:  # noqa: BLE001 - none of the batch stands, and each asker hears of it
             failed = unavailable(error) if isinstance(error, DBAPIError) else error
@@ -133,6 +154,8 @@ class SQLiteStore:
         await asyncio.to_thread(self._reader.shutdown)
         if self._glance is not None:
             self._glance.close()
+        for held in (self._reads, self._writes):
+            held.close()
         self._glancing.dispose()
         self._reading.dispose()
         self._writing.dispose()
