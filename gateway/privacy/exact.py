@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gateway.catalog.types import Cell, SqlType, TypeKind, to_cell
 from gateway.privacy.measurement import Measurement, Primitive, Probe
@@ -108,8 +107,9 @@ class ExactProbe:
     _read: dict[str, _Rows] = field(default_factory=dict, compare=False, repr=False)
 
     def _rows(self, part: int, *, unit: bool) -> pa.Table:
-        mask = pc.and_(pc.equal(self.table.column("part"), part), pc.equal(self.table.column("unit"), unit))
-        return self.table.filter(mask)
+        parts, units = (self.table.column(name).to_numpy() for name in ("part", "unit"))
+        asked = (parts == part) & (units == unit)
+        return self.table if asked.all() else self.table.filter(pa.array(asked))
 
     def _of(self, primitive: Primitive) -> _Rows:
         if primitive.name not in self._read:
@@ -227,8 +227,9 @@ def _once(numbers: Places, below: int) -> bool:
 
 
 def _integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    found: npt.NDArray[np.int64] = column.cast(pa.int64()).to_numpy()
     assert column.null_count == 0  # INVARIANT: the engine gives a figure in every row
+    whole = column if column.type == pa.int64() else column.cast(pa.int64())
+    found: npt.NDArray[np.int64] = whole.to_numpy()
     return found
 
 

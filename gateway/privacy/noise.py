@@ -148,7 +148,7 @@ def add_noise(values: Sequence[int] | Totals, noise: Noise, scale: float) -> lis
     totals = np.asarray(values)
     assert totals.dtype == np.int64  # INVARIANT: whole numbers of 64 bits meet noise, and are not rounded for it
     assert totals.min() >= -TOTAL_LIMIT and totals.max() <= TOTAL_LIMIT  # noqa: PT018 - INVARIANT: clamped before
-    return _drawn(_mechanism(noise, scale), totals)
+    return _drawn(_mechanism(noise, scale), totals if len(totals) >= LONG else totals.tolist())
 
 
 def select(counts: dict[int, int], scale: float, threshold_: int) -> dict[int, int]:
