@@ -50,6 +50,8 @@ def series_of(program: Program, stored: Mapping[str, bytes]) -> list[str]:
 
 def reuse(program: Program, stored: Mapping[str, bytes], held: Mapping[str, Held]) -> Reused:
     """Return a program with the draws that are left. A question that was answered before is answered as it was."""
+    if not held:
+        return Reused(program, {}, {}, ())
     served: dict[str, bytes] = {}
     beside: dict[str, bytes] = {}
 

@@ -131,7 +131,10 @@ def _left_over(
 ) -> tuple[int, int, Nearness] | None:
     size = new.box[name].size
     rest = math.prod(region.share for key, region in new.box.items() if key != name)
-    members = [(-1, new.region(name, size)), *((at, one.region(name, size)) for at, one in alike)]
+    places = {new.region(name, size): -1}
+    for at, one in alike:
+        places.setdefault(one.region(name, size), at)  # the same values once more are no further part
+    members = [(at, region) for region, at in places.items()]
     for i, (first, a) in enumerate(members):
         for second, b in members[i + 1 :]:
             if not a.both(b).empty:
