@@ -15,7 +15,7 @@ from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError
 from gateway.evidence.keys import open_key
 from gateway.identity.development import open_secret
-from gateway.store import migrate
+from gateway.store import migrate, sqlite
 from gateway.store.database import open_store
 from gateway.store.tables import facts, metadata
 from gateway.store.upsert import upsert
@@ -102,6 +102,25 @@ async def test_a_work_that_raises_is_undone_and_its_error_is_its_own(store):
     await store.run(insert("b"))
     names = await store.read(lambda c: list(c.execute(text("SELECT name FROM facts ORDER BY name")).scalars()))
     assert names == ["a", "b"]
+
+
+async def test_a_transaction_that_could_not_begin_holds_up_none_that_follows(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_MS", 20)
+    store = await open_store(tmp_path / "state")
+    other = sqlite3.connect(tmp_path / "state" / "gateway.sqlite3", isolation_level=None)
+    for value in ("1", "2"):
+
+        def write(connection, value=value):
+            upsert(connection, facts, [{"name": "x", "value": value}])
+
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(GatewayError, match="store_unavailable"):
+            await store.run(write)
+        other.execute("ROLLBACK")
+        await store.run(write)
+        assert await store.read(lambda c: c.execute(select(facts.c.value).where(facts.c.name == "x")).scalar()) == value
+    other.close()
+    await store.close()
 
 
 async def test_a_reader_cannot_write(store):
