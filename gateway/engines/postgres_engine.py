@@ -27,6 +27,9 @@ INSPECT_S = 300.0
 WORTH_MS = 20.0
 """From which time on a statement's cost is worth asking for: that takes a planning of it more."""
 
+EXPECT_S = 1.0
+"""How long a server may take to say what it expects to read."""
+
 CANCEL_S = 2.0
 """How long a cancelled statement may take to end before its connection is."""
 
@@ -62,8 +65,6 @@ class PostgresLease:
                 (row,) = await prepared.fetch(*given)  # a limit on rows would keep the server from working in parallel
                 ipc, rows = await asyncio.to_thread(_stream, row, statement.columns)
                 wall_ms = (time.perf_counter() - start) * 1000
-                worth = WORTH_MS <= wall_ms <= deadline_s * 500  # what nearly missed its deadline is not to miss it now
-                scanned = await self._expected(statement, given) if worth else ()
         except (*AWAY, ValueError, TypeError, OverflowError) as error:
             # the words of an engine may hold values: they are the provider's log's alone, and in no cause that is kept
             log.error("query %s: the statement failed: %s: %s", statement.query_id, type(error).__name__, error)  # noqa: TRY400
@@ -73,13 +74,29 @@ class PostgresLease:
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from cause
         finally:
             self._since = None
+        worth = WORTH_MS <= wall_ms <= deadline_s * 500  # what nearly missed its deadline is not to miss it now
+        scanned = await self._expected(statement, given) if worth else ()
         return ipc, EngineCost(wall_ms, 0.0, rows, 0, scanned, estimated=bool(scanned))
 
     async def _expected(self, statement: Statement, given: Sequence[object]) -> tuple[tuple[str, int], ...]:
-        """Return the rows that the server expects to read of each table: what it did read it tells superusers alone."""
+        """Return the rows that the server expects to read of each table: what it did read it tells superusers alone.
+
+        Nothing where it does not say so, or not soon: the statement's rows are there, and a failed question would end
+        the snapshot without its savepoint.
+        """
         assert self._connection is not None  # INVARIANT: asked while the lease is held
-        plan = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.sql}", *given)
-        return tuple(sorted(_scans(json.loads(plan)[0]["Plan"])))
+        try:
+            async with asyncio.timeout(EXPECT_S):
+                await self._connection.execute("SAVEPOINT expected")
+                plan = await self._connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement.sql}", *given)
+            scanned = tuple(sorted(_scans(json.loads(plan)[0]["Plan"])))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows are the answer
+            log.warning("query %s: what it was to read is not known: %s", statement.query_id, type(error).__name__)
+            scanned = ()
+        with contextlib.suppress(*AWAY):  # a connection that is broken tells so to the next statement
+            async with asyncio.timeout(CANCEL_S):
+                await self._connection.execute("ROLLBACK TO expected; RELEASE expected")
+        return scanned
 
     async def progress(self) -> EngineProgress | None:
         """Return how many of the server's processes work on the statement, and what the first waits for."""

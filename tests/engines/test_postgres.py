@@ -1,9 +1,12 @@
 """Statements on PostgreSQL by the gateway's own role, for real: their types, their moment and what they cost."""
 
+import asyncio
+
 import pyarrow as pa
 import pytest
 from support.postgres import COUNT, NUMBER
 
+from gateway.engines import postgres_engine
 from gateway.ports import InputTable, Statement
 
 
@@ -73,3 +76,48 @@ async def test_a_long_statement_tells_what_the_server_expected_to_read(provider)
     assert [name for name, _ in cost.scanned] == ["t", "t"]
     assert max(rows for _, rows in cost.scanned) == pytest.approx(30_000, rel=0.1)
     assert quick.scanned == () or quick.estimated
+
+
+async def test_rows_that_are_there_are_the_answer_where_nothing_is_known_of_what_was_read(provider, monkeypatch):
+    monkeypatch.setattr(postgres_engine, "WORTH_MS", 0.0)
+    await provider.owner.execute(
+        "CREATE FUNCTION held() RETURNS boolean VOLATILE SECURITY DEFINER LANGUAGE plpgsql "
+        "AS $f$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN TRUE; END $f$"
+    )
+    lease = await provider.lease()
+    try:
+        await provider.owner.execute("SELECT pg_advisory_lock(7)")
+        held = Statement("SELECT COUNT(*) AS n FROM public.t WHERE x > 0 AND public.held()", columns=NUMBER)
+        task = asyncio.create_task(lease.run(held, 20.0))
+        while not await provider.owner.fetchval(
+            "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ):
+            await asyncio.sleep(0.01)
+        await provider.owner.execute("REVOKE SELECT (x) ON t FROM gateway_reader")  # looked at as a statement begins
+        await provider.owner.execute("SELECT pg_advisory_unlock(7)")
+        found = await task
+        assert found.table().to_pylist() == [{"n": 3}]
+        assert found.cost.scanned == ()
+        assert not found.cost.estimated
+        await provider.owner.execute("GRANT SELECT (x) ON t TO gateway_reader")
+        assert (await lease.run(COUNT, 5.0)).table().to_pylist() == [{"n": 3}]  # in the same snapshot
+    finally:
+        await lease.close()
+
+
+async def test_a_server_that_takes_long_to_say_what_it_expects_costs_no_answer(provider, monkeypatch):
+    monkeypatch.setattr(postgres_engine, "EXPECT_S", 0.5)
+    await provider.owner.execute(
+        "CREATE FUNCTION planned_slowly() RETURNS bigint IMMUTABLE SECURITY DEFINER LANGUAGE plpgsql "
+        "AS $f$ BEGIN PERFORM pg_sleep(1.5); RETURN 9; END $f$"  # worked out each time that a plan is made
+    )
+    lease = await provider.lease()
+    try:
+        slow = Statement("SELECT COUNT(*) AS n FROM public.t WHERE x < public.planned_slowly()", columns=NUMBER)
+        found = await lease.run(slow, 20.0)
+        assert found.table().to_pylist() == [{"n": 3}]
+        assert found.cost.wall_ms > 1400
+        assert found.cost.scanned == ()
+        assert (await lease.run(COUNT, 5.0)).table().to_pylist() == [{"n": 3}]
+    finally:
+        await lease.close()
