@@ -4,6 +4,7 @@ Parquet enforces nothing. Files do not change under a mark, so what holds of all
 for every query.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
@@ -32,8 +33,17 @@ def inspect(spark: Any, uri: str, order: InspectionOrder) -> tuple[Inspection, F
         EngineTable(name, "table", tuple(EngineColumn(c, t, nullable=True) for c, t in table.columns), ())
         for name, table in folder.items()
     )
-    found = Inspection(stamp_of(folder), tables, distinct, _broken(spark, folder, order), place=_place(folder))
+    found = Inspection(
+        stamp_of(folder), tables, distinct, _broken(spark, folder, order), tuple(_beyond(spark)), place=_place(folder)
+    )
     return found, folder
+
+
+def _beyond(spark: Any) -> Iterator[str]:
+    """Yield in words what of the server may change a statement, and what no session can set."""
+    extensions = spark.conf.get("spark.sql.extensions", None)
+    if extensions:
+        yield f"the server's extensions may read or compute a statement in ways of their own: {extensions}"
 
 
 def _place(folder: Folder) -> str:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from gateway.engines.sources import Addresses, Pauses, named, unavailable
 from gateway.engines.spark_frames import rows
+from gateway.engines.spark_settings import PINNED
 from gateway.errors import GatewayError
 from gateway.ports import Source
 
@@ -34,27 +35,6 @@ _AGAIN_S = 0.2
 
 LEAST_VERSION = (4, 0)
 
-PINNED = {
-    "spark.sql.ansi.enabled": "false",  # nothing may raise on a row: each rule says what it gives instead
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.timestampType": "TIMESTAMP_LTZ",
-    "spark.sql.caseSensitive": "true",
-    "spark.sql.variable.substitute": "false",  # ${...} within a text is a text
-    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
-    "spark.sql.subexpressionElimination.skipForShortcutExpr": "true",  # a guard comes before what it guards
-    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-    "spark.sql.files.ignoreCorruptFiles": "false",
-    "spark.sql.files.ignoreMissingFiles": "false",
-    "spark.sql.groupByOrdinal": "true",
-    "spark.sql.orderByOrdinal": "true",
-    "spark.sql.crossJoin.enabled": "true",
-    "spark.sql.session.collation.default": "UTF8_BINARY",
-    # an EXISTS over a UNION does not go through it: the rule looks for what only the subquery has, and fails
-    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PushProjectionThroughUnion",
-}
-"""The settings that every session begins with, and that nothing here changes; partitions are the server's."""
-
 
 class Failed(Exception):
     """What Spark, its client or the way to it made of a call: words for the provider alone."""
@@ -64,6 +44,8 @@ class Failed(Exception):
         self.condition: str = (condition() or "") if callable(condition) else ""
         code = getattr(error, "code", None)
         self.kind = f"{type(error).__name__} {self.condition or (code() if callable(code) else '')}".strip()
+        self.settings = tuple(name for name in PINNED if f'"{name}"' in str(error))
+        """Settings of ours that it speaks of: a server may not let a session have them."""
         super().__init__(f"{type(error).__name__}: {error}")
 
     @property
@@ -256,7 +238,10 @@ class Sessions:
             self._pauses.away()
             # the words of the client may hold the address, which may hold a token
             told = error.kind if isinstance(error, Failed) else "it took too long"
-            log.error("%s cannot be reached: %s", self._source.path, told)  # noqa: TRY400 - words, no stack
+            settings = ", ".join(error.settings) if isinstance(error, Failed) else ""
+            log.error("%s cannot be reached: %s %s", self._source.path, told, settings)  # noqa: TRY400 - words, no stack
+            if settings:
+                raise unavailable(f"The provider's Spark has to let a session set {settings}.") from None
             raise unavailable() from None
         self._pauses.there()
         session = Session(spark)

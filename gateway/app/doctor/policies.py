@@ -11,7 +11,7 @@ from gateway.app.doctor.machine import data_file
 from gateway.app.effective import Known
 from gateway.app.policies import PolicyFile, PolicyFolder, read_folder
 from gateway.catalog.alone import check_alone
-from gateway.catalog.inspection import order
+from gateway.catalog.inspection import Inspection, order
 from gateway.catalog.model import Compliance
 from gateway.catalog.together import check_together
 from gateway.engines.postgres_engine import PostgresEngine
@@ -107,30 +107,40 @@ def _together(files: Sequence[PolicyFile]) -> Iterator[Finding]:
 
 
 def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
-    """Look at a provider's server: whether it can be read as the policy says, and what its role may do beyond."""
+    """Look at a provider's server: whether it can be read as the policy says, and what it allows beyond."""
     check, source = f"data of {name}", file.source()
 
-    async def inspected() -> tuple[str, ...]:
+    async def inspected() -> Inspection:
         engine: PostgresEngine | SparkEngine = PostgresEngine(variable, 1, PATIENCE_S, PATIENCE_S)
         if source.kind == "spark":
             engine = SparkEngine(variable, 1, PATIENCE_S)
         try:
-            return (await engine.inspect(source, order(file.document))).warnings
+            return await engine.inspect(source, order(file.document))
         finally:
             await engine.close()
 
     try:
-        beyond = asyncio.run(inspected())
+        found = asyncio.run(inspected())
     except GatewayError as error:
         yield bad(check, error.detail, error.hint)
         return
-    if beyond:
-        fix = "Make a role by docker/postgres/role.sql, and grant it the policy's columns alone."
-        yield from (bad(check, told, fix) for told in beyond)
-    elif source.kind == "spark":
-        yield good(check, "there, and plain Parquet files")
-    else:
+    if found.broken_facts:
+        told = f"what its policy declares does not hold: {', '.join(found.broken_facts)}"
+        yield bad(check, told, "Correct the data or the declaration: nobody is answered.")
+    yield from _of_spark(check, found) if source.kind == "spark" else _of_postgres(check, found)
+
+
+def _of_postgres(check: str, found: Inspection) -> Iterator[Finding]:
+    fix = "Make a role by docker/postgres/role.sql, and grant it the policy's columns alone."
+    yield from (bad(check, told, fix) for told in found.warnings)
+    if not found.warnings:
         yield good(check, "there, and its role may read the policy's columns and nothing else")
+
+
+def _of_spark(check: str, found: Inspection) -> Iterator[Finding]:
+    yield from (warning(check, told, "See to it that you know what they do.") for told in found.warnings)
+    if not found.warnings and not found.broken_facts:
+        yield good(check, "there, plain Parquet files in which all declared keys hold: every row was looked at")
 
 
 def _standing(check: str, file: PolicyFile, review: Compliance, today: date) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from gateway.app.clock import SystemRandomness
 from gateway.app.doctor import books, machine, policies
 from gateway.app.doctor.examining import examine
 from gateway.app.doctor.finding import Verdict
+from gateway.catalog.inspection import Inspection
 from gateway.cli.main import app
 from gateway.identity.development import open_secret
 from gateway.settings import Settings
@@ -211,6 +212,25 @@ def test_a_postgres_role_that_may_do_too_much_is_bad_and_the_one_of_role_sql_is_
     asyncio.run(only_the_policys_columns(database))
     found = [finding for finding in policies.look(folder, at) if finding.check == "data of shop"]
     assert [finding.verdict for finding in found] == [GOOD], found
+
+
+@pytest.mark.parametrize(("broken", "warnings", "found"), [
+    ((), (), {GOOD: "all declared keys hold"}),
+    (("customers.unique[customer_id]",), (), {BAD: "does not hold: customers.unique[customer_id]"}),
+    ((), ("the server's extensions",), {WARNING: "the server's extensions"}),
+])  # fmt: skip
+def test_what_spark_finds_of_declared_facts_is_told(folder, monkeypatch, broken, warnings, found):
+    async def inspect(_engine, _source, _order):
+        return Inspection("stamp", (), (), broken, warnings)
+
+    monkeypatch.setattr(policies.SparkEngine, "inspect", inspect)
+    text = (folder / "shop.yaml").read_text()
+    engine = "engine: {kind: spark, url_env: SHOP_DATA, parquet: 'file:/data/shop'}"
+    (folder / "shop.yaml").write_text(text.replace("engine: {kind: duckdb, path: shop.duckdb}", engine))
+    at = datetime(2026, 12, 1, tzinfo=UTC).date()
+    told = [finding for finding in policies.look(folder, at) if finding.check == "data of shop"]
+    assert [finding.verdict for finding in told] == list(found)
+    assert all(words in finding.told for words, finding in zip(found.values(), told, strict=True))
 
 
 async def only_the_policys_columns(database):
