@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.catalog.inspection import EngineColumn, EngineTable, Inspection, InspectionOrder
 from gateway.catalog.types import Cell, to_cell
-from gateway.engines.spark_files import Folder, Table, files_of, quoted, read_table, show, stamp_of
+from gateway.engines.spark_files import Folder, Table, files_of, quoted, read_table, show, stamp_of, understood
 from gateway.engines.spark_frames import rows
 from gateway.errors import GatewayError
 
@@ -105,9 +105,18 @@ def _broken(spark: Any, folder: Folder, order: InspectionOrder) -> tuple[str, ..
 
 
 def _columns(table: Table | None, names: tuple[str, ...]) -> list[str] | None:
-    """Return a key's columns as the files spell them; None where one is not there: the policy is told so elsewhere."""
+    """Return a key's columns as the files spell them; None where one is not there: the policy is told so elsewhere.
+
+    Raises GatewayError `policy_invalid` for a column of a type that nothing is computed with: nothing would be checked.
+    """
     if table is None:
         return None
-    spelled = {column.casefold(): column for column in (part.name for part in table.schema.fields)}
-    found = [spelled.get(name.casefold()) for name in names]
-    return [name for name in found if name is not None] if None not in found else None
+    spelled = {column.casefold(): (column, type_text) for column, type_text in table.columns}
+    found = [spelled[name.casefold()] for name in names if name.casefold() in spelled]
+    for column, type_text in found:
+        if not understood(type_text):
+            detail = f"What is declared of '{column}' cannot be checked: nothing is computed with the type {type_text}."
+            raise GatewayError(
+                "policy_invalid", detail, "Take it out of `unique` and `nullable`, or write another type."
+            )
+    return [column for column, _ in found] if len(found) == len(names) else None

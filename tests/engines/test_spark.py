@@ -246,6 +246,19 @@ async def test_what_spark_itself_writes_beside_its_files_is_no_table_format(prov
     await lease.close()
 
 
+@pytest.mark.parametrize("order", [
+    InspectionOrder(("t",), (), (("t", ("x", "raw")),), ()), InspectionOrder(("t",), (), (), (("t", "raw"),)),
+])  # fmt: skip
+async def test_what_is_declared_of_a_column_that_nothing_computes_with_is_refused(provider, order):
+    for worker in range(3):
+        file = provider.folder / "t" / f"part-{worker}.parquet"
+        found = pq.read_table(file)
+        pq.write_table(found.append_column("raw", pa.array([None] * found.num_rows, pa.binary())), file)
+    error = await fails(provider.inspect(order), "policy_invalid")
+    assert "'raw'" in error.detail
+    assert "binary" in error.detail
+
+
 async def test_files_of_several_schemas_are_one_table_only_where_they_agree(provider):
     provider.write("t", 3, pa.table({"x": ["a text"], "name": ["n"]}))
     await fails(provider.inspect(), "engine_unavailable")
