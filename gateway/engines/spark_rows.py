@@ -53,9 +53,12 @@ def holding(spark: Any, inputs: Sequence[InputTable]) -> Iterator[None]:
 
 
 def scanned(frame: Any) -> tuple[tuple[str, int], ...]:
-    """Return each node of the plan that read files, by its name and number, with how many rows it read."""
-    info = frame.executionInfo
-    _, nodes = info.metrics.extract_graph() if info is not None else (0, {})
+    """Return each node of the plan that read files, by its name and number, with how many rows it read.
+
+    Nothing where the server tells nothing of the plan.
+    """
+    metrics = getattr(frame.executionInfo, "metrics", None)
+    _, nodes = metrics.extract_graph() if metrics is not None else (0, {})
     found = []
     for node in nodes.values():
         rows = [int(metric.value) for metric in node.metrics if metric.name == "numOutputRows"]
