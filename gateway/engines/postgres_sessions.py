@@ -20,6 +20,8 @@ LOCK_S = 5
 AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 """What a server that is down, restarting or full makes of a connection."""
 
+_SILENT = ("zero_damaged_pages", "ignore_checksum_failure")
+"""Settings that only a superuser changes, under which rows are missing, or wrong, without an error."""
 
 _WORKING = """
 SELECT wait_event_type || ': ' || wait_event AS waits_for,
@@ -51,6 +53,9 @@ def pinned(deadline_s: float) -> dict[str, str]:
         "TimeZone": "UTC",
         "DateStyle": "ISO, YMD",
         "IntervalStyle": "postgres",
+        "extra_float_digits": "1",  # a double's text has all its digits
+        "bytea_output": "hex",
+        "gin_fuzzy_search_limit": "0",  # an index gives all rows, not some
         "standard_conforming_strings": "on",
         "transform_null_equals": "off",
         "statement_timeout": f"{int((deadline_s + 5) * 1000)}",
@@ -145,13 +150,20 @@ class Sessions:
         return connection
 
     async def _check(self, connection: asyncpg.Connection) -> None:
-        """Refuse a server that lacks what the statements need: its version, and Unicode."""
-        version, encoding = await connection.fetchrow(
-            "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+        """Refuse a server that lacks what statements need, version and Unicode, or that passes over broken pages."""
+        silent = ", ".join(f"current_setting('{name}')::boolean" for name in _SILENT)
+        version, encoding, *passing = await connection.fetchrow(
+            f"SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), {silent}"
         )
         if version < LEAST_VERSION or encoding != "UTF8":
             log.error("%s has version %s and encoding %s", self._source.path, version, encoding)
             raise unavailable("The provider's database has to be PostgreSQL 16 or later, with encoding UTF8.")
+        for name, on in zip(_SILENT, passing, strict=True):
+            if on:
+                log.error(
+                    "%s has %s on: rows that cannot be read would be missing without a word", self._source.path, name
+                )
+                raise unavailable(f"The provider's database has to have {name} off.")
 
 
 def _words(error: BaseException) -> str:

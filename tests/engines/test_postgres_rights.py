@@ -100,6 +100,35 @@ async def test_nothing_equals_null_whatever_the_server_is_set_to(reading):
     assert await reading.count(Statement(sql, columns=NUMBER)) == 0
 
 
+async def test_a_double_has_all_its_digits_whatever_the_server_is_set_to(reading):
+    await reading.owner.execute(f'ALTER DATABASE "{reading.database}" SET extra_float_digits = -9')
+    sql = "SELECT COUNT(*) AS n FROM public.t WHERE CAST(x / CAST(3 AS FLOAT8) AS TEXT) = '0.6666666666666666'"
+    assert await reading.count(Statement(sql, columns=NUMBER)) == 1
+
+
+async def test_an_index_gives_every_row_whatever_the_server_is_set_to(reading):
+    await reading.owner.execute(
+        "CREATE TABLE o (x int PRIMARY KEY, tags int[]); INSERT INTO o SELECT g, '{1}' FROM generate_series(1, 5000) g;"
+        "CREATE INDEX ON o USING gin (tags) WITH (fastupdate = off); GRANT SELECT ON o TO gateway_reader; ANALYZE o;"
+        f'ALTER DATABASE "{reading.database}" SET gin_fuzzy_search_limit = 10;'
+        f'ALTER DATABASE "{reading.database}" SET enable_seqscan = off'
+    )
+    order = InspectionOrder(("o",), (), (), ())
+    assert (
+        await reading.count(Statement("SELECT COUNT(*) AS n FROM public.o WHERE tags @> '{1}'", columns=NUMBER), order)
+        == 5000
+    )
+
+
+@pytest.mark.parametrize("setting", ["zero_damaged_pages", "ignore_checksum_failure"])
+async def test_a_server_that_passes_over_broken_pages_is_refused(reading, setting):
+    await reading.owner.execute(f'ALTER DATABASE "{reading.database}" SET {setting} = on')
+    with pytest.raises(GatewayError) as caught:
+        await reading.inspect()
+    assert caught.value.code == "engine_unavailable"
+    assert f"has to have {setting} off" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "taken",
     ["REVOKE SELECT (name) ON t FROM gateway_reader", "REVOKE USAGE ON SCHEMA public FROM gateway_reader, PUBLIC"],
