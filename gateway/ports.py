@@ -131,9 +131,19 @@ class Source:
     path: str
 
     @property
+    def variable(self) -> str:
+        """The environment variable that holds the address of its server."""
+        return self.path.partition("/")[0]
+
+    @property
+    def place(self) -> str:
+        """Where its tables are on its server: a schema, a folder."""
+        return self.path.partition("/")[2]
+
+    @property
     def schema(self) -> str | None:
         """The schema that its tables are in; None where an engine has one place for them all."""
-        return self.path.partition("/")[2] if self.kind == "postgres" else None
+        return self.place if self.kind == "postgres" else None
 
 
 class Lease(Protocol):

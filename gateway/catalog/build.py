@@ -96,8 +96,7 @@ class _Builder:
         if name == self.document.privacy.unit.table:
             named.append((self.document.privacy.unit.key, "privacy.unit.key"))
         for other, led in self.document.tables.items():
-            targets = [target.partition(".") for target in (led.unit_path or {}).values()]
-            named += [(c, f"tables.{other}.unit_path") for table, _, c in targets if table == name]
+            named += [(key, f"tables.{other}.unit_path") for _, table, key in led.steps if table == name]
         self.told_apart_by_capitals(path, engine, present if entry.public else {name.casefold() for name, _ in named})
         for column, place in named:
             if column.casefold() not in present:
@@ -134,9 +133,9 @@ class _Builder:
 
     def keys_of_people(self) -> frozenset[str]:
         """Return the names, case folded, of the unit key and of every column on a path towards it."""
-        paths = [step for entry in self.document.tables.values() for step in (entry.unit_path or {}).items()]
-        steps = {name for column, target in paths for name in (column, target.partition(".")[2])}
-        return frozenset(name.casefold() for name in steps | {self.document.privacy.unit.key})
+        steps = [step for entry in self.document.tables.values() for step in entry.steps]
+        names = {name for column, _, key in steps for name in (column, key)}
+        return frozenset(name.casefold() for name in names | {self.document.privacy.unit.key})
 
     def path_to_unit(self, name: str, entry: TableEntry) -> tuple[str | None, Hop | None]:
         unit = self.document.privacy.unit
@@ -148,8 +147,8 @@ class _Builder:
         if len(entry.unit_path) != 1:
             self.problem(path, "a table has one step towards the unit", "Write {column: table.key}.")
             return None, None
-        column, target = next(iter(entry.unit_path.items()))
-        table, _, key = target.partition(".")
+        ((column, table, key),) = entry.steps
+        target = entry.unit_path[column]
         column = self.spelled(name, column)
         if (table, key.casefold()) == (unit.table, unit.key.casefold()):
             return column, None
@@ -172,17 +171,17 @@ class _Builder:
             entry = self.document.tables.get(here)
             if entry is None or not entry.unit_path:
                 return False
-            here = next(iter(entry.unit_path.values())).partition(".")[0]
+            here = entry.steps[0][1]
         return True
 
     def columns(
         self, name: str, entry: TableEntry, engine: EngineTable, owner: str | None, hop: Hop | None
     ) -> tuple[Column, ...]:
         led_to = {
-            self.spelled(name, target.partition(".")[2])
+            self.spelled(name, key)
             for other in self.document.tables.values()
-            for target in (other.unit_path or {}).values()
-            if target.partition(".")[0] == name
+            for _, target, key in other.steps
+            if target == name
         }
         keys = {owner, hop.column if hop else None} | led_to
         by_name = {column.casefold(): listed for column, listed in entry.columns.items()}

@@ -167,6 +167,12 @@ class TableEntry(Entry):
     per_unit: PerUnitEntry | None = Field(default=None, description="Contribution bounds.")
     columns: dict[Name, ColumnEntry] = Field(default_factory=dict)
 
+    @property
+    def steps(self) -> tuple[tuple[str, str, str], ...]:
+        """Its steps towards the unit: a column, and the table and key to which it leads."""
+        parted = ((column, target.partition(".")) for column, target in (self.unit_path or {}).items())
+        return tuple((column, table, key) for column, (table, _, key) in parted)
+
 
 class GrantTo(Entry):
     organisation: Name

@@ -85,9 +85,7 @@ def order(document: PolicyDocument) -> InspectionOrder:
 
 def _links(document: PolicyDocument) -> Iterator[tuple[str, str, str, str]]:
     for name, table in document.tables.items():
-        for column, target in (table.unit_path or {}).items():
-            other, _, key = target.partition(".")
-            yield name, column, other, key
+        yield from ((name, *step) for step in table.steps)
 
 
 def _named(document: PolicyDocument) -> Iterator[tuple[str, str]]:
@@ -96,7 +94,6 @@ def _named(document: PolicyDocument) -> Iterator[tuple[str, str]]:
     for name, table in document.tables.items():
         yield from ((name, column) for column in table.columns)
         yield from ((name, column) for key in table.unique for column in key)
-        for column, target in (table.unit_path or {}).items():
+        for column, other, key_column in table.steps:
             yield name, column
-            other, _, key_column = target.partition(".")
             yield other, key_column

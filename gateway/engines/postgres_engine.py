@@ -15,7 +15,7 @@ from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines.postgres_catalog import inspect, stamp_of
 from gateway.engines.postgres_rows import Columns, arguments, packed, unpacked
 from gateway.engines.postgres_sessions import AWAY, Sessions, Sources
-from gateway.engines.sources import Addresses, named, unavailable
+from gateway.engines.sources import Addresses, unavailable
 from gateway.engines.streams import stream
 from gateway.errors import GatewayError
 from gateway.ports import EngineCost, EngineProgress, ExactRows, PublicRows, Source, Statement
@@ -171,8 +171,7 @@ class PostgresEngine:
             try:
                 async with asyncio.timeout(STAMP_S):
                     await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    _, schema = named(source)
-                    found = None if tables is None else await stamp_of(connection, schema, tables)
+                    found = None if tables is None else await stamp_of(connection, source.place, tables)
             except AWAY as error:
                 sessions.release(connection, whole=False)
                 # a connection that was left from before a restart is none; a new one that fails says more
@@ -201,8 +200,7 @@ class PostgresEngine:
         try:
             async with asyncio.timeout(INSPECT_S):
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                _, schema = named(source)
-                found = await inspect(connection, schema, order)
+                found = await inspect(connection, source.place, order)
         except AWAY as error:
             log.error("%s cannot be inspected: %s: %s", source.path, type(error).__name__, error)  # noqa: TRY400 - words, no stack
             raise unavailable() from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from gateway.engines.postgres_rows import CODECS
-from gateway.engines.sources import Addresses, Pauses, named, unavailable
+from gateway.engines.sources import Addresses, Pauses, unavailable
 from gateway.errors import GatewayError
 from gateway.ports import Source
 
@@ -184,10 +184,9 @@ class Sources:
     def of(self, source: Source) -> Sessions:
         """Return the sessions of a source. Raises `engine_unavailable` where nothing says where it is."""
         if source.path not in self._known:
-            variable, _ = named(source)
-            address = self._addresses(variable)
+            address = self._addresses(source.variable)
             if not address:
-                log.error("the environment variable %s of a policy is not set", variable)
+                log.error("the environment variable %s of a policy is not set", source.variable)
                 raise unavailable("Its provider has to set the environment variable that the policy names.")
             self._known[source.path] = Sessions(source, address, self._size, self._deadline_s)
         return self._known[source.path]

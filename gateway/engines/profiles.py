@@ -20,7 +20,7 @@ from gateway.catalog.types import Scalar, SqlType, TypeKind
 from gateway.classification.model import ColumnLook, Link, TableLook
 from gateway.engines import duckdb_source, duckdb_worker, postgres_catalog
 from gateway.engines.postgres_sessions import AWAY, Sessions
-from gateway.engines.sources import Addresses, named, unavailable
+from gateway.engines.sources import Addresses, unavailable
 from gateway.errors import GatewayError
 from gateway.ports import Source
 
@@ -112,15 +112,14 @@ class PostgresReader:
     @classmethod
     async def open(cls, source: Source, addresses: Addresses) -> "PostgresReader":
         """Open a source. Raises GatewayError `engine_unavailable`."""
-        variable, schema = named(source)
-        address = addresses(variable)
+        address = addresses(source.variable)
         if address is None:
-            hint = f"Set {variable} to postgresql://role:password@host/database."
-            raise GatewayError("engine_unavailable", f"The environment has no {variable}.", hint)
+            hint = f"Set {source.variable} to postgresql://role:password@host/database."
+            raise GatewayError("engine_unavailable", f"The environment has no {source.variable}.", hint)
         sessions = Sessions(source, address, 1, DEADLINE_S)
         connection = await sessions.acquire(DEADLINE_S)
         await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return cls(schema, sessions, connection)
+        return cls(source.place, sessions, connection)
 
     async def tables(self) -> tuple[tuple[EngineTable, ...], tuple[Skipped, ...]]:
         """Return all tables of the schema, and those that cannot be read as they stand."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.errors import GatewayError
-from gateway.ports import Source
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
@@ -12,12 +11,6 @@ LONGEST_PAUSE_S = 2.0
 
 Addresses = Callable[[str], str | None]
 """What the environment says under a name: where a source is, with its password."""
-
-
-def named(source: Source) -> tuple[str, str]:
-    """Return the environment variable of a source, and the place there: a schema, a folder."""
-    variable, _, place = source.path.partition("/")
-    return variable, place
 
 
 def unavailable(hint: str = "Ask again in a moment.") -> GatewayError:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gateway.catalog.inspection import Inspection, InspectionOrder
 from gateway.engines import spark_catalog, spark_files
-from gateway.engines.sources import Addresses, named, unavailable
+from gateway.engines.sources import Addresses, unavailable
 from gateway.engines.spark_files import Folder
 from gateway.engines.spark_frames import asked, fetched
 from gateway.engines.spark_rows import holding, planned, scanned
@@ -109,11 +109,10 @@ class SparkEngine:
         folder = self._folders.get((source.path, stamp))
         if folder is None:
             raise _undeclared()
-        _, place = named(source)
         for fresh in (False, True):
             session = await sessions.acquire(self._wait_s, stamp)
             try:
-                same = await session.call(partial(_opened, session, place, stamp, folder), STAMP_S)
+                same = await session.call(partial(_opened, session, source.place, stamp, folder), STAMP_S)
             except (Failed, TimeoutError) as error:
                 session.whole = False
                 await sessions.release(session)
@@ -132,7 +131,7 @@ class SparkEngine:
             if not same:
                 await sessions.release(session)
                 raise _undeclared()
-            return SparkLease(sessions, session, place, folder)
+            return SparkLease(sessions, session, source.place, folder)
         raise AssertionError  # INVARIANT: the second attempt returns or raises
 
     async def inspect(self, source: Source, order: InspectionOrder) -> Inspection:
@@ -141,11 +140,10 @@ class SparkEngine:
         Raises GatewayError `policy_invalid` for files that cannot be read as tables.
         """
         sessions = self._sources.of(source)
-        _, place = named(source)
         session = await sessions.acquire(self._wait_s)
         session.views = ""
         try:
-            found, folder = await session.call(lambda spark: _inspected(spark, place, order), INSPECT_S)
+            found, folder = await session.call(lambda spark: _inspected(spark, source.place, order), INSPECT_S)
         except (Failed, TimeoutError) as error:
             session.whole = False
             told = error.brief if isinstance(error, Failed) else "it took too long"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.engines.sources import Addresses, Pauses, named, unavailable
+from gateway.engines.sources import Addresses, Pauses, unavailable
 from gateway.engines.spark_frames import rows
 from gateway.engines.spark_settings import PINNED
 from gateway.errors import GatewayError
@@ -286,10 +286,9 @@ class Sources:
             log.error("a policy names Spark, and its client is missing: pip install 'controlled-query-gateway[spark]'")
             raise unavailable("Its provider has to install the gateway's extra `spark`.")
         if source.path not in self._known:
-            variable, _ = named(source)
-            address = self._addresses(variable)
+            address = self._addresses(source.variable)
             if not address:
-                log.error("the environment variable %s of a policy is not set", variable)
+                log.error("the environment variable %s of a policy is not set", source.variable)
                 raise unavailable("Its provider has to set the environment variable that the policy names.")
             self._known[source.path] = Sessions(source, address, self._size)
         return self._known[source.path]
