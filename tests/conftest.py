@@ -1,20 +1,52 @@
 """What concerns every test: which of them coverage follows, and what is closed before the interpreter ends."""
 
 import gc
+import importlib
+import pkgutil
 import sys
 
-UNFOLLOWED = (
-    "tests/clients/", "tests/e2e/", "tests/engines/", "tests/operations/", "tests/privacy/test_generated.py",
-    "tests/privacy/test_interval_coverage.py", "tests/privacy/test_neighbours.py", "tests/privacy/test_noise_audit.py",
-    "tests/privacy/test_properties.py", "tests/privacy/test_tpch_neighbours.py",
+import pytest
+
+FOLLOWED = (
+    "tests/golden/", "tests/privacy/ownership/", "tests/privacy/test_early_warning.py",
+    "tests/privacy/test_measurements.py", "tests/privacy/test_privacy_rules.py", "tests/unit/app/", "tests/unit/ledger/",
+    "tests/unit/policy/", "tests/unit/privacy/", "tests/unit/store/test_catching_up.py", "tests/unit/store/test_dump.py",
 )  # fmt: skip
-"""Tests that coverage does not follow: planning takes twice as long where it does, and the others reach what it asks."""
+"""Tests that coverage follows: they reach what it asks, and a test that is followed takes up to twice as long."""
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.nodeid.startswith(UNFOLLOWED):
-            item.add_marker("no_cover")
+def pytest_collection(session):
+    """Load what coverage is asked of while it follows; what a collection loads besides, it does not follow."""
+    if _following(session):
+        for name in ("ledger", "policy", "privacy"):
+            package = importlib.import_module(f"gateway.{name}")
+            for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+                importlib.import_module(module.name)
+        _follow(session, wanted=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Have coverage follow a test with its fixtures, or leave it alone."""
+    _follow(item, wanted=item.nodeid.startswith(FOLLOWED))
+    return (yield)
+
+
+def _controller(node):
+    """Return what starts and stops coverage, None where it was not asked for."""
+    plugin = node.config.pluginmanager.getplugin("_cov")
+    return plugin and plugin.cov_controller
+
+
+def _following(node):
+    controller = _controller(node)
+    return controller is not None and controller.started
+
+
+def _follow(node, *, wanted):
+    controller = _controller(node)
+    if controller is not None and controller.started != wanted:
+        (controller.resume if wanted else controller.pause)()
 
 
 def pytest_sessionfinish():

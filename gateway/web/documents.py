@@ -13,6 +13,11 @@ from gateway.web.openapi import document
 from gateway.web.routes import ANYONE, Route, replies
 
 TAG = "operations"
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+)  # fmt: skip
+_STYLE, _PAGE = _PAGES.get_template("docs.css"), _PAGES.get_template("docs.html")
 
 
 class DocumentDoor:
@@ -22,10 +27,8 @@ class DocumentDoor:
         every = [route for route in (*described, *self.routes()) if route.documented]
         made = document(every)
         self._json = json.dumps(made, ensure_ascii=False).encode()
-        loader = FileSystemLoader(Path(__file__).parent / "templates")
-        pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        style = pages.get_template("docs.css").render()
-        self._page = pages.get_template("docs.html").render(style=style, routes=every, schemas=_shown(made)).encode()
+        style = _STYLE.render()
+        self._page = _PAGE.render(style=style, routes=every, schemas=_shown(made)).encode()
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         self._policy = f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'; base-uri 'none'"
 

@@ -9,6 +9,7 @@ import sys
 import pyarrow as pa
 import pytest
 from support.gateways import eventually, held_up, states
+from support.starting import ended
 
 BY_COHORT = "SELECT cohort, COUNT(*) AS n FROM customers GROUP BY cohort ORDER BY cohort"
 
@@ -20,12 +21,11 @@ def command(gateway, *words):
         "QUERY_GATEWAY_TOKEN": gateway.token(),
         "COLUMNS": "120",
     }
-    return [sys.executable, "-m", "gateway", *words], environment
+    return words, environment
 
 
 def run(gateway, *words):
-    line, environment = command(gateway, *words)
-    return subprocess.run(line, env=environment, text=True, capture_output=True, timeout=60)
+    return ended(*command(gateway, *words))
 
 
 def test_an_answer_is_a_table_with_its_receipt_verified(gateway):
@@ -57,7 +57,8 @@ def test_an_interrupt_cancels_and_says_what_stays_charged(own):
     gateway = own()
     line, environment = command(gateway, "query", "--sql", BY_COHORT)
     with held_up(gateway):
-        asking = subprocess.Popen(line, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        typed = [sys.executable, "-m", "gateway", *line]
+        asking = subprocess.Popen(typed, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert eventually(lambda: states(gateway) == ["running"])
         asking.send_signal(signal.SIGINT)
         out, told = asking.communicate(timeout=60)

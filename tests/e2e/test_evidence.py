@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from support.gateways import POLICY
+from support.starting import ended
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
@@ -202,8 +203,7 @@ def test_a_store_that_is_put_back_is_refused_and_its_log_is_caught(own, witness,
     kept.write_bytes(get(gateway, "/v1/log/checkpoint"))
     assert gateway.stop() == 0
     shutil.copy(before, store)
-    serve = [sys.executable, "-m", "gateway", "serve", "--policies", gateway.policies, *state, "--port", "0"]
-    refused = subprocess.run(serve, capture_output=True, text=True, timeout=120)
+    refused = ended(["serve", "--policies", str(gateway.policies), *map(str, state), "--port", "0"])
     assert (refused.returncode, "store_rolled_back" in refused.stderr) == (1, True)
     assert "store_rolled_back" in command("evidence", "copy", "--out", tmp_path / "no", *state, code=1)
     # an operator who takes the mark away as well is caught by the witness, and by whoever kept a checkpoint
@@ -295,10 +295,8 @@ def test_a_setting_of_witnesses_that_is_none_stops_the_start(tmp_path):
     empty_database(tmp_path / "shop.duckdb").close()
     import os
 
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "serve", "--policies", tmp_path, "--state", tmp_path / "s", "--port", "0"],
-        env={**os.environ, "GATEWAY_WITNESSES": "w+00+AA=="}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    serve = ["serve", "--policies", str(tmp_path), "--state", str(tmp_path / "s"), "--port", "0"]
+    done = ended(serve, {**os.environ, "GATEWAY_WITNESSES": "w+00+AA=="})
     assert (done.returncode, "GATEWAY_WITNESSES" in done.stderr) == (2, True)
 
 

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 
 from support.gateways import POLICY, eventually, releasing, states
+from support.starting import ended
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 
@@ -160,19 +159,10 @@ def test_new_data_waits_for_its_declaration(own):
     status, problem = gateway.ask(COUNT + " WHERE quantity > 2")
     assert (status, problem["code"]) == (503, "refresh_needed")
     assert gateway.spent() == spent, "nothing was charged"
-    command = [
-        sys.executable,
-        "-m",
-        "gateway",
-        "dataset",
-        "refresh",
-        "shop",
-        "--policies",
-        str(gateway.policies),
-        "--state",
-        str(gateway.state),
-    ]
-    declared = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
+    refreshed = ended(["dataset", "refresh", "shop", *where])
+    assert refreshed.returncode == 0, refreshed.stderr
+    declared = refreshed.stdout.strip()
     status, answer = gateway.ask(COUNT)
     assert status == 200
     assert not answer["privacy"]["stored"], "a new data version is a new question"

@@ -1,23 +1,12 @@
-"""How a gateway starts, and how it says that it cannot: as an operator types it, in a folder of their own."""
+"""How a gateway starts, and how it says that it cannot, in a folder of an operator's own; one is started as typed."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from support.starting import typed
+from support.starting import ended, typed
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
-
-
-def command(folder, *arguments, **environment):
-    """Run one command to its end, with `folder` as the working folder."""
-    home = str(Path(__file__).resolve().parents[2])
-    environment = {**os.environ, "PYTHONPATH": home, **environment}
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False,
-    )  # fmt: skip
 
 
 def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
@@ -30,7 +19,10 @@ def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
     gateway.policies = absolute
     status, answer = gateway.ask(COUNT)
     assert status == 200, answer
-    refreshed = command(gateway.folder, "dataset", "refresh", "shop", "--policies", "policies", "--state", "state")
+    refresh = ("dataset", "refresh", "shop", "--policies", "policies", "--state", "state")
+    refreshed = subprocess.run(
+        [sys.executable, "-m", "gateway", *refresh], capture_output=True, text=True, timeout=90, check=False
+    )  # fmt: skip
     assert refreshed.stdout.strip() == answer["versions"]["data"], refreshed.stderr
 
 
@@ -41,7 +33,7 @@ def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
     policy = gateway.policies / "shop.yaml"
     policy.write_text(policy.read_text().replace("max_epsilon: 2", "max_epsilon: 1"))
     where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
-    refreshed = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    refreshed = ended(["dataset", "refresh", "shop", *where])
     assert refreshed.stdout.strip() == version, "the data are the same"
     assert gateway.ask(COUNT, epsilon=1.5)[1].get("code") == "epsilon_too_large"
     policy.write_text(policy.read_text().replace("max_epsilon: 1", "max_epsilon: 3"))
@@ -49,7 +41,7 @@ def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
     assert gateway.call("POST", "/v1/datasets/shop/refresh", token=provider)[0] == 200
     assert gateway.ask(COUNT, epsilon=2.5)[0] == 200
     policy.write_bytes(b"\xff\xfe")
-    refused = command(gateway.folder, "dataset", "refresh", "shop", *where)
+    refused = ended(["dataset", "refresh", "shop", *where])
     assert refused.returncode == 2
     assert "shop.yaml is not UTF-8" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -59,7 +51,7 @@ def test_a_refresh_reads_the_policy_and_a_running_gateway_follows(own):
 def test_a_port_in_use_or_out_of_range_is_one_error(gateway):
     where = ("--policies", str(gateway.policies), "--state", str(gateway.state))
     for port in (gateway.url.rpartition(":")[2], "70000"):
-        refused = command(gateway.folder, "serve", *where, "--port", port)
+        refused = ended(["serve", *where, "--port", port])
         assert refused.returncode == 2
         assert "settings_invalid" in refused.stderr
         assert "Traceback" not in refused.stderr

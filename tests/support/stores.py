@@ -82,33 +82,43 @@ def database():
 
 def _made(template):
     name = f"gateway_{os.getpid()}_{next(_numbers)}"
-    server().psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    server().psql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # half the work of the other
     return server().get_uri(database=name)
 
 
 @functools.cache
 def _template():
-    """Return the name of a database, and the path of a file, that a gateway's migrations have made and nobody used."""
-    name, folder = f"template_{os.getpid()}", Path(tempfile.mkdtemp(prefix="store-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Return the name of a database that a gateway's migrations have made and nobody used."""
+    name = f"template_{os.getpid()}"
     server().psql(f'CREATE DATABASE "{name}"')
+    with tempfile.TemporaryDirectory() as folder:
+        _open(Path(folder), server().get_uri(database=name))
+    return name
 
+
+@functools.cache
+def _file():
+    """Return the path of a file that a gateway's migrations have made and nobody used."""
+    folder = Path(tempfile.mkdtemp(prefix="store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _open(folder, None)
+    return folder / STORE_NAME
+
+
+def _open(folder, address):
     async def make():
-        for url in (None, server().get_uri(database=name)):
-            await (await open_store(folder, url)).close()
+        await (await open_store(folder, address)).close()
 
     with ThreadPoolExecutor(1) as beside:  # the test that asks first has a loop of its own
         beside.submit(asyncio.run, make()).result()
-    return name, folder / STORE_NAME
 
 
 def migrated(folder, kind):
     """Return (folder, address or None) of a store as its migrations leave it: copied, for they take most of a second."""
-    name, file = _template()
     if kind == "postgres":
-        return folder, _made(name)
-    folder.mkdir()
-    shutil.copy(file, folder)
+        return folder, _made(_template())
+    folder.mkdir(mode=0o700)
+    shutil.copy(_file(), folder)
     return folder, None
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from support.gateways import POLICY
 from support.shop import empty_database
 from support.store_life import EVE, GARDEN, MEI, SUN, StoreLife
-from support.stores import database
+from support.stores import migrated
 
 from gateway.app.clock import SystemRandomness, new_query_id
 from gateway.app.doctor.examining import examine
@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize("doctor", ["sqlite", "postgres"], indirect=True)
 @pytest.fixture
 def doctor(request, tmp_path):
     """Return what tells a story to a fresh store of a deployment and then examines it."""
-    state, url = tmp_path / "state", database() if getattr(request, "param", "") == "postgres" else None
+    state, url = migrated(tmp_path / "state", getattr(request, "param", "sqlite"))
     folder = tmp_path / "policies"
     folder.mkdir()
     for name in ("pick.key", "text.key"):

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete
 from support.gateways import POLICY
 from support.store_life import EVE, GARDEN, MEI, RUI, SUN, StoreLife
-from support.stores import database
+from support.stores import migrated
 
 from gateway.app.evidencing import filing
 from gateway.errors import GatewayError
@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("life", ["sqlite", "postgres"], indirect=True)
 @pytest.fixture
 def life(request, tmp_path):
     """Return what runs a story on a fresh store, and what then makes the pack of it."""
-    store_place = tmp_path / "state", database() if getattr(request, "param", "") == "postgres" else None
+    store_place = migrated(tmp_path / "state", getattr(request, "param", "sqlite"))
     folder = tmp_path / "policies"
     folder.mkdir()
 

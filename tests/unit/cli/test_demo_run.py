@@ -4,12 +4,11 @@ import io
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support.starting import ended
 from typer.testing import CliRunner
 
 from gateway.cli.demo import questions
@@ -161,10 +160,7 @@ def test_a_gateway_that_does_not_start_says_why(tmp_path):
 
 
 def test_the_policy_is_checked_clean(tmp_path):
-    built = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", "--database", str(tmp_path / "data" / "cdnow.duckdb")],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    built = ended(["demo", "--database", str(tmp_path / "data" / "cdnow.duckdb")])
     assert built.returncode == 0, built.stderr
     policy = tmp_path / "cdnow.yaml"
     policy.write_text((ROOT / "policies" / "cdnow.yaml").read_text())
@@ -177,10 +173,7 @@ def test_the_policy_is_checked_clean(tmp_path):
 def test_a_policy_that_does_not_hold_ends_in_words(tmp_path):
     policy = tmp_path / "x.yaml"
     policy.write_text("dataset: x\n")
-    ended = subprocess.run(
-        [sys.executable, "-m", "gateway", "policy", "check", str(policy)],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert ended.returncode == 2
-    assert "privacy: this key is missing" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    done = ended(["policy", "check", str(policy)])
+    assert done.returncode == 2
+    assert "privacy: this key is missing" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from support.stores import SEALER, database, ledger_of, order
+from support.stores import SEALER, ledger_of, migrated, order
 
 from gateway.app.clock import SystemRandomness
 from gateway.errors import GatewayError
@@ -142,7 +142,7 @@ async def test_observations_are_deleted_when_their_policy_keeps_them_no_longer(s
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def fresh(request, tmp_path):
-    made = await open_store(tmp_path / "fresh", database() if request.param == "postgres" else None)
+    made = await open_store(*migrated(tmp_path / "fresh", request.param))
     yield made
     await made.close()
 

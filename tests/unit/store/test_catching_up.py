@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 from support.grants import Signer
-from support.stores import Clock, database, ledger_of, order
+from support.stores import Clock, ledger_of, migrated, order
 
 from gateway.evidence.offline.grants import digest
 from gateway.ledger import retelling
@@ -38,7 +38,7 @@ FACTS = json.dumps(
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def fresh(request, tmp_path):
-    store = await open_store(tmp_path / "fresh", database() if request.param == "postgres" else None)
+    store = await open_store(*migrated(tmp_path / "fresh", request.param))
     yield store
     await store.close()
 

@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 from sqlalchemy import select
-from support.stores import ACCOUNTS, Clock, database, ledger_of, meter_of, order
+from support.stores import ACCOUNTS, Clock, ledger_of, meter_of, migrated, order
 
 from gateway.errors import GatewayError
 from gateway.ledger.buyers import Buyers
@@ -30,8 +30,7 @@ async def refused(awaitable, code):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def fresh(request, tmp_path):
-    url = database() if request.param == "postgres" else None
-    store = await open_store(tmp_path / "fresh", url)
+    store = await open_store(*migrated(tmp_path / "fresh", request.param))
     yield store
     await store.close()
 
