@@ -10,7 +10,8 @@ import pytest
 FOLLOWED = (
     "tests/golden/", "tests/privacy/ownership/", "tests/privacy/test_early_warning.py",
     "tests/privacy/test_measurements.py", "tests/privacy/test_privacy_rules.py", "tests/unit/app/", "tests/unit/ledger/",
-    "tests/unit/policy/", "tests/unit/privacy/", "tests/unit/store/test_catching_up.py", "tests/unit/store/test_dump.py",
+    "tests/unit/pipeline/test_pipeline.py", "tests/unit/policy/", "tests/unit/privacy/",
+    "tests/unit/store/test_catching_up.py", "tests/unit/store/test_dump.py",
 )  # fmt: skip
 """Tests that coverage follows: they reach what it asks, and a test that is followed takes up to twice as long."""
 

@@ -18,8 +18,11 @@ def own(tmp_path):
     """Make a gateway of this test's own: it may be killed, and its data replaced."""
     made = []
 
-    def make(policy=POLICY, **environment):
+    def make(policy=POLICY, *, beside=(), **environment):
+        """Start it with policies of other datasets beside, each as its file's name and text."""
         gateway = Gateway(tmp_path, policy, **environment)
+        for name, text in beside:
+            (gateway.policies / name).write_text(text)
         gateway.make_data()
         made.append(gateway)
         return gateway.start()

@@ -21,10 +21,7 @@ GARDEN = (
 @pytest.fixture
 def beside(own):
     """Start a gateway with a second dataset, of another provider, whose data are not there."""
-    gateway = own()
-    gateway.stop()
-    (gateway.policies / "garden.yaml").write_text(GARDEN)
-    gateway.start()
+    gateway = own(beside=[("garden.yaml", GARDEN)])
     yield gateway
     if gateway.process.poll() is None:
         assert gateway.stop() == 0
