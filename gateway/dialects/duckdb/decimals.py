@@ -6,6 +6,7 @@ with.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -68,11 +69,12 @@ class Sparing:
     """Leaves out what changes no value in expressions over the relations of a FROM clause, by alias.
 
     `needless` are the casts of this SELECT that may go, by identity; `beneath` those that are a subquery's columns, by
-    column: where it is read once.
+    column: where it is read once. `read` is how often the SELECT and what it reads have a column's name.
     """
 
     sources: Mapping[str, Shown]
     beneath: Mapping[str, Needless]
+    read: Counter[str]
     needless: dict[int, Needless] = field(default_factory=dict)
 
     def known(self, node: exp.Expr, *, free: bool = False) -> Exact | None:
@@ -129,7 +131,31 @@ class Sparing:
         for branch in node.args["ifs"]:
             self.known(branch.this)
             self.known(branch.args["true"])
-        return None if value is None else _clamped(node, value)
+        return None if value is None else self._clamped(node, value)
+
+    def _clamped(self, node: exp.Case, value: Exact) -> Exact | None:
+        """Return what is known of a clamp of a value, and leave out of it the ends that the value never passes."""
+        plain, kept, ends = node.args["default"], [], []
+        for branch in node.args["ifs"]:
+            test, end = branch.this, _constant(branch.args["true"])
+            clamps = isinstance(test, exp.LT | exp.GT) and test.this == plain and test.expression == branch.args["true"]
+            if end is None or not clamps or not end.same_type(value):
+                return None
+            kept.append((branch, isinstance(test, exp.LT), end.lo))
+        lows, highs = [end for _, low, end in kept if low], [end for _, low, end in kept if not low]
+        if len(lows) > 1 or len(highs) > 1 or (lows and highs and lows > highs):
+            return None
+        lo, hi = lows[0] if lows else value.lo, highs[0] if highs else value.hi
+        for branch, low, at in kept:
+            if value.lo < at if low else value.hi > at:
+                ends.append(branch)
+            else:
+                self.read.subtract(names_read(branch))
+        if ends:
+            node.set("ifs", ends)
+        else:
+            node.replace(plain)
+        return replace(value, lo=min(max(value.lo, lo), hi), hi=max(min(value.hi, hi), lo))
 
     def _computed(self, node: exp.Binary, *, free: bool) -> Exact | None:
         left, right = self.known(node.this), self.known(node.expression)
@@ -152,7 +178,7 @@ class Sparing:
     def _needless(self, inner: exp.Expr) -> Needless | None:
         if not isinstance(inner, exp.Column):
             return self.needless.get(id(inner))
-        return self.beneath.get(inner.name) if _read_once(inner) else None
+        return self.beneath.get(inner.name) if self.read[inner.name] == 1 else None
 
     def _drop(self, node: exp.Expr, bare: Exact) -> Exact:
         """Put what stands beneath a cast in its place."""
@@ -163,10 +189,9 @@ class Sparing:
         return bare
 
 
-def _read_once(column: exp.Column) -> bool:
-    """Return whether nothing else of a SELECT, or of what it reads, has a column's name."""
-    select = column.parent_select
-    return select is not None and sum(other.name == column.name for other in select.find_all(exp.Column)) == 1
+def names_read(node: exp.Expr) -> Counter[str]:
+    """Return how often each column's name is in a tree."""
+    return Counter(column.name for column in node.find_all(exp.Column))
 
 
 def _result(node: exp.Binary, left: Exact, right: Exact) -> Exact | None:
@@ -184,27 +209,6 @@ def _result(node: exp.Binary, left: Exact, right: Exact) -> Exact | None:
         )
         made = Exact(digits, scale, a + c, b + d) if isinstance(node, exp.Add) else Exact(digits, scale, a - d, b - c)
     return made if made.digits <= SMALL_DIGITS and made.fits(made.digits) else None
-
-
-def _clamped(node: exp.Case, value: Exact) -> Exact | None:
-    """Return what is known of a clamp of a value, and leave out of it the ends that the value never passes."""
-    plain, kept = node.args["default"], []
-    for branch in node.args["ifs"]:
-        test, end = branch.this, _constant(branch.args["true"])
-        clamps = isinstance(test, exp.LT | exp.GT) and test.this == plain and test.expression == branch.args["true"]
-        if end is None or not clamps or not end.same_type(value):
-            return None
-        kept.append((branch, isinstance(test, exp.LT), end.lo))
-    lows, highs = [end for _, low, end in kept if low], [end for _, low, end in kept if not low]
-    if len(lows) > 1 or len(highs) > 1 or (lows and highs and lows > highs):
-        return None
-    lo, hi = lows[0] if lows else value.lo, highs[0] if highs else value.hi
-    ends = [branch for branch, low, end in kept if (value.lo < end if low else value.hi > end)]
-    if ends:
-        node.set("ifs", ends)
-    else:
-        node.replace(plain)
-    return replace(value, lo=min(max(value.lo, lo), hi), hi=max(min(value.hi, hi), lo))
 
 
 def _constant(node: exp.Expr) -> Exact | None:

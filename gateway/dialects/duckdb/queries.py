@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from gateway.dialects.duckdb.decimals import Needless, Shown, Sparing, stored
+from gateway.dialects.duckdb.decimals import Needless, Shown, Sparing, names_read, stored
 from gateway.dialects.model import Tables
 
 
@@ -53,7 +53,8 @@ class _Statement:
             return _Relation()  # of no decimal: nothing is looked for
         names = Counter(name for one in sources.values() for name in one.shown)
         casts = {name: cast for one in sources.values() for name, cast in one.needless.items() if names[name] == 1}
-        sparing = Sparing({alias: one.shown for alias, one in sources.items()}, casts)
+        counts = names_read(query) if casts else Counter[str]()
+        sparing = Sparing({alias: one.shown for alias, one in sources.items()}, casts, counts)
         columns = list(query.expressions)
         shown = {column.alias_or_name: sparing.known(column) for column in columns}
         needless = {column.alias: sparing.needless.get(id(column.this)) for column in columns if column.alias}

@@ -1,5 +1,7 @@
 """What is left out of a statement for DuckDB changes no value: both texts give the same rows of the same types."""
 
+import sys
+from collections import Counter
 from decimal import Decimal
 from itertools import product
 
@@ -142,6 +144,24 @@ def test_a_column_of_two_joined_relations_or_of_a_union_is_not_known_by_its_name
     union = f"SELECT CAST(c AS DECIMAL(8, 2)) * c AS v FROM (SELECT {PRICE} AS c FROM t UNION ALL SELECT p AS c FROM t) AS q"
     tree = sqlglot.parse_one(union, read="duckdb")
     assert text(spared(tree, TABLES)) == sqlglot.parse_one(union, read="duckdb").sql("duckdb")
+
+
+def test_twice_as_many_columns_take_twice_as_many_steps():
+    assert _steps(40) < 2.2 * _steps(20)
+
+
+def _steps(columns: int) -> int:
+    """Return how many calls it takes to write a SELECT of so many columns over one of as many."""
+    inner = ", ".join(f"{PAID} AS c{place}" for place in range(columns))
+    outer = ", ".join(f"{SCALED.replace('(c)', f'(c{place})')} AS v{place}" for place in range(columns))
+    query = sqlglot.parse_one(f"SELECT {outer} FROM (SELECT {inner} FROM t) AS q", read="duckdb")
+    calls = Counter[str]()
+    sys.setprofile(lambda _frame, event, _of: calls.update([event]))
+    try:
+        spared(query, TABLES)
+    finally:
+        sys.setprofile(None)
+    return calls["call"]
 
 
 INNER = f"SELECT {PAID} AS c FROM t"
