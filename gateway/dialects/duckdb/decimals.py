@@ -217,11 +217,11 @@ def _constant(node: exp.Expr) -> Exact | None:
     inner = node.this
     if made is None:
         return None
-    if isinstance(inner, exp.Cast) and inner.to.this is exp.DType.BIGINT:
-        inner = inner.this
+    whole = isinstance(inner, exp.Cast) and inner.to.this is exp.DType.BIGINT
+    inner = inner.this if whole else inner
     sign, inner = (-1, inner.this) if isinstance(inner, exp.Neg) else (1, inner)
-    if not isinstance(inner, exp.Literal) or _NUMBER.fullmatch(inner.name) is None:
-        return None
+    if not isinstance(inner, exp.Literal) or _NUMBER.fullmatch(inner.name) is None or (whole and "." in inner.name):
+        return None  # a fraction in a whole number is rounded
     return _literal(inner.name, sign, made)
 
 

@@ -88,6 +88,10 @@ SAME = {
         f"CAST(({PRICE}) * CAST({clamped('w', '0', '1', 18, 4)} AS DECIMAL(5, 4)) AS DECIMAL(14, 6))",
         f"CAST({clamped('p', '0', '105000', 15, 2)} * {clamped('w', '0', '1', 18, 4)} AS DECIMAL(14, 6))",
     ),
+    "a literal that a whole number rounds": (
+        clamped("CAST(CAST('1.5' AS BIGINT) AS DECIMAL(4, 2))", "0", "1.5", 4, 2),
+        None,
+    ),
     "nothing of a wide one": (f"CAST({clamped('h', '0', '9', 25, 2)} AS DECIMAL(3, 2))", None),
 }
 
