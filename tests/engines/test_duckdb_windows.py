@@ -1,0 +1,28 @@
+"""A window's sum of decimals for each person is answered by DuckDB, where no row is tested for an owner beneath it.
+
+DuckDB's rule that joins such a window's rows with their groups gives the sum two types, and fails the statement.
+"""
+
+from decimal import Decimal
+
+from support.shop import empty_database, fill, planned
+
+from gateway.engines.duckdb_source import connect
+
+SUMS = "SELECT customer_id, SUM(amount) OVER (PARTITION BY customer_id) AS total FROM purchases"
+
+
+def test_a_sum_of_decimals_over_each_persons_rows_is_answered(tmp_path):
+    path = tmp_path / "shop.duckdb"
+    made = empty_database(path)
+    fill(made, 5, 20)
+    expected = made.execute(
+        "SELECT SUM(t * n) FROM (SELECT SUM(amount) AS t, COUNT(*) AS n FROM purchases GROUP BY customer_id)"
+    ).fetchone()
+    made.close()
+    [probe] = planned(f"SELECT SUM(total) AS s FROM ({SUMS}) AS q").program.measurements[0].probes
+    connection = connect(str(path), 256, 1)
+    rows = connection.execute(probe.sql).fetchall()
+    connection.close()
+    assert sum(kept for part, unit, _bin, kept, _small in rows if not unit) == expected[0] * 100
+    assert expected[0] > Decimal(0)
