@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from gateway.engines.faults import FAULTY_RULES
 from gateway.engines.marks import is_overwritten, mark
 from gateway.errors import GatewayError
 
@@ -129,7 +130,7 @@ def _shut(connection: duckdb.DuckDBPyConnection, memory_mb: int, threads: int) -
         "max_expression_depth = 1000",
         "TimeZone = 'UTC'",
         "enable_profiling = 'no_output'",  # what a statement read is told to the provider
-        "disabled_optimizers = 'window_self_join'",  # of a sum of decimals it makes two types
+        f"disabled_optimizers = '{FAULTY_RULES}'",
     ):
         connection.execute(f"SET {setting}")
 

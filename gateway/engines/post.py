@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gateway.catalog.listing import Listing, LookedUp
 from gateway.engines.bars import Bars, bars, spread_sql
-from gateway.engines.faults import FAULTS
+from gateway.engines.faults import FAULTS, FAULTY_RULES
 from gateway.engines.lookups import look_up
 from gateway.engines.rendering import safe_rows
 from gateway.engines.shown import MAX_ROWS, FinishedRows, Rows, Shown, direct, limit_of, shown_of
@@ -30,6 +30,7 @@ _LOCKS = (
     "SET max_expression_depth = 1000",
     "SET threads = 1",
     "SET TimeZone = 'UTC'",
+    f"SET disabled_optimizers = '{FAULTY_RULES}'",
 )
 
 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from support.shop import empty_database, fill, planned
 
 from gateway.engines.duckdb_source import connect
+from gateway.engines.faults import FAULTY_RULES
+from gateway.engines.post import PostProcessor
 
 SUMS = "SELECT customer_id, SUM(amount) OVER (PARTITION BY customer_id) AS total FROM purchases"
 
@@ -26,3 +28,9 @@ def test_a_sum_of_decimals_over_each_persons_rows_is_answered(tmp_path):
     connection.close()
     assert sum(kept for part, unit, _bin, kept, _small in rows if not unit) == expected[0] * 100
     assert expected[0] > Decimal(0)
+
+
+def test_released_rows_are_computed_without_the_rule_as_well():
+    """No question is known that fails there: the rule is another's to mend, and left out wherever DuckDB computes."""
+    connection = PostProcessor()._connection
+    assert connection.execute("SELECT current_setting('disabled_optimizers')").fetchone() == (FAULTY_RULES,)
