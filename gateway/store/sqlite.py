@@ -38,30 +38,39 @@ def _engine(path: Path, *pragmas: str) -> Engine:
 
 
 class _Held:
-    """The one connection of an engine, of one thread: to take it out and give it back takes longer than to begin."""
+    """One connection to the file, of one thread: to take one out and give it back takes longer than to begin."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, path: Path, *pragmas: str) -> None:
+        self._engine = _engine(path, *pragmas)
         self._connection: Connection | None = None
+
+    def opened(self) -> Connection:
+        """Return the connection, made when it is first asked for."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
 
     @contextmanager
     def begun(self, begin: str) -> Iterator[Connection]:
         """Hold a transaction. After an error the next one has the connection anew."""
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        connection = self.opened()
         try:
-            with self._connection.begin():
-                run_text(self._connection, begin)
-                yield self._connection
+            with connection.begin():
+                run_text(connection, begin)
+                yield connection
         except BaseException:
-            self.close()
+            self._let_go()
             raise
 
-    def close(self) -> None:
+    def _let_go(self) -> None:
         """Let the connection go, with whatever it has begun."""
         held, self._connection = self._connection, None
         if held is not None:
             held.close()
+
+    def close(self) -> None:
+        self._let_go()
+        self._engine.dispose()
 
 
 def unavailable(error: Exception) -> GatewayError:
@@ -79,12 +88,10 @@ class SQLiteStore:
         path = folder / STORE_NAME
         path.touch(mode=0o600)  # SQLite gives its log and index files the same mode
         path.chmod(0o600)
-        self._writing = _engine(path, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-        self._reading = _engine(path, "query_only=ON")
+        self._writing = _Held(path, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+        self._reading = _Held(path, "query_only=ON")
         # each statement is a transaction; where another process has the file to itself, it fails and waits elsewhere
-        self._glancing = _engine(path, "query_only=ON", "busy_timeout=0")
-        self._glance: Connection | None = None
-        self._writes, self._reads = _Held(self._writing), _Held(self._reading)
+        self._glancing = _Held(path, "query_only=ON", "busy_timeout=0")
         self._waiting: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="store", daemon=True)
         self._writer.start()
@@ -107,15 +114,13 @@ class SQLiteStore:
     async def glance(self, work: Callable[[Connection], Result]) -> Result:
         """Run one statement on the caller's thread; where the file cannot be read at once, as any other read."""
         try:
-            if self._glance is None:
-                self._glance = self._glancing.connect()
-            return work(self._glance)
+            return work(self._glancing.opened())
         except DBAPIError:
             return await self.read(work)
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         try:
-            with self._reads.begun("BEGIN DEFERRED") as connection:
+            with self._reading.begun("BEGIN DEFERRED") as connection:
                 return work(connection)
         except DBAPIError as error:
             raise unavailable(error) from error
@@ -134,7 +139,7 @@ class SQLiteStore:
 
     def _commit(self, asked: list[tuple[Work, Future[Any]]]) -> None:
         try:
-            with self._writes.begun("BEGIN IMMEDIATE") as connection:
+            with self._writing.begun("BEGIN IMMEDIATE") as connection:
                 done = run_all(connection, [work for work, _ in asked])
         except Exception as error:  # noqa: BLE001 - none of the batch stands, and each asker hears of it
             failed = unavailable(error) if isinstance(error, DBAPIError) else error
@@ -152,10 +157,5 @@ class SQLiteStore:
         self._waiting.put(None)
         await asyncio.to_thread(self._writer.join)
         await asyncio.to_thread(self._reader.shutdown)
-        if self._glance is not None:
-            self._glance.close()
-        for held in (self._reads, self._writes):
+        for held in (self._glancing, self._reading, self._writing):
             held.close()
-        self._glancing.dispose()
-        self._reading.dispose()
-        self._writing.dispose()
