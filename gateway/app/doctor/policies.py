@@ -1,28 +1,25 @@
 """Policies as they are in effect, file or store: which stop soon, which allow more than the field calls private."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from gateway.app.doctor.finding import Finding, bad, good, warning
+from gateway.app.doctor.finding import Finding, Verdict, bad, good, warning
 from gateway.app.doctor.machine import data_file
 from gateway.app.effective import Known
+from gateway.app.offline import inspect_policy
 from gateway.app.policies import PolicyFile, PolicyFolder, read_folder
 from gateway.catalog.alone import check_alone
-from gateway.catalog.inspection import Inspection, order
+from gateway.catalog.build import build
+from gateway.catalog.inspection import Inspection
 from gateway.catalog.model import Compliance
 from gateway.catalog.together import check_together
-from gateway.engines.postgres_engine import PostgresEngine
-from gateway.engines.spark_engine import SparkEngine
 from gateway.errors import GatewayError
 from gateway.policy.rules.mode import unserved
-from gateway.settings import variable
 
 SOON = timedelta(days=30)
 MUCH = Decimal(10)
-PATIENCE_S = 30.0
 
 _UNSERVED = {
     "draft": (
@@ -89,11 +86,7 @@ def _served(one: Known, file: PolicyFile, files: Mapping[str, PolicyFile], today
         refusal = unserved(grant.mode)
         if refusal is not None:
             yield warning(check, f"its grant to {grant.organisation} has no effect: {refusal.detail}", refusal.hint)
-    source = file.source()
-    if source.kind == "duckdb":
-        yield from data_file(Path(source.path), one.name)
-    else:
-        yield from _database(one.name, file)
+    yield from _data(one.name, file)
 
 
 def _together(files: Sequence[PolicyFile]) -> Iterator[Finding]:
@@ -106,34 +99,35 @@ def _together(files: Sequence[PolicyFile]) -> Iterator[Finding]:
         yield bad("policies", error.detail, error.hint)
 
 
-def _database(name: str, file: PolicyFile) -> Iterator[Finding]:
-    """Look at a provider's server: whether it can be read as the policy says, and what it allows beyond."""
+def _data(name: str, file: PolicyFile) -> Iterator[Finding]:
+    """Look at a provider's data: whether they are as the policy says, and what is allowed beyond it."""
     check, source = f"data of {name}", file.source()
-
-    async def inspected() -> Inspection:
-        engine: PostgresEngine | SparkEngine = PostgresEngine(variable, 1, PATIENCE_S, PATIENCE_S)
-        if source.kind == "spark":
-            engine = SparkEngine(variable, 1, PATIENCE_S)
-        try:
-            return await engine.inspect(source, order(file.document))
-        finally:
-            await engine.close()
-
+    if source.kind == "duckdb":
+        found = tuple(data_file(Path(source.path), name))
+        yield from found
+        if any(finding.verdict is Verdict.BAD for finding in found):
+            return
     try:
-        found = asyncio.run(inspected())
+        inspection = inspect_policy(file.document, file.folder)
+        build(file.document, inspection, data_version="", base=file.folder, lines=file.lines)
     except GatewayError as error:
         yield bad(check, error.detail, error.hint)
         return
-    if found.broken_facts:
-        told = f"what its policy declares does not hold: {', '.join(found.broken_facts)}"
+    if inspection.broken_facts:
+        told = f"what its policy declares does not hold: {', '.join(inspection.broken_facts)}"
         yield bad(check, told, "Correct the data or the declaration: nobody is answered.")
-    yield from _of_spark(check, found) if source.kind == "spark" else _of_postgres(check, found)
+    yield from _OF_KIND[source.kind](check, inspection)
+
+
+def _of_duckdb(check: str, found: Inspection) -> Iterator[Finding]:
+    if not found.broken_facts:
+        yield good(check, "they fit the policy, and all declared keys hold: every row was looked at")
 
 
 def _of_postgres(check: str, found: Inspection) -> Iterator[Finding]:
     fix = "Make a role by docker/postgres/role.sql, and grant it the policy's columns alone."
     yield from (bad(check, told, fix) for told in found.warnings)
-    if not found.warnings:
+    if not found.warnings and not found.broken_facts:
         yield good(check, "there, and its role may read the policy's columns and nothing else")
 
 
@@ -141,6 +135,9 @@ def _of_spark(check: str, found: Inspection) -> Iterator[Finding]:
     yield from (warning(check, told, "See to it that you know what they do.") for told in found.warnings)
     if not found.warnings and not found.broken_facts:
         yield good(check, "there, plain Parquet files in which all declared keys hold: every row was looked at")
+
+
+_OF_KIND = {"duckdb": _of_duckdb, "postgres": _of_postgres, "spark": _of_spark}
 
 
 def _standing(check: str, file: PolicyFile, review: Compliance, today: date) -> Iterator[Finding]:

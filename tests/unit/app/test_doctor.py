@@ -2,11 +2,14 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pytest
 from support.gateways import POLICY
-from support.shop import empty_database
+from support.inspected import inspected_here
+from support.shop import empty_database, fill
 from support.stores import synced
 from support.two_engines import SHOP_KEYS, address, connected, provided
 from typer.testing import CliRunner
@@ -15,7 +18,7 @@ from gateway.app.clock import SystemRandomness
 from gateway.app.doctor import books, machine, policies
 from gateway.app.doctor.examining import examine
 from gateway.app.doctor.finding import Verdict
-from gateway.catalog.inspection import Inspection
+from gateway.app.policies import read_folder
 from gateway.cli.main import app
 from gateway.identity.development import open_secret
 from gateway.settings import Settings
@@ -104,6 +107,20 @@ def test_data_that_others_write_or_a_writer_holds(folder):
     assert verdicts(machine.data_file(data, "shop"))["data of shop"] is BAD
 
 
+@pytest.mark.parametrize(("change", "told"), [
+    ("DROP TABLE calendar", "calendar"),
+    ("CREATE OR REPLACE TABLE customers AS (FROM customers UNION ALL FROM customers)", "does not hold: customers.unique[customer_id]"),
+])  # fmt: skip
+def test_data_that_are_not_as_the_policy_declares_are_found(folder, change, told):
+    at = datetime(2026, 12, 1, tzinfo=UTC).date()
+    with duckdb.connect(str(folder / "shop.duckdb")) as connection:
+        fill(connection, 1, 5)
+        connection.execute(change)
+    found = [finding for finding in policies.look(folder, at) if finding.check == "data of shop"]
+    assert found[-1].verdict is BAD
+    assert told in found[-1].told
+
+
 @pytest.mark.parametrize(
     ("change", "verdict"),
     [
@@ -113,7 +130,8 @@ def test_data_that_others_write_or_a_writer_holds(folder):
         (("dataset: shop", "dataset: [shop]"), BAD),
     ],
 )
-def test_a_policy_that_stops_soon_or_promises_little(folder, change, verdict):
+def test_a_policy_that_stops_soon_or_promises_little(folder, monkeypatch, change, verdict):
+    monkeypatch.setattr(policies, "inspect_policy", inspected_here)
     file = folder / "shop.yaml"
     assert change[0] in file.read_text()
     file.write_text(file.read_text().replace(*change))
@@ -220,10 +238,9 @@ def test_a_postgres_role_that_may_do_too_much_is_bad_and_the_one_of_role_sql_is_
     ((), ("the server's extensions",), {WARNING: "the server's extensions"}),
 ])  # fmt: skip
 def test_what_spark_finds_of_declared_facts_is_told(folder, monkeypatch, broken, warnings, found):
-    async def inspect(_engine, _source, _order):
-        return Inspection("stamp", (), (), broken, warnings)
-
-    monkeypatch.setattr(policies.SparkEngine, "inspect", inspect)
+    (file,) = read_folder(folder).files.values()
+    inspected = replace(inspected_here(file.document, folder), broken_facts=broken, warnings=warnings)
+    monkeypatch.setattr(policies, "inspect_policy", lambda _document, _base: inspected)
     text = (folder / "shop.yaml").read_text()
     engine = "engine: {kind: spark, url_env: SHOP_DATA, parquet: 'file:/data/shop'}"
     (folder / "shop.yaml").write_text(text.replace("engine: {kind: duckdb, path: shop.duckdb}", engine))

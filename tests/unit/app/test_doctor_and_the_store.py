@@ -6,11 +6,13 @@ import socket
 import pytest
 from sqlalchemy import delete
 from support.gateways import POLICY
+from support.inspected import inspected_here
 from support.shop import empty_database
 from support.store_life import EVE, GARDEN, MEI, SUN, StoreLife
 from support.stores import migrated
 
 from gateway.app.clock import SystemRandomness, new_query_id
+from gateway.app.doctor import policies
 from gateway.app.doctor.examining import examine
 from gateway.app.doctor.finding import Verdict
 from gateway.app.effective import draft_of
@@ -28,8 +30,9 @@ BOTH = pytest.mark.parametrize("doctor", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-def doctor(request, tmp_path):
+def doctor(request, tmp_path, monkeypatch):
     """Return what tells a story to a fresh store of a deployment and then examines it."""
+    monkeypatch.setattr(policies, "inspect_policy", inspected_here)
     state, url = migrated(tmp_path / "state", getattr(request, "param", "sqlite"))
     folder = tmp_path / "policies"
     folder.mkdir()
