@@ -170,7 +170,7 @@ class PostgresEngine:
             connection = await sessions.acquire(self._wait_s)
             try:
                 async with asyncio.timeout(STAMP_S):
-                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    await sessions.begin(connection)
                     found = None if tables is None else await stamp_of(connection, source.place, tables)
             except AWAY as error:
                 sessions.release(connection, whole=False)
@@ -199,7 +199,7 @@ class PostgresEngine:
         connection = await sessions.acquire(self._wait_s)
         try:
             async with asyncio.timeout(INSPECT_S):
-                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                await sessions.begin(connection)
                 found = await inspect(connection, source.place, order)
         except AWAY as error:
             log.error("%s cannot be inspected: %s: %s", source.path, type(error).__name__, error)  # noqa: TRY400 - words, no stack

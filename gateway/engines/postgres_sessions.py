@@ -127,8 +127,6 @@ class Sessions:
         self._pauses.check()
         try:
             connection = await self._connect()
-        except GatewayError:
-            raise
         except (*AWAY, ValueError) as error:
             self._pauses.away()
             log.error("%s cannot be reached: %s", self._source.path, _words(error))  # noqa: TRY400 - words, no stack
@@ -139,7 +137,6 @@ class Sessions:
     async def _connect(self) -> asyncpg.Connection:
         connection = await asyncpg.connect(self._address, timeout=CONNECT_S, server_settings=pinned(self._deadline_s))
         try:
-            await self._check(connection)
             for name, (encoder, decoder) in CODECS.items():
                 await connection.set_type_codec(
                     name, schema="pg_catalog", encoder=encoder, decoder=decoder, format="tuple"
@@ -149,8 +146,13 @@ class Sessions:
             raise
         return connection
 
-    async def _check(self, connection: asyncpg.Connection) -> None:
-        """Refuse a server that lacks what statements need, version and Unicode, or that passes over broken pages."""
+    async def begin(self, connection: asyncpg.Connection) -> None:
+        """Begin a snapshot that statements are run in. Raises `engine_unavailable`, or what `AWAY` lists.
+
+        A server is refused that lacks what they need, version and Unicode, or that passes over broken pages. Each time:
+        settings of a server change while connections to it last.
+        """
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         silent = ", ".join(f"current_setting('{name}')::boolean" for name in _SILENT)
         version, encoding, *passing = await connection.fetchrow(
             f"SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), {silent}"

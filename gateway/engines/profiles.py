@@ -118,7 +118,7 @@ class PostgresReader:
             raise GatewayError("engine_unavailable", f"The environment has no {source.variable}.", hint)
         sessions = Sessions(source, address, 1, DEADLINE_S)
         connection = await sessions.acquire(DEADLINE_S)
-        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        await sessions.begin(connection)
         return cls(source.place, sessions, connection)
 
     async def tables(self) -> tuple[tuple[EngineTable, ...], tuple[Skipped, ...]]:

@@ -7,6 +7,7 @@ from support.two_engines import ROLE, SOURCE, address, connected, new_database, 
 
 from gateway.catalog.inspection import InspectionOrder
 from gateway.engines.postgres_engine import PostgresEngine
+from gateway.engines.postgres_sessions import Sessions
 from gateway.errors import GatewayError
 from gateway.ports import Source, Statement
 
@@ -127,6 +128,17 @@ async def test_a_server_that_passes_over_broken_pages_is_refused(reading, settin
         await reading.inspect()
     assert caught.value.code == "engine_unavailable"
     assert f"has to have {setting} off" in caught.value.hint
+
+
+async def test_broken_pages_are_asked_about_again_on_a_connection_that_was_kept(reading):
+    sessions = Sessions(SOURCE, address(reading.database), 1, 5.0)
+    connection = await sessions.acquire(5.0)
+    await sessions.begin(connection)
+    await connection.execute("ROLLBACK; SET zero_damaged_pages = on")
+    with pytest.raises(GatewayError) as caught:
+        await sessions.begin(connection)
+    sessions.release(connection, whole=False)
+    assert "zero_damaged_pages off" in caught.value.hint
 
 
 @pytest.mark.parametrize(
