@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from gateway.app.accounts import AccountService
@@ -28,12 +28,14 @@ from gateway.app.roles import FINISHER, PLANNER, engine_role
 from gateway.app.running_queries import RunningQueries
 from gateway.app.sandbox import Twins
 from gateway.app.service import GatewayService
+from gateway.app.standing import Held
 from gateway.app.statements import StatementService
 from gateway.app.supervision import SupervisionService
 from gateway.app.telemetry import Telemetry
 from gateway.app.tracking import Tracker
 from gateway.app.warning import WarningService
 from gateway.app.watching import Watcher
+from gateway.engines.by_kind import Engines
 from gateway.errors import GatewayError
 from gateway.evidence.receipts import Evidence
 from gateway.identity.development import open_secret
@@ -114,112 +116,154 @@ def _settle() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-@contextlib.asynccontextmanager
-async def started(settings: Settings, workers: Starting) -> AsyncIterator[tuple[Behind, Publisher]]:
-    """Start every part, publish the policies, and stop all of it afterwards."""
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What the parts of a gateway are made of."""
+
+    settings: Settings
+    store: Store
+    evidence: Evidence
+    kept: Books
+    pools: _Pools
+    engine: Engines
+    planner: WorkerPlanner
+    releaser: WorkerReleaser
+    observer: Observer
+    clock: Clock
+    pace: Pace
+
+    async def close(self) -> None:
+        """End the workers, then all connections, and close the store."""
+        await asyncio.gather(*(pool.close() for pool in self.pools.every), self.engine.close())
+        await self.observer.close()
+        await self.store.close()
+
+
+async def _base(settings: Settings, workers: Starting) -> _Base:
     store, evidence = await _opened(settings)
     clock = SystemClock()
     kept = books(store, settings)
-    pace = Pace(settings.free_per_minute, clock, kept.meter)
     pools = _pools(settings, workers)
     observer = observing(settings)
     observer.metrics.watch({"planner": pools.planners, "engine": pools.engines, "finisher": pools.finishers})
-    engine = engines(settings, pools.engines)
+    return _Base(
+        settings, store, evidence, kept, pools,
+        engine=engines(settings, pools.engines),
+        planner=WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s),
+        releaser=WorkerReleaser(pools.finishers, settings.finish_deadline_s),
+        observer=observer,
+        clock=clock,
+        pace=Pace(settings.free_per_minute, clock, kept.meter),
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def started(settings: Settings, workers: Starting) -> AsyncIterator[tuple[Behind, Publisher]]:
+    """Start every part, publish the policies, and stop all of it afterwards."""
+    base = await _base(settings, workers)
     tasks: list[asyncio.Task[None]] = []
     try:
-        await asyncio.gather(*(pool.start() for pool in pools.every))
-        opening = Opening(engine, kept.versions, kept.bindings)
-        publisher = Publisher(settings.policies, opening, kept.versions, kept.registry, kept.granted)
+        await asyncio.gather(*(pool.start() for pool in base.pools.every))
+        opening = Opening(base.engine, base.kept.versions, base.kept.bindings)
+        publisher = Publisher(settings.policies, opening, base.kept.versions, base.kept.registry, base.kept.granted)
         await publisher.load()
         tasks.append(asyncio.create_task(publisher.keep_up()))
-        planner = WorkerPlanner(pools.planners, settings.plan_deadline_s, settings.wait_s)
-        releaser = WorkerReleaser(pools.finishers, settings.finish_deadline_s)
-        parts = Parts(
-            published=publisher,
-            synthetic=Twins(settings.state / "sandbox", engine),
-            planner=planner,
-            releaser=releaser,
-            book=kept.ledger,
-            telemetry=Telemetry(kept.meter, new_query_id, observer),
-            free=pace,
-            repeats=Repeats(),
-            clock=clock,
-            pause=asyncio.sleep,
-            secret=open_secret(settings.state, "pick.key", SystemRandomness()),
-            engine_deadline_s=settings.engine_deadline_s,
-            new_id=new_query_id,
+        checked = tokens(settings, base.kept.revocations)
+        entrance = _entrance(base, checked)
+        service = _service(base, publisher, entrance)
+        tracker = Tracker(service.answer, base.kept.ledger, settings.max_in_flight)
+        accounts = AccountService(
+            base.kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, base.pace
         )
         _settle()
-        checked = tokens(settings, kept.revocations)
-        invoices = Invoices(store, clock, SystemRandomness(), settings.billing_zone)
-        entrance = _entrance(settings, clock, checked, kept)
-        service = GatewayService(
-            parts, entrance, publisher, kept.ledger, kept.meter, evidence, invoices,
-            _statements(settings, clock, planner, releaser),
-        )  # fmt: skip
-        operations = Operations(store, pools.every, publisher, observer)
-        accounts = AccountService(kept, checked, lambda: publisher.datasets, publisher.providers, new_query_id, pace)
-        tracker = Tracker(service.answer, kept.ledger, settings.max_in_flight)
-        tasks += [asyncio.create_task(work) for work in (observer.listen(), tracker.watch())]
-        async with _beside(store, settings, kept, accounts, publisher):
-            yield (
-                Behind(
-                    service=service,
-                    questions=tracker,
-                    running=RunningQueries(kept.ledger, lambda: publisher.held, tracker.working, clock),
-                    accounts=accounts,
-                    supervision=SupervisionService(kept.freezes, kept.ledger, lambda: publisher.held),
-                    members=MembershipService(kept.members, entrance, pace, new_query_id),
-                    registration=RegistrationService(
-                        kept.registry,
-                        publisher,
-                        evidence,
-                        Rehearsal(planner, publisher.granted, pace, kept.kept, clock),
-                        pace,
-                    ),
-                    disputes=DisputeService(
-                        kept.cases, kept.ledger, evidence, invoices, lambda: publisher.held, pace, clock, new_query_id
-                    ),
-                    grants=GrantService(
-                        kept.granting, lambda: publisher.held, settings.source, new_query_id, clock, pace
-                    ),
-                    warnings=WarningService(kept.alerts, lambda: publisher.held),
-                    operations=operations,
-                ),
-                publisher,
-            )
+        tasks += [asyncio.create_task(work) for work in (base.observer.listen(), tracker.watch())]
+        async with _beside(base, accounts, publisher):
+            yield _behind(base, publisher, entrance, service, tracker, accounts), publisher
         with contextlib.suppress(GatewayError):  # the store may be away by now
-            await evidence.checkpoint()  # the mark of the last leaf
+            await base.evidence.checkpoint()  # the mark of the last leaf
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(pool.close() for pool in pools.every), engine.close())
-        await observer.close()
-        await store.close()
+        await base.close()
 
 
-def _entrance(settings: Settings, clock: Clock, checked: Tokens, kept: Books) -> Entrance:
-    strangers = StrangerPace(STRANGERS_PER_MINUTE, STRANGERS_OF_ONE, clock)
-    return Entrance(checked, kept.members, strangers, required=settings.members_required)
+def _service(base: _Base, publisher: Publisher, entrance: Entrance) -> GatewayService:
+    settings, kept, clock = base.settings, base.kept, base.clock
+    parts = Parts(
+        published=publisher,
+        synthetic=Twins(settings.state / "sandbox", base.engine),
+        planner=base.planner,
+        releaser=base.releaser,
+        book=kept.ledger,
+        telemetry=Telemetry(kept.meter, new_query_id, base.observer),
+        free=base.pace,
+        repeats=Repeats(),
+        clock=clock,
+        pause=asyncio.sleep,
+        secret=open_secret(settings.state, "pick.key", SystemRandomness()),
+        engine_deadline_s=settings.engine_deadline_s,
+        new_id=new_query_id,
+    )
+    return GatewayService(
+        parts, entrance, publisher, kept.ledger, kept.meter, base.evidence, _invoices(base), _statements(base)
+    )
 
 
-def _statements(settings: Settings, clock: Clock, planner: WorkerPlanner, releaser: WorkerReleaser) -> StatementService:
-    pace = StatementPace(settings.statements_per_minute, clock)
-    secret = open_secret(settings.state, "text.key", SystemRandomness())
-    return StatementService(planner, releaser, pace, new_query_id, secret)
+def _behind(
+    base: _Base,
+    publisher: Publisher,
+    entrance: Entrance,
+    service: GatewayService,
+    tracker: Tracker,
+    accounts: AccountService,
+) -> Behind:
+    kept, clock, pace = base.kept, base.clock, base.pace
+    rehearsal = Rehearsal(base.planner, publisher.granted, pace, kept.kept, clock)
+
+    def held() -> Mapping[str, Held]:
+        return publisher.held
+
+    return Behind(
+        service=service,
+        questions=tracker,
+        running=RunningQueries(kept.ledger, held, tracker.working, clock),
+        accounts=accounts,
+        supervision=SupervisionService(kept.freezes, kept.ledger, held),
+        members=MembershipService(kept.members, entrance, pace, new_query_id),
+        registration=RegistrationService(kept.registry, publisher, base.evidence, rehearsal, pace),
+        disputes=DisputeService(
+            kept.cases, kept.ledger, base.evidence, _invoices(base), held, pace, clock, new_query_id
+        ),
+        grants=GrantService(kept.granting, held, base.settings.source, new_query_id, clock, pace),
+        warnings=WarningService(kept.alerts, held),
+        operations=Operations(base.store, base.pools.every, publisher, base.observer),
+    )
+
+
+def _invoices(base: _Base) -> Invoices:
+    return Invoices(base.store, base.clock, SystemRandomness(), base.settings.billing_zone)
+
+
+def _entrance(base: _Base, checked: Tokens) -> Entrance:
+    strangers = StrangerPace(STRANGERS_PER_MINUTE, STRANGERS_OF_ONE, base.clock)
+    return Entrance(checked, base.kept.members, strangers, required=base.settings.members_required)
+
+
+def _statements(base: _Base) -> StatementService:
+    pace = StatementPace(base.settings.statements_per_minute, base.clock)
+    secret = open_secret(base.settings.state, "text.key", SystemRandomness())
+    return StatementService(base.planner, base.releaser, pace, new_query_id, secret)
 
 
 @contextlib.asynccontextmanager
-async def _beside(
-    store: Store, settings: Settings, kept: Books, accounts: AccountService, publisher: Publisher
-) -> AsyncIterator[None]:
+async def _beside(base: _Base, accounts: AccountService, publisher: Publisher) -> AsyncIterator[None]:
     """Watch, deliver and purge while the block runs."""
-    with holder(settings.state) as name:
-        watcher = Watcher(store, SystemClock(), kept, lambda: publisher.held, name)
+    with holder(base.settings.state) as name:
+        watcher = Watcher(base.store, base.clock, base.kept, lambda: publisher.held, name)
         tasks = [asyncio.create_task(work) for work in (_purge(accounts, watcher), watcher.run())]
         try:
-            async with delivering(store, settings, name):
+            async with delivering(base.store, base.settings, name):
                 yield
         finally:
             for task in tasks:
