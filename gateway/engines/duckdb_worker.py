@@ -31,9 +31,6 @@ from gateway.errors import GatewayError
 
 log = logging.getLogger("gateway.engine")
 
-LONG_BYTES = 1024 * 1024
-"""Rows from so many bytes on are copied in less time where they were compressed first."""
-
 
 class DuckDBHandler:
     """Handles `open(path, stamp)`, `run(sql, parameters, inputs, query_id)`; for a provider `inspect(path, order)`.
@@ -107,7 +104,7 @@ class DuckDBHandler:
             if isinstance(error, FAULTS):
                 self._close()  # it would fail every statement that follows, whoever asks
             raise GatewayError("query_failed", "The engine could not finish the query.", "") from None
-        rows = _stream(table)
+        rows = stream(table)
         cost = {
             "wall_ms": (time.perf_counter() - wall) * 1000,
             "cpu_ms": (time.process_time() - cpu) * 1000,
@@ -129,11 +126,6 @@ class DuckDBHandler:
         if stamp_of(path) != before:
             raise GatewayError("engine_unavailable", "The data changed while they were read.", "Try again.")
         return {"inspection": _json(found)}, b""
-
-
-def _stream(table: pa.Table) -> bytes:
-    """Return rows as an Arrow IPC stream; many are compressed, as they are copied from process to process."""
-    return stream(table, "lz4" if table.nbytes > LONG_BYTES else None)
 
 
 @contextmanager
