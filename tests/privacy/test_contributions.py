@@ -64,7 +64,13 @@ PRIVATE = {
 def found(name, corpus, dataset=SHOP, seeds=range(3), edit=str):
     sql, calls = corpus[name]
     _, measurement = measured(sql, calls, dataset)
-    return measurement, [text for seed in seeds for text in measurement_violations(measurement, *pair(seed), edit)]
+    return measurement, list(broken_by(measurement, seeds, edit))
+
+
+def broken_by(measurement, seeds, edit=str):
+    """Give what breaks a measurement's claims, one pair of neighbours after the other."""
+    for seed in seeds:
+        yield from measurement_violations(measurement, *pair(seed), edit)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -267,17 +273,18 @@ def test_a_planted_bug_is_seen(bug):
         return text
 
     dataset = unlimited(rows=1) if name == "distinct" else SHOP
-    broken = found(name, PUBLIC, dataset, seeds=range(6), edit=edit)[1]
+    _, measurement = measured(*PUBLIC[name], dataset)
+    assert any(told in text for text in broken_by(measurement, range(6), edit))
     assert any(planted)
-    assert any(told in text for text in broken)
 
 
 def test_a_missing_pick_is_seen():
     wide = {"many": ("SELECT CAST(quantity AS VARCHAR) || basket AS k, COUNT(*) AS n FROM purchases GROUP BY 1", None)}
-    assert "pick <= 6" in measured(*wide["many"], SHOP)[1].probes[0].sql
-    assert found("many", wide, seeds=range(8))[1] == []
-    broken = found("many", wide, seeds=range(8), edit=lambda sql: sql.replace("pick <= 6", "pick <= 600"))[1]
-    assert any("L0" in text for text in broken)
+    measurement, broken = found("many", wide, seeds=range(8))
+    assert "pick <= 6" in measurement.probes[0].sql
+    assert broken == []
+    more = broken_by(measurement, range(8), lambda sql: sql.replace("pick <= 6", "pick <= 600"))
+    assert any("L0" in text for text in more)
 
 
 def test_order_and_threads_change_nothing():

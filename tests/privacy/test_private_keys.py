@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal as D
+from functools import cache
 
 import pytest
 from support.answers import answered as run
@@ -51,6 +52,7 @@ QUERIES = {
 }
 
 
+@cache
 def database(odd_units):
     connection = empty_database()
     connection.execute(
