@@ -6,6 +6,7 @@ import duckdb
 import pytest
 from support.classifying import command, confirmed
 from support.gateways import POLICY, Gateway
+from support.thinning import one_in
 from support.tpch import database
 
 from gateway.cli.demo.database import build
@@ -61,7 +62,7 @@ def _compact():
     return Path(__file__).parents[2] / "policies" / "data" / "cdnow.csv.xz"
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", one_in(3, SOURCES))
 def test_a_proposal_is_checked_confirmed_and_served(tmp_path, name):
     make, sql, keys, refused = SOURCES[name]
     gateway = Gateway(tmp_path)

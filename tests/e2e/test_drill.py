@@ -43,7 +43,7 @@ def test_a_drill_freezes_its_own_target_measures_and_lifts_it(own):
     assert too_slow.returncode == 1
 
 
-@pytest.mark.parametrize("more", [(), ("--dataset", "shop")])
+@pytest.mark.parametrize("more", [(), pytest.param(("--dataset", "shop"), marks=pytest.mark.long)])
 def test_a_drill_freezes_nobody_real_by_mistake(own, more):
     gateway = own(DRILLED)
     sun, ana = supervisor(gateway), gateway.token()

@@ -10,6 +10,7 @@ import pytest
 from support.gateways import POLICY, Gateway, eventually, held_up, states
 from support.grants import Exchange, Signer
 from support.stores import database
+from support.thinning import one_in
 
 from gateway.app.clock import SystemClock
 
@@ -63,7 +64,7 @@ def told(exchange, *tokens):
     return [query["state"] for queries in found for query in queries]
 
 
-@pytest.mark.parametrize("placed", ["sqlite", "postgres"])
+@pytest.mark.parametrize("placed", one_in(2, ("sqlite", "postgres")))
 def test_what_runs_of_a_revoked_grant_is_ended_within_a_second_on_another_replica(own, placed):
     gateway = own(**({"GATEWAY_STORE_URL": database()} if placed == "postgres" else {}))
     exchange = Exchange(gateway).confirmed()
@@ -272,7 +273,7 @@ def test_a_key_takes_two_persons_and_signs_nothing_new_once_it_is_revoked(own):
     assert exchange.call("GET", f"/v1/grants/{granted['grant_id']}", exchange.gil)[1]["state"] == "granted"
 
 
-@pytest.mark.parametrize("placed", ["sqlite", "postgres"])
+@pytest.mark.parametrize("placed", one_in(2, ("sqlite", "postgres")))
 def test_of_many_who_ask_at_once_as_many_are_answered_as_there_are_uses(own, placed):
     known = {"GATEWAY_STORE_URL": database()} if placed == "postgres" else {}
     gateway = own(GATEWAY_MAX_IN_FLIGHT="200", **known)

@@ -9,6 +9,7 @@ import time
 import pytest
 from support.gateways import POLICY, eventually
 from support.starting import ended
+from support.thinning import one_in
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 GARDEN = (
@@ -61,7 +62,7 @@ def test_data_that_are_missing_shut_their_own_dataset_alone(beside):
     assert shown(beside, "garden", *PROVIDER)[1]["state"] == "published"
 
 
-@pytest.mark.parametrize("by", ["command", "provider"])
+@pytest.mark.parametrize("by", one_in(2, ("command", "provider")))
 def test_a_refresh_opens_what_was_shut_at_once(beside, by):
     time.sleep(3.5)  # the pauses have grown: what opens it now is the refresh
     beside.make_data(path=beside.policies / "garden.duckdb")
@@ -159,7 +160,7 @@ def test_a_start_that_is_refused_binds_no_table_to_a_mistaken_account(own):
     assert [code(gateway, name) for name in ("garden", "orchard")] == [(200, None), (200, None)]
 
 
-@pytest.mark.parametrize("by", ["command", "provider"])
+@pytest.mark.parametrize("by", one_in(2, ("provider", "command")))
 def test_a_new_file_is_published_by_a_refresh_and_a_removed_one_withdrawn_by_a_reload(own, by):
     gateway = own()
     (gateway.policies / "garden.yaml").write_text(GARDEN)

@@ -11,6 +11,7 @@ from support.duckdb_files import run
 from support.queries import ANSWERED
 from support.shop import empty_database, fill, planned
 from support.stores import refused
+from support.thinning import one_in
 from test_two_engines import rows_of
 
 from gateway.catalog.inspection import InspectionOrder
@@ -166,7 +167,7 @@ def shop_in_two_forms(tmp_path_factory):
     return database, connect(str(folder), 512, 2)
 
 
-@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize("name", one_in(3, ANSWERED))
 def test_a_query_is_the_same_on_files(shop_in_two_forms, name):
     database, files = shop_in_two_forms
     made = planned(ANSWERED[name])
