@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
@@ -31,13 +32,14 @@ READ_EARLY = ("JE_ARROW_MALLOC_CONF", "MALLOC_ARENA_MAX", "OPENBLAS_NUM_THREADS"
 
 
 @functools.cache
-def _context():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["support.loaded"])
+def context() -> ForkServerContext:
+    """Return what forks a process that has loaded the code of a gateway."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(["support.loaded"])
     found = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
     with mock.patch.dict(os.environ, {name: ENVIRONMENT[name] for name in READ_EARLY} | {"PYTHONPATH": found}):
         forkserver.ensure_running()
-    return context
+    return made
 
 
 Standard = Mapping[int, Connection]
@@ -67,7 +69,12 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
 
 def forked(arguments: Sequence[str], environment: Mapping[str, str], folder: str, standard: Standard) -> BaseProcess:
     """Start a command in a fork; return its process."""
-    process = _context().Process(target=_run, args=(arguments, dict(environment), folder, standard))
+    return begun(_run, arguments, dict(environment), folder, standard)
+
+
+def begun(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Start a function in a fork; return its process."""
+    process = context().Process(target=target, args=arguments)
     with _one_at_a_time:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")  # pytest's own is not loaded again
@@ -89,7 +96,7 @@ class Forked:
         folder: Path | str | None = None,
         given: Path | str = os.devnull,
     ) -> None:
-        said, says = _context().Pipe(duplex=False)
+        said, says = context().Pipe(duplex=False)
         with (
             says,
             Connection(os.open(given, os.O_RDONLY)) as reads,

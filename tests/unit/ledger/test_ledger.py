@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import multiprocessing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from support.evidence import evidence_of
+from support.starting import begun, context
 from support.stores import SEALER, Clock, ledger_of, order, refused, versions_of
 
 from gateway.errors import GatewayError
@@ -117,11 +117,8 @@ def _charge_many(folder, url, worker, parallel, done):
 @pytest.mark.parametrize(("processes", "parallel"), [(3, 12), pytest.param(8, 200, marks=pytest.mark.long, id="8x200")])
 async def test_processes_together_never_overspend(store_place, processes, parallel):
     await (await open_store(*store_place)).close()
-    context = multiprocessing.get_context("spawn")
-    done = context.Queue()
-    workers = [context.Process(target=_charge_many, args=(*store_place, n, parallel, done)) for n in range(processes)]
-    for worker in workers:
-        worker.start()
+    done = context().Queue()
+    workers = [begun(_charge_many, *store_place, n, parallel, done) for n in range(processes)]
     paid = sum([await asyncio.to_thread(done.get, timeout=300) for _ in workers])
     for worker in workers:
         worker.join(timeout=30)
