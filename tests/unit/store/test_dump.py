@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 from sqlalchemy import select
-from support.stores import ACCOUNTS, Clock, ledger_of, meter_of, migrated, order
+from support.stores import ACCOUNTS, Clock, ledger_of, meter_of, order
 
 from gateway.errors import GatewayError
 from gateway.ledger.buyers import Buyers
@@ -26,13 +26,6 @@ async def refused(awaitable, code):
         await awaitable
     assert caught.value.code == code
     return caught.value
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def fresh(request, tmp_path):
-    store = await open_store(*migrated(tmp_path / "fresh", request.param))
-    yield store
-    await store.close()
 
 
 async def rows(store):
