@@ -1,7 +1,7 @@
 """Generated queries of every construct, nested: those that are accepted keep their claims, near-misses are refused.
 
-`make test` goes through 100 accepted queries, in which each construct has one of its own; the long programme through
-200 more of the same seeds and 10,000 others.
+`make test` goes through 50 accepted queries, in which every second construct has one of its own; the long programme
+through 250 more of the same seeds, in which each has, and 10,000 others.
 """
 
 from dataclasses import replace
@@ -21,7 +21,10 @@ from gateway.errors import CODES, GatewayError
 ROUND, ROUNDS, PART = 4, 3, 25
 """Parts that together go round all constructs, how often, and the accepted queries of a part."""
 
-PARTS = [pytest.param(part, marks=[pytest.mark.long] if part >= ROUND else []) for part in range(ROUND * ROUNDS)]
+SHORT = 2
+"""How many parts `make test` goes through."""
+
+PARTS = [pytest.param(part, marks=[pytest.mark.long] if part >= SHORT else []) for part in range(ROUND * ROUNDS)]
 
 
 @cache
@@ -80,7 +83,7 @@ def under_others(seeds: range) -> int:
 
 
 def test_other_policies_bound_as_well():
-    assert under_others(range(500, 540)) >= 28
+    assert under_others(range(500, 520)) >= 14
 
 
 @pytest.mark.long

@@ -132,7 +132,7 @@ def _stay_inside(sql: str) -> None:
         assert escapes(text) == [], sql
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(queries())
 def test_generated_queries_do_not_escape(sql):
     _stay_inside(sql)
@@ -188,13 +188,13 @@ def calls(names):
 OF_THE_ENGINE, OF_THE_PARSER = calls(engine_functions()), calls([kind.sql_name() for kind in _nodes()])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(OF_THE_ENGINE)
 def test_no_function_of_the_engine_escapes(sql):
     _stay_inside(sql)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(OF_THE_PARSER)
 def test_no_function_that_the_parser_knows_escapes(sql):
     _stay_inside(sql)
@@ -231,7 +231,7 @@ def _keep_their_bounds(sql: str, seed: int) -> None:
     assert made is None or violations(made, *pair(seed)) == []
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(queries(), st.integers(0, 3))
 def test_neighbours_of_generated_expressions(sql, seed):
     _keep_their_bounds(sql, seed)

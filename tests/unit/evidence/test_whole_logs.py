@@ -35,10 +35,11 @@ def changed(at, by):
     return CONTENT[:at] + bytes([CONTENT[at] ^ by]) + CONTENT[at + 1 :]
 
 
-def test_edits_of_one_byte_in_a_dense_sample():
+@pytest.mark.parametrize("apart", [244, pytest.param(61, marks=pytest.mark.long)])
+def test_edits_of_one_byte_in_a_dense_sample(apart):
     draw = random.Random(4)
     head = CONTENT.index(b"\n") + 1
-    for at in [*range(head), *range(head, len(CONTENT), 61)]:
+    for at in [*range(head), *range(head, len(CONTENT), apart)]:
         refused(changed(at, draw.randrange(1, 256)))
 
 
@@ -128,10 +129,11 @@ def test_the_tiles_are_the_ones_that_the_format_has():
     assert verify_tiles(NOTE, TILES, TRUST, LOG.note(1)).size == 1000
 
 
-def test_edits_of_one_byte_in_tiles_and_checkpoint():
+@pytest.mark.parametrize("apart", [1_588, pytest.param(397, marks=pytest.mark.long)])
+def test_edits_of_one_byte_in_tiles(apart):
     draw = random.Random(7)
     for path, content in TILES.items():
-        for at in [0, 1, len(content) - 1, *range(2, len(content), 397)]:
+        for at in [0, 1, len(content) - 1, *range(2, len(content), apart)]:
             edited = content[:at] + bytes([content[at] ^ draw.randrange(1, 256)]) + content[at + 1 :]
             with pytest.raises(NotVerified):
                 verify_tiles(NOTE, {**TILES, path: edited}, TRUST)
@@ -140,10 +142,17 @@ def test_edits_of_one_byte_in_tiles_and_checkpoint():
                 verify_tiles(NOTE, {**TILES, path: cut}, TRUST)
         with pytest.raises(NotVerified, match="missing"):
             verify_tiles(NOTE, {name: value for name, value in TILES.items() if name != path}, TRUST)
-    for at, letter in enumerate(NOTE):
+
+
+@pytest.mark.parametrize("leaves", [3, pytest.param(1_000, marks=pytest.mark.long)])
+def test_edits_of_one_letter_in_the_checkpoint_of_tiles(leaves):
+    log = Log(LOG.leaves[:leaves], LOG.key, witnesses=[WITNESS])
+    note, tiles = log.note(), log.tiles()
+    assert verify_tiles(note, tiles, TRUST).size == leaves
+    for at, letter in enumerate(note):
         for other in ({chr(ord(letter) ^ 1), "\n", "A", "0"}) - {letter}:
             with pytest.raises(NotVerified):
-                verify_tiles(NOTE[:at] + other + NOTE[at + 1 :], TILES, TRUST)
+                verify_tiles(note[:at] + other + note[at + 1 :], tiles, TRUST)
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,9 @@ async def crashes(place, folder, receiver, count):
     assert fold(charges(pushed), period) == fold(charges(kept), period), "folded by id, each is billed once"
 
 
-async def test_four_crashes(store_place, tmp_path, receiver):
-    await crashes(store_place, tmp_path, receiver, 4)
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.long)])
+async def test_a_few_crashes(store_place, tmp_path, receiver, count):
+    await crashes(store_place, tmp_path, receiver, count)
 
 
 @pytest.mark.long

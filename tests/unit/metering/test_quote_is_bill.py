@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.billing import lines_of
@@ -70,16 +71,27 @@ async def bought(dataset, questions):
         return quoted, found
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    PLANS,
-    st.lists(
-        st.tuples(st.sampled_from(QUESTIONS), st.sampled_from((None, D("0.1"), D("0.123456789012"))), st.booleans()),
-        min_size=1,
-        max_size=5,
-    ),
+ASKED = st.lists(
+    st.tuples(st.sampled_from(QUESTIONS), st.sampled_from((None, D("0.1"), D("0.123456789012"))), st.booleans()),
+    min_size=1,
+    max_size=5,
 )
+
+
+@settings(max_examples=8, deadline=None)
+@given(PLANS, ASKED)
 def test_the_quoted_price_is_the_events_and_the_invoices(prices, questions):
+    _one_price(prices, questions)
+
+
+@pytest.mark.long
+@settings(max_examples=200, deadline=None)
+@given(PLANS, ASKED)
+def test_two_hundred_quoted_prices_are_the_events_and_the_invoices(prices, questions):
+    _one_price(prices, questions)
+
+
+def _one_price(prices, questions):
     dataset = replace(SHOP, prices=(prices,), grants=(replace(GRANT, price_plan=prices.name),))
     quoted, found = asyncio.run(bought(dataset, questions))
     assert {charge.query_id: f"{charge.amount:f}" for charge in found} == {q: p["amount"] for q, p in quoted.items()}
