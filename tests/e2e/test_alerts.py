@@ -141,6 +141,7 @@ def test_a_buyer_hears_the_same_whether_or_not_it_was_warned_of(tmp_path):
     assert found[0] == found[1]
 
 
+@pytest.mark.long
 def test_what_two_organisations_ask_together_and_a_spent_budget(own):
     gateway = own(TWO_BUYERS.replace("{epsilon: 50,", "{epsilon: 2,").replace("max_epsilon: 2", "max_epsilon: 0.3"))
     sun = tokens(gateway)[0]
@@ -157,6 +158,7 @@ def test_what_two_organisations_ask_together_and_a_spent_budget(own):
     assert by_kind["budget"]["figures"]["passed"] == passed
 
 
+@pytest.mark.long
 def test_refusals_failures_and_a_shut_dataset(own):
     gateway = own(POLICY + "alerts: {refusals: {count: 5, minutes: 60}}\n")
     sun, eve, ana = tokens(gateway)
@@ -170,6 +172,7 @@ def test_refusals_failures_and_a_shut_dataset(own):
     assert alerts(gateway, sun)["alerts"][0]["subjects"] == []
 
 
+@pytest.mark.long
 def test_two_replicas_raise_an_alert_once_and_one_takes_over(own):
     gateway = own()
     sun, _, ana = tokens(gateway)
@@ -251,6 +254,7 @@ def command(gateway, *arguments):
     return ended(arguments, folder=gateway.folder)
 
 
+@pytest.mark.long
 def test_the_command_lists_alerts_and_notes_that_one_was_seen(own):
     gateway = own()
     sun, _, ana = tokens(gateway)

@@ -153,6 +153,7 @@ class Watch:
         return self.size()
 
 
+@pytest.mark.long
 def test_a_witness_follows_the_log_and_its_keys(own, witness, tmp_path, monkeypatch):
     path, word = witness
     monkeypatch.setenv("GATEWAY_WITNESSES", word)  # the operator's commands are set as the gateway is

@@ -151,6 +151,7 @@ def test_a_receipt_on_the_command_line(told):
     assert "log_corrupt" in wrong.stderr
 
 
+@pytest.mark.long
 def test_a_gateway_that_does_not_start_says_why(tmp_path):
     stage = Stage(tmp_path)
     stage.policies.mkdir()

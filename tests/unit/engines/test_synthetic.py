@@ -26,9 +26,9 @@ def made(dataset, folder):
     return folder / name_of(dataset)
 
 
-@pytest.fixture
-def rows(tmp_path):
-    with duckdb.connect(str(made(SHOP, tmp_path)), read_only=True) as connection:
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    with duckdb.connect(str(made(SHOP, tmp_path_factory.mktemp("rows"))), read_only=True) as connection:
         yield connection
 
 
@@ -75,6 +75,7 @@ def test_days_at_the_end_of_the_calendar_leave_room_for_keys(kind, last):
     assert max(days) <= str(last)
 
 
+@pytest.mark.long
 def test_the_facts_of_a_policy_with_chains_hold(tmp_path):
     dataset = tpch.dataset("0.01")
     with duckdb.connect(str(made(dataset, tmp_path)), read_only=True) as connection:
