@@ -94,6 +94,7 @@ def test_a_proposal_is_checked_confirmed_and_served(tmp_path, name):
         assert gateway.stop() == 0
 
 
+@pytest.mark.long
 def test_names_alone_make_a_policy_too(tmp_path):
     path, policy = tmp_path / "cdnow.duckdb", tmp_path / "cdnow.yaml"
     build(_compact(), path)

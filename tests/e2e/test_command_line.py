@@ -53,6 +53,7 @@ def test_an_answer_is_written_to_a_file(gateway, tmp_path):
     assert (lost.returncode, "cannot be written" in lost.stderr) == (2, True)
 
 
+@pytest.mark.long
 def test_an_interrupt_cancels_and_says_what_stays_charged(own):
     gateway = own()
     line, environment = command(gateway, "query", "--sql", BY_COHORT)

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+import pytest
 from support.gateways import POLICY, eventually, releasing, releasing_or_none, states
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases WHERE quantity > {}"
@@ -111,6 +112,7 @@ def test_what_the_end_of_the_drain_cuts_short_has_not_failed_and_is_redone_under
     assert [e["type"] for e in gateway.events()] == ["gateway.query.charged"]
 
 
+@pytest.mark.long
 def test_a_free_repeat_whose_public_rows_cannot_be_read_is_not_called_charged(own):
     gateway = own()
     token = gateway.token()

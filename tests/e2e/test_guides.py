@@ -67,7 +67,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.long
 def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     commands = folder / "commands"
     commands.mkdir()
@@ -90,6 +89,7 @@ def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     assert mine.name == "shop.yaml"
 
 
+@pytest.mark.long
 def test_a_buyer_asks_the_demos_gateway(folder):
     serve = "gateway demo --serve --port 8080 > demo.log 2>&1 &\nuntil curl -sf http://127.0.0.1:8080/readyz; do sleep 0.5; done"
     code, output = run(folder, "buyer", before=serve)

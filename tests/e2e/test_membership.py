@@ -156,6 +156,7 @@ def test_strangers_do_not_fill_the_log(exchange):
     assert len(told()) <= 4, "one of each a minute; the minute may have ended meanwhile"
 
 
+@pytest.mark.long
 def test_a_suspension_holds_on_every_replica_and_nothing_is_charged_after_it(own):
     gateway = own(GATEWAY_MEMBERS="required", GATEWAY_FREE_PER_MINUTE="2000")
     for subject, organisation in REVIEWERS:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 
+import pytest
 from support.gateways import POLICY, eventually, releasing, states
 from support.starting import ended
 
@@ -129,6 +130,7 @@ def test_a_policy_is_reloaded_by_sighup_and_a_bad_one_changes_nothing(own):
     assert gateway.ask(COUNT, epsilon=0.9)[0] == 200
 
 
+@pytest.mark.long
 def test_a_long_policy_is_reloaded_beside_answers_and_one_that_does_not_hold_changes_nothing(own):
     gateway = own()
     path, log = gateway.policies / "shop.yaml", gateway.folder / "log"
@@ -170,6 +172,7 @@ def test_new_data_waits_for_its_declaration(own):
     assert gateway.spent() > spent, "a refresh restores no budget"
 
 
+@pytest.mark.long
 def test_what_costs_nothing_fills_the_log_at_a_pace_and_no_faster(own):
     gateway = own(GATEWAY_FREE_PER_MINUTE="4")
     count = "SELECT COUNT(*) AS n FROM customers"

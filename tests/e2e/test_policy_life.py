@@ -85,6 +85,7 @@ def test_a_publication_that_is_refused_holds_no_table_to_an_account(own):
     assert "bound" in {leaf["kind"] for leaf in leaves}
 
 
+@pytest.mark.long
 def test_a_proposal_is_checked_as_a_file_is_and_has_no_other_data(own):
     gateway = own(DRAFT, **REQUIRED)
     cast = Cast(gateway)
@@ -106,6 +107,7 @@ def test_a_proposal_is_checked_as_a_file_is_and_has_no_other_data(own):
     assert len(listed["versions"]) == 1, "the folder's alone"
 
 
+@pytest.mark.long
 def test_a_grant_needs_no_new_review_and_another_use_of_a_column_does(own):
     gateway = own(DRAFT, **REQUIRED)
     cast = Cast(gateway)
@@ -122,6 +124,7 @@ def test_a_grant_needs_no_new_review_and_another_use_of_a_column_does(own):
     assert [one["words"] for one in said["differences"]] == ["The column purchases.basket gains use aggregate."]
 
 
+@pytest.mark.long
 def test_what_is_served_is_the_stores_text_whatever_the_file_says_by_then(own):
     gateway = own(DRAFT, **REQUIRED)
     cast = Cast(gateway)
@@ -193,6 +196,7 @@ def test_what_a_supervisor_withdraws_does_not_come_back(own):
     assert cast.post("submit", cast.eve, version=second)[1]["state"] == "submitted", "its review ended as well"
 
 
+@pytest.mark.long
 def test_where_members_are_embedded_a_file_is_served_until_the_store_says_otherwise(own):
     gateway = own()
     cast = Cast(gateway)
@@ -226,6 +230,7 @@ def pair(tmp_path):
     assert [one.stop() for one in (first, second)] == [0, 0]
 
 
+@pytest.mark.long
 def test_two_replicas_follow_a_publication_and_a_withdrawal(pair):
     first, second = pair
     cast = Cast(first)

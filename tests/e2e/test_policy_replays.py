@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 from support.gateways import POLICY
 from support.policy_life import DRAFT, LATER, REQUIRED, Cast
 from support.starting import ended
@@ -43,6 +44,7 @@ def test_past_questions_are_planned_again_and_nothing_is_read_or_charged(own):
     assert [one["becomes"] for one in told["questions"]] == ["the same", "the same"]
 
 
+@pytest.mark.long
 def test_questions_that_are_sent_are_planned_under_the_new_grants(own):
     gateway = own(KEPT)
     cast = Cast(gateway)
@@ -68,6 +70,7 @@ def test_questions_that_are_sent_are_planned_under_the_new_grants(own):
         assert cast.post(f"versions/{version}/replay", who)[0] in (403, 404)
 
 
+@pytest.mark.long
 def test_a_past_model_is_planned_again_as_the_model_that_it_was(own):
     models = "  - {to: {organisation: modellers}, mode: modelling, purposes: [research], price_plan: standard}\nprices:"
     kept = KEPT.replace("prices:", models)
@@ -94,6 +97,7 @@ def test_a_past_model_is_planned_again_as_the_model_that_it_was(own):
     assert becomes(unused)[1][:2] == (True, "refused now")
 
 
+@pytest.mark.long
 def test_past_questions_are_paced_as_refusals_are(own):
     gateway = own(KEPT, GATEWAY_FREE_PER_MINUTE="3")
     cast = Cast(gateway)

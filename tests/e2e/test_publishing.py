@@ -62,7 +62,8 @@ def test_data_that_are_missing_shut_their_own_dataset_alone(beside):
     assert shown(beside, "garden", *PROVIDER)[1]["state"] == "published"
 
 
-@pytest.mark.parametrize("by", one_in(2, ("command", "provider")))
+@pytest.mark.long
+@pytest.mark.parametrize("by", ["command", "provider"])
 def test_a_refresh_opens_what_was_shut_at_once(beside, by):
     time.sleep(3.5)  # the pauses have grown: what opens it now is the refresh
     beside.make_data(path=beside.policies / "garden.duckdb")
@@ -79,6 +80,7 @@ def refreshed(gateway, name, by="command", provider="green"):
     ended(["dataset", "refresh", name, *where]).check_returncode()
 
 
+@pytest.mark.long
 def test_a_file_held_by_a_writer_shuts_its_dataset_until_it_lets_go(own):
     gateway = own()
     assert gateway.ask(COUNT)[0] == 200
@@ -183,6 +185,7 @@ def test_a_new_file_is_published_by_a_refresh_and_a_removed_one_withdrawn_by_a_r
     assert again["privacy"]["stored"]
 
 
+@pytest.mark.long
 def test_a_broken_file_of_another_provider_holds_up_nobodys_refresh(beside):
     acme = beside.token("pat", "acme", ("provider",), None)
     green = beside.token("pat", "green", ("provider",), None)
@@ -227,6 +230,7 @@ def test_data_that_changed_undeclared_and_no_longer_fit_shut_their_dataset_alone
     assert "no such table" in reason
 
 
+@pytest.mark.long
 def test_a_provider_reads_the_account_of_its_own_data(beside):
     beside.ask(COUNT, dataset="shop")
     _, body = beside.call("GET", "/v1/budget", token=beside.token("pat", "acme", ("provider",), None))

@@ -80,6 +80,7 @@ def test_every_format_has_the_stored_answer(gateway):
     assert gateway.call("POST", "/v1/query", {"sql": BY_COHORT, "format": "xml"}, token=token)[0] == 400
 
 
+@pytest.mark.long
 def test_the_pace_is_told_in_headers_and_a_rate_that_is_passed_says_when_to_come_back(own):
     limited = POLICY.replace("price_plan: standard}", "price_plan: standard, rate: 1/h}")
     assert limited != POLICY
@@ -133,6 +134,7 @@ def test_a_cancelled_query_stays_charged_and_is_no_failure(own):
     assert sorted(q["state"] for q in json.loads(listed)["queries"]) == ["CANCELLED"] * 3 + ["FINISHED"]
 
 
+@pytest.mark.long
 def test_a_query_is_seen_and_ended_from_another_replica(own):
     gateway = own()
     token, replies = gateway.token(), []

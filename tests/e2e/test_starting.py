@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.starting import ended, typed
 
 COUNT = "SELECT COUNT(*) AS n FROM purchases"
 
 
+@pytest.mark.long
 def test_a_relative_policies_folder_serves_and_refreshes(own, monkeypatch):
     gateway = own()
     gateway.stop()

@@ -82,6 +82,7 @@ def test_parameters_are_constants_in_every_way_of_sending_them(gateway):
     assert len(rows) == 1
 
 
+@pytest.mark.long
 def test_a_session_says_what_a_question_may_cost(own):
     gateway = own()
     connection = connect(gateway)
@@ -149,6 +150,7 @@ def test_a_reply_that_is_lost_is_asked_for_again_and_charged_once(own):
     assert rows == gateway.ask(BY_COHORT)[1]["rows"]
 
 
+@pytest.mark.long
 def test_a_repeat_while_the_first_runs_waits_for_it_and_is_free(own):
     gateway = own()
     token, pages = gateway.token(), []
@@ -222,6 +224,7 @@ def test_a_running_question_is_ended_and_stays_charged(own, how):
     assert (states(gateway), charges(gateway)) == (["cancelled"], 1)
 
 
+@pytest.mark.long
 def test_the_official_client_cancels(own):
     gateway = own()
     connection = connect(gateway)
@@ -246,6 +249,7 @@ def test_the_official_client_cancels(own):
     assert not asking.is_alive()
 
 
+@pytest.mark.long
 def test_any_replica_gives_every_page_again_and_ends_what_another_works_on(own):
     gateway = own()
     token = gateway.token()
@@ -276,6 +280,7 @@ def test_any_replica_gives_every_page_again_and_ends_what_another_works_on(own):
         assert other.stop() == 0
 
 
+@pytest.mark.long
 def test_a_question_whose_gateway_is_gone_ends_for_its_asker(own):
     gateway = own(GATEWAY_LEASE_S="1")
     token = gateway.token()
@@ -323,6 +328,7 @@ def test_transactions_and_prepared_statements_live_in_the_client(gateway):
     assert post(gateway, "EXECUTE d", token, **prepared)["error"]["errorName"] == "NOT_FOUND"
 
 
+@pytest.mark.long
 def test_statements_have_a_pace(own):
     gateway = own(GATEWAY_STATEMENTS_PER_MINUTE="3")
     token = gateway.token()

@@ -109,6 +109,7 @@ def test_a_policy_without_end_is_refused_and_holds_up_nobody_else(own):
     assert len(waits) > 3, "it is read beside others"
 
 
+@pytest.mark.long
 def test_a_provider_proposes_at_the_pace_of_what_costs_nothing(own):
     gateway = own(GATEWAY_FREE_PER_MINUTE="20")
     cast = Cast(gateway)
