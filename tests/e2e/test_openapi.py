@@ -39,7 +39,7 @@ def described(gateway):
 def test_every_address_answers_as_documented(own, role):
     gateway = own()
     # values at random; in the long test also each value of each parameter in turn, as a person of each role
-    done = run(gateway, TOGETHER[role], 4, "--phases", "examples,fuzzing,stateful")
+    done = run(gateway, TOGETHER[role], 2, "--phases", "examples,fuzzing,stateful")
     assert done.returncode == 0, done.stdout[-8000:]
     described_ones = sum(map(len, described(gateway).values()))
     assert f"Tested: {described_ones - 1}" in done.stdout, "all but the description itself"

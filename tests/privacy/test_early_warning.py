@@ -1,5 +1,6 @@
 """Early warning: planted attacks are found by their plans alone, and ordinary days raise nothing."""
 
+from copy import deepcopy
 from datetime import timedelta
 from decimal import Decimal as D
 
@@ -250,6 +251,13 @@ def test_draws_of_another_week_do_not_count(asked):
 # -- habits and refusals ----------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def settled(shop):
+    """A buyer's twelve usual days, and the day after them."""
+    asked = Day(shop)
+    return asked, settle(asked)
+
+
 def settle(asked, days=12, per_day=10):
     for number in range(days * per_day):
         at = DAY + timedelta(days=number // per_day, hours=9, minutes=30 * (number % per_day))
@@ -261,8 +269,8 @@ def settle(asked, days=12, per_day=10):
     return DAY + timedelta(days=days)
 
 
-def test_an_hour_at_which_a_buyer_never_asked_is_noticed(asked):
-    later = settle(asked)
+def test_an_hour_at_which_a_buyer_never_asked_is_noticed(settled):
+    asked, later = deepcopy(settled)
     usual = asked.ask("SELECT COUNT(*) AS n FROM purchases WHERE quantity = 3", at=later + timedelta(hours=10))
     assert usual == []
     found = asked.ask("SELECT COUNT(*) AS n FROM purchases WHERE quantity = 5", at=later + timedelta(hours=3))
@@ -270,8 +278,9 @@ def test_an_hour_at_which_a_buyer_never_asked_is_noticed(asked):
     assert asked.ask("SELECT COUNT(*) AS n FROM purchases WHERE quantity = 6", LIN, later + timedelta(hours=3)) == []
 
 
-def test_a_column_that_a_buyer_never_asked_of_is_noticed(asked):
-    later = settle(asked) + timedelta(hours=10)
+def test_a_column_that_a_buyer_never_asked_of_is_noticed(settled):
+    asked, later = deepcopy(settled)
+    later += timedelta(hours=10)
     found = asked.ask("SELECT SUM(amount) AS s FROM purchases WHERE quantity = 3", at=later)
     assert [one.figures["columns"] for one in found] == [["purchases.amount"]]
     assert asked.ask("SELECT SUM(amount) AS s FROM purchases WHERE quantity = 2", at=later) == []

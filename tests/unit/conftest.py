@@ -7,7 +7,7 @@ from gateway.store.database import open_store
 
 ON_SQLITE = (
     "app/", "cli/", "client/", "evidence/", "ledger/test_cases.py", "ledger/test_events.py", "ledger/test_members.py",
-    "ledger/test_metered_events.py", "ledger/test_paging.py", "ledger/test_reconcile.py", "ledger/test_registering.py",
+    "ledger/test_metered_events.py", "ledger/test_paging.py", "ledger/test_registering.py",
     "metering/", "pipeline/test_kept_answers.py",
 )  # fmt: skip
 """Tests that `make test` has on SQLite alone: others ask of both stores what these ask of theirs."""

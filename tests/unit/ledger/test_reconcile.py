@@ -35,7 +35,9 @@ from gateway.store.tables import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgres"])
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)]
+)
 async def books(request, tmp_path_factory):
     address = database() if request.param == "postgres" else None
     store = await open_store(tmp_path_factory.mktemp("books"), address)
