@@ -67,6 +67,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_a_provider_publishes_billing_bills_and_a_supervisor_watches(folder):
     commands = folder / "commands"
     commands.mkdir()

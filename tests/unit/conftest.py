@@ -6,9 +6,10 @@ from support.stores import migrated
 from gateway.store.database import open_store
 
 ON_SQLITE = (
-    "app/", "cli/", "client/", "evidence/", "ledger/test_cases.py", "ledger/test_events.py", "ledger/test_members.py",
-    "ledger/test_metered_events.py", "ledger/test_paging.py", "ledger/test_registering.py",
-    "metering/", "pipeline/test_kept_answers.py",
+    "app/", "cli/", "client/", "evidence/", "ledger/test_accounts.py", "ledger/test_cancelling.py", "ledger/test_cases.py",
+    "ledger/test_draws_and_leases.py", "ledger/test_events.py", "ledger/test_failed_queries.py", "ledger/test_freezing.py",
+    "ledger/test_limits.py", "ledger/test_members.py", "ledger/test_metered_events.py", "ledger/test_paging.py",
+    "ledger/test_registering.py", "ledger/test_repeating.py", "metering/", "pipeline/test_kept_answers.py",
 )  # fmt: skip
 """Tests that `make test` has on SQLite alone: others ask of both stores what these ask of theirs."""
 
