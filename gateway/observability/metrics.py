@@ -89,20 +89,30 @@ class Metrics:
             registry=self.registry,
         )
         self._by_stage = {stage: stages.labels(stage.value) for stage in Stage}  # shown from the first scrape on
+        # of fixed sets, as the labels are: to look a child up by its labels takes longer than to count there
+        self._by_request: dict[tuple[str, str, int], Histogram] = {}
+        self._by_outcome: dict[str, Counter] = {}
 
     def watch(self, pools: Mapping[str, Workers]) -> None:
         """Show pools of workers by role."""
         self.registry.register(_Pools(pools))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        key = (method, route, status)
+        found = self._by_request.get(key)
+        if found is None:
+            found = self._by_request[key] = self._requests.labels(method, route, str(status))
+        found.observe(seconds)
 
     def stage(self, stage: Stage, seconds: float) -> None:
         self._by_stage[stage].observe(seconds)
 
     def query(self, outcome: str) -> None:
         """Count a question: `answered`, or a code of docs/errors.md."""
-        self._queries.labels(outcome).inc()
+        found = self._by_outcome.get(outcome)
+        if found is None:
+            found = self._by_outcome[outcome] = self._queries.labels(outcome)
+        found.inc()
 
     def engine(self, wall_ms: float, cpu_ms: float) -> None:
         self._engine_wall.inc(wall_ms / 1000)
