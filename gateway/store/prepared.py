@@ -39,20 +39,22 @@ class _Compiled:
     sql: str
     places: tuple[_Place, ...]
     fixed: Mapping[str, Any]
-    plain: bool
-    """Whether no value is a list."""
+    names: tuple[str, ...] | None
+    """The places where no value is a list; None where one is."""
 
     def positional(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values in their places."""
-        if self.plain:
-            return tuple([values[name] if name in values else self.fixed[name] for name, _, _ in self.places])
-        return tuple([self._value(values, place) for place in self.places])
+        known = {**self.fixed, **values} if self.fixed else values
+        if self.names is not None:
+            return tuple([known[name] for name in self.names])
+        return tuple([_value(known, place) for place in self.places])
 
-    def _value(self, values: Mapping[str, Any], place: _Place) -> Any:
-        name, at, within = place
-        found = values[name] if name in values else self.fixed[name]
-        found = found if at is None else found[at]
-        return found if within is None else found[within]
+
+def _value(known: Mapping[str, Any], place: _Place) -> Any:
+    name, at, within = place
+    found = known[name]
+    found = found if at is None else found[at]
+    return found if within is None else found[within]
 
 
 class Prepared:
@@ -103,7 +105,9 @@ class Prepared:
     def write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run an INSERT for each of some rows: all of the same columns."""
         columns = tuple(rows[0])
-        compiled = self._known(connection, (columns,), lambda dialect: self._writing(dialect, columns))
+        compiled = self._known(connection, (columns,)) or self._kept(
+            connection, (columns,), self._writing(connection.dialect, columns)
+        )
         written = [compiled.positional(row) for row in rows]
         if len(written) == 1:
             _execute(connection, compiled.sql, "execute", written[0])
@@ -111,19 +115,21 @@ class Prepared:
             _execute(connection, compiled.sql, "executemany", written)
 
     def _run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        sizes = tuple([len(values[name]) for name in self._lists])
-        compiled = self._known(connection, sizes, lambda dialect: self._reading(dialect, values))
+        sizes = tuple([len(values[name]) for name in self._lists]) if self._lists else ()
+        compiled = self._known(connection, sizes) or self._kept(
+            connection, sizes, self._reading(connection.dialect, values)
+        )
         return _execute(connection, compiled.sql, "execute", compiled.positional(values))
 
-    def _known(self, connection: Connection, form: object, make: Callable[[Dialect], _Compiled]) -> _Compiled:
+    def _known(self, connection: Connection, form: object) -> _Compiled | None:
         dialect = connection.dialect
-        key = (dialect.name, dialect.driver, form)
-        found = self._compiled.get(key)
-        if found is None:
-            if len(self._compiled) >= _KEPT:
-                self._compiled.clear()
-            found = self._compiled[key] = make(dialect)
-        return found
+        return self._compiled.get((dialect.name, dialect.driver, form))
+
+    def _kept(self, connection: Connection, form: object, compiled: _Compiled) -> _Compiled:
+        if len(self._compiled) >= _KEPT:
+            self._compiled.clear()
+        self._compiled[connection.dialect.name, connection.dialect.driver, form] = compiled
+        return compiled
 
     def _reading(self, dialect: Dialect, values: Mapping[str, Any]) -> _Compiled:
         compiled = self._statement.compile(dialect=dialect)
@@ -159,7 +165,7 @@ def _compiled(compiled: SQLCompiler, sql: str, names: Iterable[str], at: Mapping
     assert all(isinstance(bind.type, _AS_THEY_ARE) for bind in compiled.binds.values() if not bind.expanding)
     places = tuple(at.get(name, (name, None, None)) for name in names)
     fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
-    return _Compiled(sql, places, fixed, plain=not at)
+    return _Compiled(sql, places, fixed, tuple(name for name, _, _ in places) if not at else None)
 
 
 def _execute(connection: Connection, sql: str, how: str, values: object) -> Any:
