@@ -22,7 +22,10 @@ class _Minutes:
         self._taken: Counter[str] = Counter()
 
     def _now(self) -> Counter[str]:
-        window = int(self._clock.now().timestamp()) // WINDOW_S
+        return self._at(int(self._clock.now().timestamp()))
+
+    def _at(self, now: int) -> Counter[str]:
+        window = now // WINDOW_S
         if window != self._window:
             self._window = window
             self._taken.clear()
@@ -30,9 +33,9 @@ class _Minutes:
 
     def quota(self, caller: Caller) -> Quota:
         """Return what is left of the buyer's minute."""
-        left = max(self._most - self._now()[buyer_id(caller)], 0)
-        into = int(self._clock.now().timestamp()) % WINDOW_S
-        return Quota(self._name, self._most, WINDOW_S, left, WINDOW_S - into)
+        now = int(self._clock.now().timestamp())
+        left = max(self._most - self._at(now).get(buyer_id(caller), 0), 0)
+        return Quota(self._name, self._most, WINDOW_S, left, WINDOW_S - now % WINDOW_S)
 
     def _refused(self, caller: Caller, detail: str, hint: str) -> GatewayError:
         error = GatewayError("too_many_requests", detail, hint)

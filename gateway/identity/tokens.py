@@ -52,13 +52,22 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A token whose signature and claims were found good: with which key, what it says, and until when that is kept."""
+    """A token whose signature and claims were found good: with which key, what it says, and until when that is kept.
+
+    Its times are those of its claims, in seconds since 1970.
+    """
 
     header: dict[str, Any]
     key: Any
-    claims: dict[str, Any]
     caller: Caller
+    issued: float
+    expires: float
+    begins: float | None
     until: float
+
+    @property
+    def issued_at(self) -> datetime:
+        return datetime.fromtimestamp(self.issued, tz=UTC)
 
 
 class Tokens:
@@ -80,7 +89,7 @@ class Tokens:
         assert [development is not None, keys is not None, secret is not None].count(True) == 1
         self._clock = clock
         self._audience = audience
-        self._development = development
+        self._kid = None if development is None else development.kid
         named = issuer if development is None else ISSUER
         assert named is not None  # INVARIANT: outside keys come with an outside issuer
         self.issuer = named
@@ -100,12 +109,11 @@ class Tokens:
             raise unauthenticated()
         name = sha256(token.encode()).digest()
         checked = await self._known(name) or await self._check(token)
-        self._check_times(checked.claims)
+        self._check_times(checked)
         self._keep(name, checked)
-        issued_at = datetime.fromtimestamp(checked.claims["iat"], tz=UTC)
         standing = Standing.UNVERIFIED
         if self._stands is not None:
-            standing = await self._stands(self.issuer, checked.caller, issued_at)
+            standing = await self._stands(self.issuer, checked.caller, checked.issued_at)
         if standing is Standing.REVOKED:
             raise unauthenticated()
         return Identified(checked.caller, self.issuer, standing)
@@ -143,7 +151,11 @@ class Tokens:
             )  # fmt: skip
         except (jwt.PyJWTError, ValueError, TypeError):
             raise unauthenticated() from None
-        return _Checked(header, key, claims, _caller(claims), self._clock.now().timestamp() + KEPT_S)
+        issued, expires, begins = (_seconds(claims, name) for name in ("iat", "exp", "nbf"))
+        if issued is None or expires is None:
+            raise unauthenticated()
+        until = self._clock.now().timestamp() + KEPT_S
+        return _Checked(header, key, _caller(claims), issued, expires, begins, until)
 
     async def _key(self, header: dict[str, Any]) -> tuple[str, Any]:
         algorithm, kid = header["alg"], header.get("kid")
@@ -151,15 +163,13 @@ class Tokens:
             if algorithm not in ASYMMETRIC or not isinstance(kid, str):
                 raise unauthenticated()
             return algorithm, await self._keys.key(kid, algorithm)
-        if algorithm != "HS256" or (self._development is not None and kid != self._development.kid):
+        if algorithm != "HS256" or (self._kid is not None and kid != self._kid):
             raise unauthenticated()
         return algorithm, self._secret
 
-    def _check_times(self, claims: dict[str, Any]) -> None:
+    def _check_times(self, checked: _Checked) -> None:
         now, skew_s = self._clock.now().timestamp(), self._lifetimes.skew_s
-        issued, expires, begins = (_seconds(claims, name) for name in ("iat", "exp", "nbf"))
-        if issued is None or expires is None:
-            raise unauthenticated()
+        issued, expires, begins = checked.issued, checked.expires, checked.begins
         in_time = expires > now - skew_s and issued <= now + skew_s
         short = 0 < expires - issued <= self._lifetimes.longest_s
         if not (in_time and short and (begins is None or begins <= now + skew_s)):

@@ -33,7 +33,10 @@ MEDIA = {
     Format.CSV: "text/csv",
     Format.ARROW: "application/vnd.apache.arrow.stream",
 }
-_ALIASES = {"application/jsonl": Format.NDJSON, "application/problem+json": Format.JSON}
+_BY_MEDIA = {media: format_ for format_, media in MEDIA.items()} | {
+    "application/jsonl": Format.NDJSON,
+    "application/problem+json": Format.JSON,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,13 @@ def _format(named: Any, accept: str | None) -> Format:
 def _accepted(accept: str | None) -> Format:
     """Return the format that a header Accept prefers; JSON where it names none of them."""
     best, liked = Format.JSON, 0.0
-    by_media = {**{media: format_ for format_, media in MEDIA.items()}, **_ALIASES}
-    for part in (accept or "").split(","):
+    if accept is None:
+        return best
+    for part in accept.split(","):
         media, *parameters = (piece.strip().casefold() for piece in part.split(";"))
         weight = _weight(parameters)
-        if media in by_media and weight > liked:
-            best, liked = by_media[media], weight
+        if media in _BY_MEDIA and weight > liked:
+            best, liked = _BY_MEDIA[media], weight
     return best
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import nullcontext
 
 from aiohttp import ClientError, web
 
@@ -69,9 +68,10 @@ async def read_body(request: web.Request, settings: Settings, media: str | None 
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
     parts, size = [], 0
-    here = request.content.is_eof()  # it came with its head: there is nothing to wait for
     try:
-        async with nullcontext() if here else asyncio.timeout(settings.body_timeout_s):
+        if request.content.is_eof():  # it came with its head: there is nothing to wait for
+            return _within(limit, request.content.read_nowait())
+        async with asyncio.timeout(settings.body_timeout_s):
             async for part in request.content.iter_chunked(65536):
                 size += len(part)
                 if size > limit:
@@ -82,6 +82,12 @@ async def read_body(request: web.Request, settings: Settings, media: str | None 
     except (ConnectionError, ClientError, web.RequestPayloadError):
         raise GatewayError("bad_request", "The body did not arrive whole.", "Send it again.") from None
     return b"".join(parts)
+
+
+def _within(limit: int, body: bytes) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 def _too_large(limit: int) -> GatewayError:

@@ -82,6 +82,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("unexpected failure at %s", request.path)
         response = problem(GatewayError("internal", "The gateway failed; nothing was released.", "Ask again."))
+    headers = response.headers
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)  # a page says itself which style sheet is its own
+        headers.setdefault(name, value)  # a page says itself which style sheet is its own
     return response

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +30,9 @@ BEAT_EVERY_S = 15.0
 
 MOST_FOLLOWED_S = 300.0
 """How long a stream waits for another process; then its listener comes again, with a token that still holds."""
+
+SHORT_BYTES = 4096
+"""What is sent again is read once, unless it is long."""
 
 TAG = "queries"
 QUERY = "/v1/queries/{id}"
@@ -110,9 +114,10 @@ class QueryDoor:
         token = bearer(request)
         key = idempotency_key(request)
         caller = await self._service.identify(token)  # before the body is read: strangers cost no more than this
-        body = strict_json.parse(await read_body(request, self._settings))
-        asked = read_request(body, key)
-        return asked, caller, read_delivery(body, request.headers.get("Accept"))
+        body = await read_body(request, self._settings)
+        read = _read_again if len(body) <= SHORT_BYTES else _read
+        asked, delivery = read(caller, body, key, request.headers.get("Accept"))
+        return asked, caller, delivery
 
     async def look(self, request: web.Request) -> web.Response:
         """Answer GET /v1/queries/{id}: how it stands, with its answer; in another format the answer alone."""
@@ -233,6 +238,16 @@ def idempotency_key(request: web.Request) -> str | None:
     if len(keys) > 1:
         raise GatewayError("bad_request", "Two Idempotency-Key headers.", "Send one.")
     return keys[0] if keys else None
+
+
+def _read(_caller: Caller, body: bytes, key: str | None, accept: str | None) -> tuple[Request, Delivery]:
+    """Return what a body asks, and how its answer is to be handed over. It hangs on these bytes alone."""
+    members = strict_json.parse(body)
+    return read_request(members, key), read_delivery(members, accept)
+
+
+# by caller as well: nobody is to see by the time that it takes what another has asked
+_read_again = lru_cache(maxsize=256)(_read)
 
 
 def query_id_of(answer: bytes) -> str:

@@ -15,11 +15,13 @@ from gateway.web import delivery
 from gateway.web.bodies import ModelBody, read_as
 
 MEMBERS = ("sql", "dataset", "purpose", "epsilon", "dialect", "row_limit", "accuracy", "sandbox", *delivery.MEMBERS)
+_KNOWN = frozenset(MEMBERS)
 MAX_EPSILON = Decimal(10**9)
 MAX_HALF_WIDTH = Decimal(10**15)
 CONFIDENCES = (Decimal("0.5"), Decimal("0.9999"))
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
 _PLAIN = re.compile(r"[\t\n\r -~]*")
 
 
@@ -33,7 +35,7 @@ def read_request(body: dict[str, Any], idempotency_key: str | None) -> Request:
     Raises GatewayError `bad_request` or `unsupported_option`, naming the member.
     """
     for name in body:
-        if name not in MEMBERS:
+        if name not in _KNOWN:
             raise _bad(f"The member '{name[:60]}' is not known.", f"Known are: {', '.join(MEMBERS)}.")
     if body.get("sandbox") not in (None, True, False):
         raise _bad("`sandbox` is not true or false.", "Send true to ask synthetic rows, for nothing.")
@@ -76,7 +78,7 @@ def read_model(body: dict[str, Any], idempotency_key: str | None) -> tuple[Model
 def _digest(body: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of what is asked, not of how its answer is to be handed over."""
     asked = {name: value for name, value in body.items() if name not in delivery.MEMBERS}
-    return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    return sha256(_CANONICAL.encode(asked).encode()).hexdigest()
 
 
 def read_cosignature(body: dict[str, Any]) -> tuple[int, str]:

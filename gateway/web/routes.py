@@ -85,7 +85,7 @@ async def known_parameters(request: web.Request, handler: Handler) -> web.Stream
 
     So is a part of a path that is no name, and a parameter with a NUL: a store may fail on it.
     """
-    if not all(part.isprintable() for part in request.match_info.values()):
+    if not "".join(request.match_info.values()).isprintable():
         raise GatewayError("not_found", "There is nothing at this address.", "See docs/API.md for the addresses.")
     resource = request.match_info.route.resource
     if resource is None or not request.query_string:
