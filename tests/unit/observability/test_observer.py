@@ -1,6 +1,7 @@
 """What is counted, timed and traced, and that nothing of a query is among it."""
 
 import asyncio
+import contextlib
 import json
 import logging
 
@@ -84,6 +85,20 @@ async def test_of_a_failure_only_its_code_is_told(observer, spans, error, outcom
     failed = next(json.loads(text) for text in told if json.loads(text)["name"] == "execute")
     assert failed["status"]["status_code"] == "ERROR"
     assert failed["attributes"]["error.type"] in ("query_failed", "ValueError", "CancelledError")
+
+
+@pytest.mark.parametrize("error", [None, GatewayError("query_failed", SECRET, SECRET), ValueError(SECRET)])
+async def test_without_a_collector_the_same_is_counted(observer, error):
+    plain = Observer(Metrics())
+    for one in (plain, plain, observer, observer):
+        with contextlib.suppress(GatewayError, ValueError):
+            await ask(one, error)
+    counts = [
+        {key: value for key, value in figures(one).items() if key[0].endswith(("_seconds_count", "_queries_total"))}
+        for one in (plain, observer)
+    ]
+    assert counts[0] == counts[1]
+    assert max(counts[0].values()) == 2
 
 
 def test_a_method_that_a_caller_makes_up_is_no_label_of_its_own(observer):
