@@ -28,6 +28,13 @@ def test_the_official_sdk_reads_a_line_as_one_event():
     assert event.get_data() == {"name": "线\u2028\n", "amount": "1.50"}
 
 
+def test_a_line_says_what_the_official_sdk_writes():
+    event = from_http(HTTPMessage({"content-type": "application/cloudevents+json"}, LINE.encode()), JSONFormat())
+    written = json.loads(JSONFormat().write(event))
+    assert datetime.fromisoformat(written["time"]) == AT
+    assert {**written, "time": None} == {**json.loads(LINE), "time": None}
+
+
 def test_a_line_is_canonical_and_one_line():
     assert "\n" not in LINE
     assert json.dumps(json.loads(LINE), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == LINE
