@@ -38,15 +38,12 @@ class _Asked:
     order: Order
     answer: bytes
     told: asyncio.Future[Known | None]
+    covering: Sequence[Target]
+    """What would have to be frozen for it to be."""
 
     @property
     def key(self) -> _Key:
         return self.order.buyer, self.order.idempotency_key
-
-    @property
-    def covering(self) -> Sequence[Target]:
-        """What would have to be frozen for it to be."""
-        return freezing.covering(self.order.buyer, self.order.organisation, self.order.dataset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,8 @@ class FreeRepeats:
         `sql_too_complex`, `store_fenced` or what the store raises.
         """
         told: asyncio.Future[Known | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(order, answer, told))
+        covering = freezing.covering(order.buyer, order.organisation, order.dataset)
+        self._waiting.append(_Asked(order, answer, told, covering))
         if not self._queued:  # else a work that has not begun takes this one along
             self._queued = True
             task = asyncio.create_task(self._enter_all())
