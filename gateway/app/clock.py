@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +26,4 @@ def new_query_id() -> str:
     """Return a ULID: 48 bits of milliseconds, 80 random bits; sortable by time."""
     at = int(SystemClock().now().timestamp() * 1000)
     value = at << 80 | int.from_bytes(secrets.token_bytes(10), "big")
-    return "".join(_BASE32[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])

@@ -11,11 +11,12 @@ MAX_SAFE = 2**53
 """Integers beyond this are written as text: many readers keep numbers as floats."""
 
 _ROUNDABLE = 1e300
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
 
 
 def as_json(document: object) -> bytes:
     """Return the bytes of what an answer says; of the same values they are the same wherever they are written."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")).encode()
+    return _ENCODER.encode(document).encode()
 
 
 def safe_rows(columns: Sequence[Sequence[object]], rows: int) -> list[list[object]]:
