@@ -69,10 +69,18 @@ class Revocations:
     async def standing(self, issuer: str, jti: str | None, buyer: str, issued_at: datetime) -> Standing:
         """Return how a token and the buyer who shows it stand."""
         organisation = buyer.partition("/")[0]
+        asked = {
+            "issuer_": issuer,
+            "jti_": jti,
+            "buyer_": buyer,
+            "issued_us": microseconds(issued_at),
+            "organisation_": organisation,
+        }
 
         def work(connection: Connection) -> Standing:
-            asked = {"issuer_": issuer, "jti_": jti, "buyer_": buyer, "issued_us": microseconds(issued_at)}
-            rows = _STANDING.rows(connection, {**asked, "organisation_": organisation})
+            rows = _STANDING.rows(connection, asked)
+            if not rows:
+                return Standing.UNVERIFIED
             found = {(name, of): state for name, of, state in rows}
             for worst in (Standing.REVOKED, Standing.SUSPENDED):
                 if worst in found.values():
