@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 
 from gateway.errors import GatewayError
 from gateway.ledger import charging, freezing, granting, leaves, registered
@@ -26,9 +28,25 @@ from gateway.store.tables import queries
 _Key = tuple[str, str]
 """A buyer and its idempotency key."""
 
-_BY_KEYS = Prepared(
-    select(queries).where(tuple_(queries.c.buyer, queries.c.idempotency_key).in_(bindparam("keys", expanding=True)))
-)
+MOST_KEYS = 64
+"""How many keys are looked for at once."""
+
+
+def of_keys(count: int) -> Select[Any]:
+    """Return the statement that finds the queries of so many keys: `buyer_0`, `key_0` and so on.
+
+    Each key is a condition of its own. A list of pairs is read by SQLite with a scan of every query there ever was.
+    """
+    pairs = (
+        and_(queries.c.buyer == bindparam(f"buyer_{n}"), queries.c.idempotency_key == bindparam(f"key_{n}"))
+        for n in range(count)
+    )
+    return select(queries).where(or_(*pairs))
+
+
+@lru_cache(maxsize=MOST_KEYS)
+def _of_keys(count: int) -> Prepared:
+    return Prepared(of_keys(count))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,5 +181,10 @@ class FreeRepeats:
 
 def _rows(connection: Connection, taken: Iterable[_Asked]) -> Mapping[_Key, Found]:
     """Return the queries that the keys of repeats stand for already."""
-    keys = list(dict.fromkeys(asked.key for asked in taken))
-    return {(row.buyer, row.idempotency_key): row for row in _BY_KEYS.rows(connection, {"keys": keys})}
+    keys, found = list(dict.fromkeys(asked.key for asked in taken)), dict[_Key, Found]()
+    for first in range(0, len(keys), MOST_KEYS):
+        some = keys[first : first + MOST_KEYS]
+        values = {f"buyer_{n}": buyer for n, (buyer, _) in enumerate(some)}
+        values |= {f"key_{n}": key for n, (_, key) in enumerate(some)}
+        found |= {(row.buyer, row.idempotency_key): row for row in _of_keys(len(some)).rows(connection, values)}
+    return found

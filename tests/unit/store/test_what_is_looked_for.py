@@ -1,5 +1,6 @@
 """What evidence looks for in a long log is found by an index of the database, on both stores, and is all that there is."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from support.stores import Clock, ledger_of, meter_of, order
 
 from gateway.evidence import receipts
 from gateway.ledger.freezing import Freezes, Scope, Target
+from gateway.ledger.repeating import of_keys
 from gateway.store import log
 from gateway.store.database import open_store
 from gateway.store.tables import SELDOM, events, leaves, seldom
@@ -88,3 +90,16 @@ async def test_a_store_of_the_revision_before_has_its_events_named_when_it_is_mi
         assert [one["reason"] for _, one in found] == ["an alert"]
     finally:
         await migrated.close()
+
+
+async def test_no_query_is_read_through_for_the_keys_of_free_repeats(store):
+    rows = [(order(n), f"{n}".encode()) for n in range(200)]
+    ledger = ledger_of(store, Clock())
+    await asyncio.gather(*(ledger.replay(one, answer) for one, answer in rows))
+    asked = {"buyer_0": "b", "key_0": "k0", "buyer_1": "b", "key_1": "k1"}
+    found = await store.read(lambda c: plan(c, of_keys(2).params(asked)) if c.dialect.name == "sqlite" else "")
+    assert "SCAN" not in found
+    for one, answer in rows:  # more at once than are looked for at once
+        assert (await ledger.lookup(one.buyer, one.idempotency_key, one.body_digest)).answer == answer
+    again = await asyncio.gather(*(ledger.replay(one, b"again") for one, _ in rows))
+    assert [one.answer for one in again] == [answer for _, answer in rows]
