@@ -160,6 +160,8 @@ class Watcher:
         while lines := await self._lines(self._event):
             for sequence, line in lines:
                 self._event = sequence
+                if ".refused" not in line:  # of nearly every line that says enough
+                    continue
                 event = json.loads(line)
                 if event["type"].endswith(".refused"):
                     found += self._refusal(event)
