@@ -1,5 +1,6 @@
 """Plain SQL, a hand-written bounded query, the gateway's engine part and the whole of it over HTTP, in turn."""
 
+import random
 import statistics
 import tempfile
 import time
@@ -44,7 +45,7 @@ def milliseconds(call: Callable[[], object]) -> float:
 
 
 def measure(engine: Timed, scale: str, rounds: int = ROUNDS) -> list[Medians]:
-    """Return the medians of all queries at a scale; each round runs every way of asking once, one after the other."""
+    """Return the medians of all queries at a scale; each round runs every way of asking once, in an order of its own."""
     found = []
     with (
         tempfile.TemporaryDirectory() as name,
@@ -72,9 +73,11 @@ def _timed(asked: Asked, engine: Timed, buyers: Buyers, rounds: int) -> Medians:
     for way in ways.values():
         way()  # once before, for caches that every way of asking has
     times: dict[str, list[float]] = {way: [] for way in ways}
+    order, draw = list(ways), random.Random(asked.name)
     for _ in range(rounds):
-        for way, run in ways.items():
-            times[way].append(run())
+        draw.shuffle(order)  # what a way finds in caches hangs on what ran before it
+        for way in order:
+            times[way].append(ways[way]())
     medians = {way: statistics.median(values) for way, values in times.items()}
     return Medians(
         asked.name, medians["plain"], medians.get("hand"), medians["engine"], medians["whole"], medians["planning"]
