@@ -6,6 +6,10 @@ import pkgutil
 import sys
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", settings(), deadline=None)  # how long a case takes hangs on the machine
+settings.load_profile("untimed")
 
 FOLLOWED = (
     "tests/golden/", "tests/privacy/ownership/", "tests/privacy/test_early_warning.py",
