@@ -16,14 +16,13 @@ from ruamel.yaml.anchor import anchor_attrib
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
-from ruamel.yaml.scanner import RoundTripScanner
 
 from gateway.catalog.document import PolicyDocument
 from gateway.catalog.reserved import FIX, MESSAGE, misused
+from gateway.catalog.shallow import MAX_DEPTH, ShallowRoundTripScanner
 from gateway.errors import GatewayError, Position
 
 MAX_BYTES = 1024 * 1024
-MAX_DEPTH = 32
 
 RESERVED = frozenset(
     {"time_quantum", "reuse_across_buyers", "refresh", "refill", "retention", "minimum",
@@ -106,18 +105,9 @@ def read(text: str, name: str) -> tuple[PolicyDocument, PolicyLines]:
     return document, lines
 
 
-class _Shallow(RoundTripScanner):
-    """Gives up at brackets too deep as they are opened: to read thousands of them takes time by their square."""
-
-    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - the library's name
-        if len(self.flow_context) >= MAX_DEPTH:
-            raise RecursionError
-        super().fetch_flow_collection_start(TokenClass, to_push)
-
-
 def _yaml(text: str, name: str) -> CommentedMap:
     reader = YAML(typ="rt", pure=True)
-    reader.Scanner = _Shallow
+    reader.Scanner = ShallowRoundTripScanner
     reader.version = (1, 2)
     try:
         tree = reader.load(io.StringIO(text))

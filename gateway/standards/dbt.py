@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gateway.catalog.shallow import ShallowScanner
 from gateway.catalog.types import Cell
 from gateway.classification.model import Facts, Place
 from gateway.errors import GatewayError
@@ -146,6 +147,7 @@ def _loaded(text: str, name: str) -> Mapping[str, Any]:
     if len(text.encode()) > MAX_BYTES:
         raise GatewayError("policy_invalid", f"{name} is larger than 4 MiB.", "Split it.")
     reader = YAML(typ="safe", pure=True)
+    reader.Scanner = ShallowScanner
     reader.version = (1, 2)
     try:
         tree = reader.load(io.StringIO(text))
