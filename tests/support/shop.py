@@ -1,12 +1,14 @@
 """A small dataset of every shape that the rules speak of, and databases that fit it. Written by hand, no policy file."""
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal as D
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from gateway.catalog.model import (
     Budget,
@@ -253,8 +255,19 @@ def fill(connection: duckdb.DuckDBPyConnection, seed: int, units: int, *, rows: 
         insert(connection, table, values)
 
 
+MANY = 20
+"""Rows from which on they are inserted as Arrow: what that takes to begin is saved by then."""
+
+
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple]) -> None:
-    """Insert rows in few statements: one with many placeholders is far faster than many with few."""
+    """Insert rows: many as Arrow, where each column has values of one kind; else in statements with many placeholders."""
+    if len(rows) >= MANY:
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            columns = [pa.array(values) for values in zip(*rows, strict=True)]
+            connection.register("arriving", pa.table(columns, names=[f"c{i}" for i in range(len(columns))]))
+            connection.execute(f"INSERT INTO {table} SELECT * FROM arriving")
+            connection.unregister("arriving")
+            return
     for start in range(0, len(rows), 200):
         part = rows[start : start + 200]
         marks = ", ".join(f"({', '.join('?' * len(row))})" for row in part)
