@@ -32,7 +32,7 @@ test: export PYTHONDONTWRITEBYTECODE := # what pytest rewrites of two hundred fi
 test: $(STAMP)   ## everything that must pass before a commit
 # where Python is told to write no bytecode, every process that a test starts would compile the gateway for itself
 	$(BIN)/python -m compileall -q gateway
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long and not spark and not browser" --cov --cov-report= tests
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long and not spark and not browser" --cov --cov-report= tests
 	$(BIN)/python -m coverage report --include='gateway/privacy/*,gateway/policy/*,gateway/ledger/*' --fail-under=99 --skip-covered --show-missing
 
 test-browser: $(STAMP) ## the console in a headless Chromium, which has to be there
