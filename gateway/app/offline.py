@@ -33,7 +33,8 @@ def inspect_policy(document: PolicyDocument, base: Path) -> Inspection:
 
     async def work() -> Inspection:
         pool = Pool(engine_role(Settings()), 1, spares=0)
-        await pool.start()
+        if source.kind == "duckdb":  # the others need no process
+            await pool.start()
         engine = engines(Settings(), pool)
         try:
             return await engine.inspect(source, order(document))
