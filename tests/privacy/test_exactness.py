@@ -183,14 +183,14 @@ def _plain(value):
         return text
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_generated_queries_equal_plain_sql(database, post, sql):
     _compare(sql, database, post)
 
 
 @pytest.mark.long
-@settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5_000, suppress_health_check=list(HealthCheck))
 @given(queries())
 def test_five_thousand_generated_queries_equal_plain_sql(database, post, sql):
     _compare(sql, database, post)

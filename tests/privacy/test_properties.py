@@ -95,7 +95,7 @@ def attempt(sql: str) -> Planned | None:
 # -- what is planned is what was written --------------------------------------------------------------------------
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(queries(), st.booleans())
 def test_written_out_again_it_is_the_same_plan(sql, pretty):
     assume("SYMMETRIC" not in sql)  # the parser's own writer leaves that word out
@@ -106,7 +106,7 @@ def test_written_out_again_it_is_the_same_plan(sql, pretty):
     assert again.program == made.program
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(SOURCES), truths(2))
 def test_comments_and_case_of_keywords_change_nothing(source, test):
     sql = f"SELECT gift, COUNT(*) AS n FROM {source} WHERE {test} GROUP BY gift"
@@ -132,14 +132,14 @@ def _stay_inside(sql: str) -> None:
         assert escapes(text) == [], sql
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(queries())
 def test_generated_queries_do_not_escape(sql):
     _stay_inside(sql)
 
 
 @pytest.mark.long
-@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow])
 @given(queries())
 def test_a_thousand_generated_queries_do_not_escape(sql):
     _stay_inside(sql)
@@ -188,20 +188,20 @@ def calls(names):
 OF_THE_ENGINE, OF_THE_PARSER = calls(engine_functions()), calls([kind.sql_name() for kind in _nodes()])
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(OF_THE_ENGINE)
 def test_no_function_of_the_engine_escapes(sql):
     _stay_inside(sql)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(OF_THE_PARSER)
 def test_no_function_that_the_parser_knows_escapes(sql):
     _stay_inside(sql)
 
 
 @pytest.mark.long
-@settings(max_examples=3_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=3_000, suppress_health_check=[HealthCheck.too_slow])
 @given(OF_THE_ENGINE | OF_THE_PARSER)
 def test_no_function_escapes_in_thousands_of_places(sql):
     _stay_inside(sql)
@@ -231,14 +231,14 @@ def _keep_their_bounds(sql: str, seed: int) -> None:
     assert made is None or violations(made, *pair(seed)) == []
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(queries(), st.integers(0, 3))
 def test_neighbours_of_generated_expressions(sql, seed):
     _keep_their_bounds(sql, seed)
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow])
 @given(queries(), st.integers(0, 7))
 def test_neighbours_of_ten_thousand_generated_expressions(sql, seed):
     _keep_their_bounds(sql, seed)

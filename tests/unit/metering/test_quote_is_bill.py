@@ -78,14 +78,14 @@ ASKED = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(PLANS, ASKED)
 def test_the_quoted_price_is_the_events_and_the_invoices(prices, questions):
     _one_price(prices, questions)
 
 
 @pytest.mark.long
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(PLANS, ASKED)
 def test_two_hundred_quoted_prices_are_the_events_and_the_invoices(prices, questions):
     _one_price(prices, questions)

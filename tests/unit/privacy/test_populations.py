@@ -41,7 +41,7 @@ def members(region):
     return {at for lo, hi in region.intervals for at in range(lo, hi + 1)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(INTERVALS, INTERVALS)
 def test_regions_are_sets(one, other):
     a, b = Region.of(SIZE, one), Region.of(SIZE, other)
@@ -138,7 +138,7 @@ def test_what_is_not_understood_is_told_apart_by_its_literals():
     assert where("quantity * quantity < 9") == {"purchases.quantity * purchases.quantity": ((0, 8),)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(-3, 54),
     st.integers(-3, 54),
